@@ -1,0 +1,53 @@
+# Every target sets up what it needs: Python 3.11, make and git are enough.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+WORK_ORDERS ?=
+PORT ?= 8080
+WORKERS ?= 2
+
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := test
+.PHONY: setup demo test test-fast airflow mock lint format bench clean
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[airflow,mock,gcs]' --group test --group lint
+	touch $@
+
+setup: $(VENV)/.ready  ## Make the environment in .venv.
+
+demo: setup  ## Run a batch end to end on a real Airflow against the embedded mock; WORK_ORDERS=path takes your folder.
+	$(BIN)/python -m tests.demo.run $(if $(WORK_ORDERS),--work-orders '$(WORK_ORDERS)')
+
+airflow: setup  ## Leave a real Airflow UI and the mock running, with the connection in place.
+	$(BIN)/python -m tests.demo.serve --port $(PORT)
+
+mock: setup  ## Start the mock server.
+	$(BIN)/visionbatch-mock serve --port $(PORT)
+
+lint: setup  ## Style, types and the table of rooms.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint  ## Everything that CI runs.
+	$(BIN)/python -m pytest -m 'not airflow' -n $(WORKERS)
+	$(BIN)/python -m pytest -m airflow
+
+test-fast: setup  ## The tests that need no Airflow.
+	$(BIN)/python -m pytest -m 'not airflow' -n $(WORKERS) -q
+
+bench: setup  ## Measure the product beside its peers.
+	$(BIN)/python -m benchmarks.upload
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .demo .airflow build dist .pytest_cache .mypy_cache .ruff_cache

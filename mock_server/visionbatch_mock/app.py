@@ -1,0 +1,52 @@
+"""The application: one world, and a blueprint for each service."""
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from visionbatch_mock import control, exchange, retry_tests
+from visionbatch_mock.answers import error_for, json_answer
+from visionbatch_mock.config import MockConfig
+from visionbatch_mock.deepomatic import auth, batch_routes, work_order_routes
+from visionbatch_mock.exchange import EXTENSION, Unacceptable
+from visionbatch_mock.storage import object_routes
+from visionbatch_mock.world import World
+
+
+def create_app(config: MockConfig | None = None) -> Flask:
+    """A new mock as a Flask application; its world is `app.extensions["visionbatch_mock"]`.
+
+    Two applications share nothing. `MockServer` is the way to serve one: resets and cut answers
+    need its connection handler.
+    """
+    app = Flask("visionbatch_mock", static_folder=None)
+    # The vendor's pages write paths with and without a slash at the end, and a redirect would turn
+    # a POST into a GET in common clients. Object names may hold several slashes in a row.
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.url_map.converters["bucket"] = object_routes.BucketConverter
+    app.extensions[EXTENSION] = World(config)
+    exchange.install(app)
+    app.before_request(auth.refuse_stranger)
+    app.register_blueprint(control.bp)
+    app.register_blueprint(retry_tests.bp)
+    app.register_blueprint(batch_routes.bp)
+    app.register_blueprint(work_order_routes.bp)
+    app.register_blueprint(object_routes.bp)
+    app.register_error_handler(Unacceptable, _unacceptable)
+    app.register_error_handler(HTTPException, _http_error)
+    return app
+
+
+def _unacceptable(error: Unacceptable) -> Response:
+    return json_answer(error.body, error.status)
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    message = {404: "Not found.", 405: f'Method "{request.method}" not allowed.'}.get(status)
+    response = error_for(request.path, status, message or error.description or error.name)
+    # Keeps `Allow` on a 405.
+    for name, value in error.get_headers():
+        if name.lower() == "allow":
+            response.headers[name] = value
+    return response

@@ -1,0 +1,190 @@
+"""One HTTP/1.1 connection that stays open between requests, and the ways to end it badly.
+
+Werkzeug's stock handler closes after every answer, because it does not know where an unread body
+ends. This one bounds every body, so it knows; what the application left unread it reads to the end,
+up to a limit, before it takes the next request.
+"""
+
+import io
+import os
+import socket
+import struct
+from collections.abc import Iterable
+from typing import IO, Any
+
+from werkzeug.serving import WSGIRequestHandler
+
+from visionbatch_mock.hangup import Ending, Hangup, wished
+
+DRAIN_BYTES = 64 * 1024 * 1024
+"""Ours: how much of a body nobody wanted is read to keep a connection; beyond, it is closed."""
+
+BLOCK_BYTES = 64 * 1024
+
+
+class BoundedInput(io.RawIOBase):
+    """A request body that cannot be read beyond its end.
+
+    `finished` tells whether all of it has been read. An expected `100 Continue` is sent with the
+    first read, so that an application may refuse a body before it is sent.
+    """
+
+    def __init__(self, stream: IO[bytes], length: int | None, on_first_read: "_Continue") -> None:
+        super().__init__()
+        self._stream = stream
+        self._left = length
+        self._on_first_read = on_first_read
+        self.finished = length == 0
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes, fewer only at the end. Raises `OSError` when the connection dies."""
+        if self.finished:
+            return b""
+        self._on_first_read()
+        wanted = size if self._left is None else min(size, self._left) if size >= 0 else self._left
+        data = self._stream.read(wanted)
+        if self._left is not None:
+            self._left -= len(data)
+        self.finished = not data if self._left is None else self._left == 0
+        return data
+
+
+class _Continue:
+    """Sends `100 Continue` once, if the client waits for it."""
+
+    def __init__(self, wfile: Any, *, expected: bool) -> None:
+        self._wfile = wfile
+        self.owed = expected
+
+    def __call__(self) -> None:
+        if self.owed:
+            self.owed = False
+            self._wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._wfile.flush()
+
+
+class ConnectionHandler(WSGIRequestHandler):
+    """Serves the requests of one connection, one after the other."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server_version = "visionbatch-mock"
+    sys_version = ""
+
+    def handle_expect_100(self) -> bool:
+        """Leave the interim answer to the first read of the body."""
+        return True
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Nothing: the journal knows more, and standard error stays quiet."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - Werkzeug's name
+        """Nothing, for the same reason."""
+
+    def run_wsgi(self) -> None:
+        """Serve one request."""
+        interim = _Continue(self.wfile, expected=self._expects_continue())
+        environ = self.make_environ()
+        length = self._body_length(environ)
+        body = BoundedInput(environ["wsgi.input"], length, interim)
+        environ["wsgi.input"] = body
+        environ["wsgi.input_terminated"] = True
+        try:
+            self._answer(environ)
+            self._finish_body(body, interim)
+        except OSError:
+            # The peer is gone, or this side has just reset the connection.
+            self.close_connection = True
+
+    def _expects_continue(self) -> bool:
+        return self.headers.get("Expect", "").strip().lower() == "100-continue"
+
+    def _body_length(self, environ: dict[str, Any]) -> int | None:
+        if environ.get("wsgi.input_terminated"):
+            return None
+        text = self.headers.get("Content-Length", "0").strip()
+        if not text.isdecimal():
+            self.close_connection = True
+            return 0
+        return int(text)
+
+    def _answer(self, environ: dict[str, Any]) -> None:
+        head: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _: object = None) -> "_Write":
+            head[:] = [(status, headers)]
+            return _no_write
+
+        content = self.server.app(environ, start_response)
+        try:
+            wish = wished(environ)
+            if wish is not None and wish.ending is Ending.RESET:
+                self._reset()
+                return
+            self._send(*head[0], content, wish)
+        finally:
+            if hasattr(content, "close"):
+                content.close()
+
+    def _send(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        content: Iterable[bytes],
+        wish: Hangup | None,
+    ) -> None:
+        code, _, reason = status.partition(" ")
+        bodyless = self.command == "HEAD" or int(code) in {204, 304} or int(code) < 200
+        known = {name.lower() for name, _ in headers}
+        if wish is not None or not (bodyless or "content-length" in known):
+            self.close_connection = True
+        self.send_response(int(code), reason)
+        for name, value in headers:
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        left = wish.after if wish is not None and wish.ending is Ending.CUT else None
+        for block in content:
+            piece = block if left is None else block[:left]
+            left = None if left is None else left - len(piece)
+            self.wfile.write(piece)
+        self.wfile.flush()
+
+    def _finish_body(self, body: BoundedInput, interim: _Continue) -> None:
+        """Make the next request readable, or close: unread bytes would be taken for it."""
+        if self.close_connection:
+            return
+        if interim.owed:
+            # The client still holds its body back, or sends it unasked; nobody can tell which.
+            self.close_connection = True
+            return
+        read = 0
+        while not body.finished and read <= DRAIN_BYTES:
+            data = body.read(BLOCK_BYTES)
+            read += len(data)
+            if not data:
+                break
+        self.close_connection = not body.finished
+
+    def _reset(self) -> None:
+        """End with a TCP reset: closing a socket that must not linger discards what is queued."""
+        self.close_connection = True
+        linger = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        os.close(self.connection.detach())
+
+
+class _Write:
+    """The callable of the WSGI specification that no application uses any more."""
+
+    def __call__(self, data: bytes) -> None:
+        raise NotImplementedError("the mock's answers are iterables")
+
+
+_no_write = _Write()

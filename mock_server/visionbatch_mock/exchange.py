@@ -1,0 +1,217 @@
+"""One request being served: whose it is, what it is for, what it meets, how it ends.
+
+A pair of hooks opens the exchange and completes its line in the journal when the answer is known, so
+that a client that has its answer in hand finds the line finished.
+"""
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, cast
+
+from flask import Flask, Response, current_app, g, request
+
+from visionbatch_mock.bodies import Body
+from visionbatch_mock.faults import Fault, Instruction, Outlook
+from visionbatch_mock.faults.effects import afterwards, instead
+from visionbatch_mock.hangup import Ending, reset_connection, wished
+from visionbatch_mock.journal import Journal
+from visionbatch_mock.operations import Operation, Surface
+from visionbatch_mock.tenant import Tenant
+from visionbatch_mock.world import ANONYMOUS, World
+
+P = ParamSpec("P")
+
+EXTENSION = "visionbatch_mock"
+RETRY_TEST_HEADER = "x-retry-test-id"
+_UNRECORDED = ("/_control", "/retry_test")
+
+
+class Exchange:
+    """What is known of the current request; reached with `current()`."""
+
+    def __init__(self, world: World, tenant: Tenant) -> None:
+        self.world = world
+        self.tenant = tenant
+        self.body = Body(world.pause)
+        # Kept by reference: a reset gives the tenant a new journal while this request still runs.
+        self._journal: Journal = tenant.journal
+        self.operation: Operation | None = None
+        self.seq = self._journal.open(
+            tenant.clock.now(),
+            request.method,
+            request.path,
+            query=tuple(request.args),
+            content_range=request.headers.get("Content-Range"),
+            content_length=request.content_length,
+            content_type=request.headers.get("Content-Type"),
+            authorization="Authorization" in request.headers,
+            user_agent=request.headers.get("User-Agent"),
+        )
+
+    def declare(self, operation: Operation) -> None:
+        """Say what this request is for."""
+        self.operation = operation
+        self._journal.complete(self.seq, operation=operation.value)
+
+    def meet(self, outlook: Outlook) -> Instruction | None:
+        """The instruction of a fault plan for this request; noted in the journal."""
+        if self.operation is None:
+            return None
+        retry_test = request.headers.get(RETRY_TEST_HEADER)
+        met = self.tenant.faults.meet(self.operation, outlook, self.seq, retry_test)
+        if met is not None:
+            self._journal.complete(self.seq, fault=met.text)
+        return met
+
+    def finish(self, response: Response) -> None:
+        """Complete the line of the journal."""
+        wish = wished(request.environ)
+        silent = wish is not None and wish.ending is Ending.RESET
+        self._journal.complete(
+            self.seq,
+            received=self.body.received,
+            status=None if silent else response.status_code,
+            range=response.headers.get("Range"),
+        )
+
+
+def world() -> World:
+    """The world of the application that serves the current request."""
+    return cast("World", current_app.extensions[EXTENSION])
+
+
+def current() -> Exchange:
+    """The exchange of the current request."""
+    return cast("Exchange", g.exchange)
+
+
+def token_of_request() -> str | None:
+    """The token of `Authorization: Token X` or `Bearer X`; None without one."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() in {"token", "bearer"} else None
+
+
+def install(app: Flask) -> None:
+    """Open and finish an exchange around every request but the mock's own."""
+
+    @app.before_request
+    def open_exchange() -> None:
+        if request.path.startswith(_UNRECORDED):
+            return
+        g.exchange = Exchange(world(), _tenant_of_request())
+
+    @app.after_request
+    def finish_exchange(response: Response) -> Response:
+        if "exchange" in g:
+            current().finish(response)
+        return response
+
+
+def _tenant_of_request() -> Tenant:
+    """Session URLs carry no credentials: there the session says whose request it is."""
+    session_id = request.args.get("upload_id")
+    found = world().session(session_id) if session_id else None
+    return found[0] if found else world().tenant(token_of_request() or ANONYMOUS)
+
+
+def operation(name: Operation) -> Callable[[Callable[P, Response]], Callable[P, Response]]:
+    """Declare what a route is for, which opens it to fault plans.
+
+    Routes of upload sessions meet their faults themselves, because there it depends on how the
+    bytes of the request stand to those persisted; all others meet them here.
+    """
+
+    def decorate(view: Callable[P, Response]) -> Callable[P, Response]:
+        @wraps(view)
+        def serve(*args: P.args, **kwargs: P.kwargs) -> Response:
+            exchange = current()
+            exchange.declare(name)
+            if name.surface is Surface.SESSION:
+                return view(*args, **kwargs)
+            instruction = exchange.meet(_outlook(name, exchange.body))
+            delay(instruction)
+            early = answer_instead(instruction)
+            return afterwards(instruction, view(*args, **kwargs)) if early is None else early
+
+        return serve
+
+    return decorate
+
+
+def answer_instead(instruction: Instruction | None) -> Response | None:
+    """The answer of an instruction that leaves no effect, after what it lets arrive of the body.
+
+    A service reads a request before it refuses it; only these faults are about not doing so.
+    """
+    if instruction is None:
+        return None
+    body = current().body
+    if instruction.fault is Fault.RESET_MID_BODY:
+        for _ in body.blocks(upto=instruction.size):
+            pass
+        return reset_connection()
+    response = instead(instruction)
+    if response is not None and instruction.fault not in {Fault.RESET, Fault.EARLY}:
+        body.drain()
+    return response
+
+
+def delay(instruction: Instruction | None) -> None:
+    """Let time pass, or the body flow slowly, when an instruction says so."""
+    if instruction is None:
+        return
+    if instruction.fault is Fault.THROTTLE:
+        current().body.throttle(instruction.size)
+    elif instruction.fault in {Fault.DELAY, Fault.STALL}:
+        current().world.pause(instruction.seconds)
+
+
+def _outlook(name: Operation, body: Body) -> Outlook:
+    """Of a request that is no session's: a whole object, if it uploads anything at all."""
+    whole = name.surface is Surface.UPLOAD and request.args.get("uploadType") != "resumable"
+    length = body.announced or 0
+    return Outlook(stop=length if whole else None, body=length, final=whole)
+
+
+def json_object(limit: int = 16 * 1024 * 1024) -> dict[str, Any]:
+    """The request's body as a JSON object; empty for no body. Raises `Unacceptable`."""
+    raw = current().body.read_all(limit)
+    if raw is None:
+        raise Unacceptable(413, {"detail": f"Request body exceeds {limit} bytes."})
+    if not raw:
+        return {}
+    if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
+        raise Unacceptable(415, {"detail": f'Unsupported media type "{request.mimetype}" in request.'})
+    try:
+        value = json.loads(raw)
+    except ValueError as cause:
+        raise Unacceptable(400, {"detail": f"JSON parse error - {cause}"}) from cause
+    if not isinstance(value, dict):
+        message = f"Invalid data. Expected a dictionary, but got {type(value).__name__}."
+        raise Unacceptable(400, {"non_field_errors": [message]})
+    return value
+
+
+class Unacceptable(ValueError):
+    """A request that is refused with `status` and a JSON `body`."""
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        super().__init__(f"{status}: {body}")
+        self.status = status
+        self.body = body
+
+
+def tenant_of_control() -> Tenant:
+    """The tenant that a call of the mock's own routes is about."""
+    return world().tenant(token_of_request() or ANONYMOUS)
+
+
+def json_object_of_control() -> dict[str, Any]:
+    """The body of such a call, empty when there is none."""
+    if not request.get_data():
+        return {}
+    value = request.get_json(force=True, silent=True)
+    if not isinstance(value, dict):
+        raise Unacceptable(400, {"error": "expected a JSON object"})
+    return value

@@ -1,0 +1,73 @@
+"""The append-only list of effects that really happened.
+
+Tests decide by it, never by what a client says of itself: an archive is `committed` once or twice
+whatever the answers were that the client did or did not get.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+
+class Effect(StrEnum):
+    """Everything that a mock can commit."""
+
+    BATCH_CREATED = "batch.created"
+    BATCH_PROCESSING = "batch.processing"
+    BATCH_PROCESSED = "batch.processed"
+    BATCH_DELETED = "batch.deleted"
+    SESSION_OPENED = "session.opened"
+    SESSION_CANCELLED = "session.cancelled"
+    BYTES_PERSISTED = "bytes.persisted"
+    ARCHIVE_COMMITTED = "archive.committed"
+    OBJECT_CREATED = "object.created"
+    OBJECT_DELETED = "object.deleted"
+    WORK_ORDER_CREATED = "work_order.created"
+    WORK_ORDER_DELETED = "work_order.deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One committed effect: its number, the tenant's time, and what it was done to."""
+
+    seq: int
+    at: float
+    effect: Effect
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.facts[name]
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry as one flat object."""
+        return {"seq": self.seq, "at": self.at, "effect": self.effect.value, **self.facts}
+
+
+class Ledger:
+    """Entries in the order in which they were committed. Never edited, only reset with its tenant."""
+
+    def __init__(self, now: Callable[[], float], settle: Callable[[], None]) -> None:
+        self._lock = threading.Lock()
+        self._now = now
+        self._settle = settle
+        self._entries: list[LedgerEntry] = []
+
+    def commit(self, effect: Effect, *, at: float | None = None, **facts: Any) -> None:
+        """Append one effect, dated `at` or now."""
+        with self._lock:
+            when = self._now() if at is None else at
+            sealed = MappingProxyType(facts)
+            self._entries.append(LedgerEntry(len(self._entries) + 1, when, effect, sealed))
+
+    def entries(self, effect: str | None = None) -> list[LedgerEntry]:
+        """All entries, or those of one effect.
+
+        What the clock has made due is committed first, so a reader sees the present.
+        """
+        self._settle()
+        wanted = None if effect is None else Effect(effect)
+        with self._lock:
+            return [entry for entry in self._entries if wanted in {None, entry.effect}]

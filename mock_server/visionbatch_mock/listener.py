@@ -1,0 +1,82 @@
+"""The listening socket: a thread for each connection, and a stop that leaves none behind."""
+
+import contextlib
+import logging
+import socket
+import socketserver
+import threading
+from typing import Any
+
+from flask import Flask
+
+from visionbatch_mock.connection import ConnectionHandler
+
+log = logging.getLogger(__name__)
+
+JOIN_S = 10.0
+"""Longest wait for one connection's thread at the stop; by then its socket is shut down."""
+
+
+class Listener(socketserver.TCPServer):
+    """Serves an application on a socket of its own.
+
+    Werkzeug's server exits the process when its port is taken, looks up host names, and cannot end
+    connections that idle; the mock needs the opposite of each.
+    """
+
+    allow_reuse_address = True
+    request_queue_size = 128
+
+    # What Werkzeug's request handler asks of its server.
+    ssl_context = None
+    multithread = True
+    multiprocess = False
+
+    def __init__(self, app: Flask, host: str, port: int) -> None:
+        self.app = app
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._lock = threading.Lock()
+        self._connections: dict[Any, threading.Thread] = {}
+        self._accepting: threading.Thread | None = None
+        super().__init__((host, port), ConnectionHandler)
+
+    def start(self) -> None:
+        """Accept connections in a thread of their own."""
+        self._accepting = threading.Thread(target=self.serve_forever, name="visionbatch-mock-accept", daemon=True)
+        self._accepting.start()
+
+    def stop(self) -> None:
+        """End the accepting thread, then every connection's."""
+        # Shutting the socket down wakes the accepting thread, which would else sleep out its poll.
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        if self._accepting is not None:
+            self.shutdown()
+            self._accepting.join()
+        self.server_close()
+        with self._lock:
+            alive = dict(self._connections)
+        for connection in alive:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in alive.values():
+            thread.join(JOIN_S)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a new connection in a thread that `stop` knows."""
+        thread = threading.Thread(
+            target=self._serve, args=(request, client_address), name="visionbatch-mock", daemon=True
+        )
+        with self._lock:
+            self._connections[request] = thread
+        thread.start()
+
+    def _serve(self, request: Any, client_address: Any) -> None:
+        try:
+            self.finish_request(request, client_address)
+        except Exception:
+            log.exception("serving %s failed", client_address)
+        finally:
+            with self._lock:
+                self._connections.pop(request, None)
+            self.shutdown_request(request)

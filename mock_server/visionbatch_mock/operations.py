@@ -1,0 +1,75 @@
+"""The named operations of the mock, which fault plans and the journal speak of."""
+
+from enum import StrEnum
+
+
+class Surface(StrEnum):
+    """Kinds of operation, by what can go wrong with them."""
+
+    CALL = "call"
+    """A small request with a JSON answer."""
+    SESSION = "session"
+    """A request on an upload session URL."""
+    UPLOAD = "upload"
+    """Making an object: initiation of a session, or a whole object in one request."""
+    DOWNLOAD = "download"
+    """Reading an object."""
+
+
+class Operation(StrEnum):
+    """What a request asks for. Routes declare theirs with a decorator."""
+
+    BATCHES_CREATE = "deepomatic.batches.create"
+    BATCHES_GET = "deepomatic.batches.get"
+    BATCHES_DELETE = "deepomatic.batches.delete"
+    BATCHES_LIST = "deepomatic.batches.list"
+    BATCHES_ERRORS = "deepomatic.batches.errors"
+    BATCHES_WORK_ORDERS = "deepomatic.batches.work_orders"
+    WORK_ORDERS_CREATE = "deepomatic.work_orders.create"
+    WORK_ORDERS_GET = "deepomatic.work_orders.get"
+    WORK_ORDERS_LIST = "deepomatic.work_orders.list"
+    WORK_ORDERS_UPDATE = "deepomatic.work_orders.update"
+    WORK_ORDERS_DELETE = "deepomatic.work_orders.delete"
+    WORK_ORDERS_ANALYZE = "deepomatic.work_orders.analyze"
+    WORK_ORDERS_CORRECT = "deepomatic.work_orders.correct"
+    TASK_GROUPS_LIST = "deepomatic.task_groups.list"
+    SESSIONS_CHUNK = "storage.sessions.chunk"
+    SESSIONS_PROBE = "storage.sessions.probe"
+    SESSIONS_CANCEL = "storage.sessions.cancel"
+    SESSIONS_ANY = "storage.sessions.any"
+    """In plans only: a chunk or a probe, whichever comes."""
+    OBJECTS_INSERT = "storage.objects.insert"
+    OBJECTS_GET = "storage.objects.get"
+    OBJECTS_LIST = "storage.objects.list"
+    OBJECTS_DELETE = "storage.objects.delete"
+    BUCKETS_GET = "storage.buckets.get"
+
+    @property
+    def surface(self) -> Surface:
+        """The kind of this operation."""
+        if self.startswith("storage.sessions."):
+            return Surface.SESSION
+        return _STORAGE_SURFACES.get(self, Surface.CALL)
+
+    @property
+    def plan_names(self) -> tuple["Operation", ...]:
+        """The names under which a fault plan may address a request for this operation."""
+        if self in {Operation.SESSIONS_CHUNK, Operation.SESSIONS_PROBE}:
+            return (self, Operation.SESSIONS_ANY)
+        return (self,)
+
+    @property
+    def retry_test_names(self) -> tuple["Operation", ...]:
+        """The same for Google's retry tests, which know objects and no sessions.
+
+        There initiation, chunks and probes all count as inserting, and cancelling as deleting.
+        """
+        if self is Operation.SESSIONS_CANCEL:
+            return (Operation.OBJECTS_DELETE,)
+        return (Operation.OBJECTS_INSERT,) if self.surface is Surface.SESSION else (self,)
+
+
+_STORAGE_SURFACES = {
+    Operation.OBJECTS_INSERT: Surface.UPLOAD,
+    Operation.OBJECTS_GET: Surface.DOWNLOAD,
+}

@@ -1,0 +1,68 @@
+"""The mock as an in-process server that starts and stops in milliseconds."""
+
+from types import TracebackType
+from typing import Self
+
+from visionbatch_mock.app import create_app
+from visionbatch_mock.config import MockConfig
+from visionbatch_mock.exchange import EXTENSION
+from visionbatch_mock.listener import Listener
+from visionbatch_mock.world import World
+
+
+class MockServer:
+    """A mock behind a real socket, in threads of this process.
+
+    ```
+    with MockServer() as mock:
+        requests.post(f"{mock.url}/v0.2/batches", headers={"Authorization": "Token t"})
+        assert mock.world.tenant("t").ledger.entries("batch.created")
+    ```
+
+    Port 0 lets the operating system choose. `start` raises `OSError` when the port is taken; when
+    it returns, connections are accepted. `stop` ends every connection and thread.
+    """
+
+    def __init__(self, config: MockConfig | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.app = create_app(config)
+        self.world: World = self.app.extensions[EXTENSION]
+        self.host = host
+        self._wanted_port = port
+        self._listener: Listener | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on; raises `RuntimeError` before the start."""
+        if self._listener is None:
+            raise RuntimeError("the mock has no port before it is started")
+        return int(self._listener.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port, without a slash at the end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    def start(self) -> Self:
+        """Listen and serve."""
+        self._listener = Listener(self.app, self.host, self._wanted_port)
+        self._listener.start()
+        return self
+
+    def stop(self) -> None:
+        """Close every connection, wait for every thread, free the disk."""
+        self.world.stopping.set()
+        if self._listener is not None:
+            self._listener.stop()
+        self.world.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()

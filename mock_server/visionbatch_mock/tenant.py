@@ -1,0 +1,101 @@
+"""One customer of the mocked services: everything behind one API token."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from visionbatch_mock.clock import TenantClock
+from visionbatch_mock.config import Behaviour, MockConfig, SessionKind
+from visionbatch_mock.deepomatic.batches import BatchBook
+from visionbatch_mock.deepomatic.work_orders import WorkOrderStore
+from visionbatch_mock.faults import FaultBook
+from visionbatch_mock.ids import IdSource
+from visionbatch_mock.journal import Journal
+from visionbatch_mock.ledger import Effect, Ledger
+from visionbatch_mock.storage.objects import ObjectStore, Target
+from visionbatch_mock.storage.sessions import SessionWatcher, UploadSession
+from visionbatch_mock.storage.spool import Spool
+
+
+class Tenant:
+    """Stores, clock, faults, journal and ledger of one token.
+
+    A test drives it with `configure`, `clock`, `faults.plan`, `batches` and `revoke`, and judges by
+    `ledger.entries`, `journal.entries` and `FaultPlan.completed`.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        config: MockConfig,
+        ids: IdSource,
+        directory: Path,
+        register: Callable[["Tenant", UploadSession], None],
+    ) -> None:
+        self.token = token
+        self._config = config
+        self._ids = ids
+        self._directory = directory
+        self._register = register
+        self.reset()
+
+    def reset(self) -> None:
+        """Start over as a customer without history; sessions of before are unknown from now on."""
+        self.behaviour: Behaviour = self._config.behaviour()
+        self.revoked = False
+        self.clock = TenantClock(self._config.speed)
+        self.ledger = Ledger(self._now, self.settle)
+        self.journal = Journal()
+        self.faults = FaultBook(self._ids)
+        self.objects = ObjectStore(self._now)
+        self.work_orders = WorkOrderStore(self._ids, self._now)
+        self.batches = BatchBook(self, self._ids.uuid)
+
+    def configure(self, **settings: Any) -> None:
+        """Change behaviour from now on; raises `SettingError` for what cannot be set."""
+        self.behaviour = self.behaviour.changed(settings)
+
+    def revoke(self) -> None:
+        """Make the token invalid from now on."""
+        self.revoked = True
+
+    def settle(self) -> None:
+        """Commit what the clock has made due."""
+        self.batches.settle()
+
+    def open_session(
+        self,
+        target: Target,
+        watcher: SessionWatcher,
+        kind: SessionKind,
+        *,
+        total: int | None = None,
+        **facts: Any,
+    ) -> UploadSession:
+        """A new upload session that its URL reaches; `facts` go to the ledger."""
+        session = self.new_session(target, watcher, kind, total)
+        self._register(self, session)
+        self.ledger.commit(Effect.SESSION_OPENED, bucket=target.bucket, object=target.name, **facts)
+        return session
+
+    def new_session(
+        self,
+        target: Target,
+        watcher: SessionWatcher,
+        kind: SessionKind,
+        total: int | None = None,
+    ) -> UploadSession:
+        """A session that no URL reaches, which is how a whole object in one request is received."""
+        return UploadSession(
+            self._ids.token(),
+            kind,
+            target,
+            Spool(self._directory / self._ids.token()),
+            watcher,
+            now=self._now,
+            life_s=self.behaviour.session_life_s,
+            total=total,
+        )
+
+    def _now(self) -> float:
+        return self.clock.now()

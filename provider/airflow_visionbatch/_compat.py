@@ -1,0 +1,42 @@
+"""Every name that this package takes from Airflow, so that a difference between versions has one place.
+
+Features are looked for, versions are not compared.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseHook,
+    BaseOperator,
+    BaseOperatorLink,
+    BaseSensorOperator,
+    PokeReturnValue,
+    XCom,
+    conf,
+)
+
+__all__ = [
+    "AirflowFailException",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
+    "BaseHook",
+    "BaseOperator",
+    "BaseOperatorLink",
+    "BaseSensorOperator",
+    "PokeReturnValue",
+    "XCom",
+    "conf",
+    "never_expire",
+]
+
+
+def never_expire() -> timedelta:
+    """The mark, new in Airflow 3.3, that keeps a value of the task state as long as its Dag run."""
+    from airflow.sdk.execution_time.context import NEVER_EXPIRE
+
+    return NEVER_EXPIRE

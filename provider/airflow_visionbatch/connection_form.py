@@ -1,0 +1,44 @@
+"""The connection forms, as data: Airflow draws them without importing a hook."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _text(label: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
+
+
+DEEPOMATIC_FIELDS: dict[str, Any] = {
+    "site": _text("Site", "Label of the site from the platform's credentials page; not needed with a base URL."),
+    "region": _text("Region", "Region of the site.", enum=["eu", "us1"], default="eu"),
+    "upload_hosts": _text(
+        "Upload hosts",
+        "Hosts that archives may be sent to, separated by commas; Google's storage when empty. "
+        "A mock server is written out with its scheme: http://127.0.0.1:8080",
+    ),
+    "allow_plain_http": {
+        "label": "Allow plain http",
+        "description": "Accept a base URL with http beyond this machine, which shows the key to the network.",
+        "schema": {"type": ["boolean", "null"], "default": False},
+    },
+    "batch_path": _text("Batch path", "Path of one batch, with {batch_id}; empty for the documented one."),
+    "errors_path": _text("Error report path", "Path of the error report, with {batch_id}."),
+    "console_url": _text("Console page", "Page on which people follow a batch, with {batch_id} if it has one."),
+    "status_aliases": {
+        "label": "Status words",
+        "description": 'Words of the site that are not known here, such as {"in_review": "running"}.',
+        "schema": {"type": ["object", "null"], "format": "json"},
+    },
+    "transfer": {
+        "label": "Transfer settings",
+        "description": 'How archives travel, such as {"chunk_bytes": 33554432}.',
+        "schema": {"type": ["object", "null"], "format": "json"},
+    },
+}
+
+DEEPOMATIC_BEHAVIOUR: dict[str, Any] = {
+    "hidden-fields": ["schema", "login", "port", "extra"],
+    "relabeling": {"host": "Base URL", "password": "API key"},
+    "placeholders": {"host": "https://api.<site>.customers.deepomatic.com", "password": "key of the user's account"},
+}

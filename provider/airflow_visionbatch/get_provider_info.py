@@ -1,0 +1,39 @@
+"""What Airflow reads to learn about this provider, without importing anything else of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_visionbatch.connection_form import DEEPOMATIC_BEHAVIOUR, DEEPOMATIC_FIELDS
+
+
+def get_provider_info() -> dict[str, Any]:
+    """The provider's metadata, in the form of Airflow's ``provider_info.schema.json``."""
+    return {
+        "package-name": "visionbatch",
+        "name": "visionbatch",
+        "description": "Send photos and videos in bulk to visual-inspection services and collect the verdicts.",
+        "integrations": [
+            {
+                "integration-name": "Deepomatic",
+                "external-doc-url": "https://docs.deepomatic.com",
+                "tags": ["service"],
+            }
+        ],
+        "operators": [
+            {"integration-name": "Deepomatic", "python-modules": ["airflow_visionbatch.operators.deepomatic"]}
+        ],
+        "sensors": [{"integration-name": "Deepomatic", "python-modules": ["airflow_visionbatch.sensors.deepomatic"]}],
+        "hooks": [{"integration-name": "Deepomatic", "python-modules": ["airflow_visionbatch.hooks.deepomatic"]}],
+        "triggers": [{"integration-name": "Deepomatic", "python-modules": ["airflow_visionbatch.triggers.snapshot"]}],
+        "connection-types": [
+            {
+                "connection-type": "deepomatic",
+                "hook-class-name": "airflow_visionbatch.hooks.deepomatic.DeepomaticHook",
+                "hook-name": "Deepomatic",
+                "conn-fields": DEEPOMATIC_FIELDS,
+                "ui-field-behaviour": DEEPOMATIC_BEHAVIOUR,
+            }
+        ],
+        "extra-links": ["airflow_visionbatch.links.DeepomaticBatchLink"],
+    }

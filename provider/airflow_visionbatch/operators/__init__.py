@@ -1,0 +1,1 @@
+"""Operators of the provider, one module a service."""

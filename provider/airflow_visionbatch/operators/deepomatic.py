@@ -1,0 +1,209 @@
+"""Running a Deepomatic work-order batch from a Dag."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_visionbatch._compat import BaseOperator, conf
+from airflow_visionbatch.deferral import backstop
+from airflow_visionbatch.failures import failing_for_good
+from airflow_visionbatch.links import CONSOLE_KEY, DeepomaticBatchLink
+
+if TYPE_CHECKING:
+    from visionbatch import Deepomatic, DeepomaticRun, Policies, Snapshot, Submitted
+
+SERVICE = "deepomatic"
+BATCH_KEY = "batch_id"
+"""XCom key of the batch's id, pushed before the first byte is sent."""
+
+MANIFEST_KEY = "manifest"
+"""XCom key of the manifest, pushed before a bad end is raised."""
+
+PROGRESS_S = 10.0
+"""Seconds between two lines of progress in the log."""
+
+
+class DeepomaticRunBatchOperator(BaseOperator):
+    """Check work orders, send them as one batch, wait for the end, and bring the error report back.
+
+    A later try, on any worker, goes on where the last one stopped: it resumes the upload in the middle of the archive,
+    waits for a batch that is being processed, or takes a result that is there. Returns a manifest of less than 4 KB,
+    see `visionbatch.pipelines.manifest.Manifest`.
+
+    :param source: folder of work orders or ready-made zip: a path on the worker, or an object-store path such as
+        ``s3://bucket/yesterday``. Templated.
+    :param deepomatic_conn_id: connection of type ``deepomatic``.
+    :param source_conn_id: connection of the source's object store.
+    :param batch_label: name of the batch for people; the source's own by default. Templated.
+    :param report_path: folder for error report and manifest, local or object store; without, they are not kept.
+        Templated.
+    :param check: arguments of `visionbatch.CheckSettings`, such as ``{"task_groups": [...]}``. Templated.
+    :param timeout: how long the batch may take once this try begins; ``None`` waits for ever.
+    :param wait: end when the batch has ended, rather than when its archive has arrived.
+    :param deferrable: wait in the triggerer; Airflow's setting by default.
+    :param poll_interval: seconds between the first looks; it grows to twelve times that while nothing changes.
+    :param on_partial: ``warn``, ``fail``, ``accept``, ``accept:<number>`` or ``accept:<share>%``. Templated.
+    :param on_timeout: ``leave`` the batch running, or ``cancel`` it.
+    :param on_clear: ``adopt`` what the last try left when a person clears the task, or ``cancel_and_new``.
+    :param on_input_change: ``fail`` when the source has changed since the run began, or ``cancel_and_new``.
+    :param cancel_on_kill: delete the batch when the running task is killed.
+    :param state_path: object-store folder for the run record, where Airflow's task state is not there or not wanted.
+    """
+
+    template_fields: Sequence[str] = (
+        "source",
+        "batch_label",
+        "report_path",
+        "check",
+        "on_partial",
+        "state_path",
+        "deepomatic_conn_id",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"check": "json"}
+    operator_extra_links = (DeepomaticBatchLink(),)
+    ui_color = "#e0f2f1"
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        deepomatic_conn_id: str = "deepomatic_default",
+        source_conn_id: str | None = None,
+        batch_label: str = "",
+        report_path: str | None = None,
+        check: Mapping[str, Any] | None = None,
+        timeout: timedelta | float | None = timedelta(hours=24),
+        wait: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float = 5.0,
+        on_partial: str = "warn",
+        on_timeout: str = "leave",
+        on_clear: str = "adopt",
+        on_input_change: str = "fail",
+        cancel_on_kill: bool = True,
+        state_path: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.deepomatic_conn_id = deepomatic_conn_id
+        self.source_conn_id = source_conn_id
+        self.batch_label = batch_label
+        self.report_path = report_path
+        self.check = check or {}
+        self.timeout = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        self.wait = wait
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.on_partial = on_partial
+        self.on_timeout = on_timeout
+        self.on_clear = on_clear
+        self.on_input_change = on_input_change
+        self.cancel_on_kill = cancel_on_kill
+        self.state_path = state_path
+        self._run: DeepomaticRun | None = None
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Submit, then wait here or in the triggerer."""
+        with failing_for_good(), self._site() as site:
+            submitted = self._submit(site, context)
+            deadline = submitted.record.deadline
+            if not self.wait:
+                return submitted.manifest(site.api.console_url(submitted.batch_id)).to_json()
+            if self.deferrable:
+                self._defer(submitted, deadline)
+            return self._finish(site, context, submitted, lambda: site.wait(submitted.batch_id, deadline=deadline))
+
+    def execute_complete(self, context: Any, event: Any) -> dict[str, Any]:
+        """Go on after the triggerer has waited."""
+        from airflow_visionbatch.triggers.snapshot import WaitEnded
+        from visionbatch import Submitted
+
+        with failing_for_good(), self._site() as site:
+            ended = WaitEnded.read(event)
+            return self._finish(site, context, Submitted.from_json(ended.carry), ended.snapshot)
+
+    def on_kill(self) -> None:
+        """Delete the batch this try has begun, if the policy says so."""
+        if self._run is not None and self.cancel_on_kill:
+            self._run.cancel()
+
+    def _site(self) -> Deepomatic:
+        from airflow_visionbatch.hooks.deepomatic import DeepomaticHook
+
+        return DeepomaticHook(self.deepomatic_conn_id).get_conn()
+
+    def _policies(self) -> Policies:
+        from visionbatch import Policies
+
+        return Policies.of(
+            on_partial=self.on_partial,
+            on_timeout=self.on_timeout,
+            on_clear=self.on_clear,
+            on_input_change=self.on_input_change,
+            cancel_on_kill=self.cancel_on_kill,
+        )
+
+    def _submit(self, site: Deepomatic, context: Any) -> Submitted:
+        from airflow_visionbatch.places import source_place
+        from visionbatch import CheckSettings, settings_from
+
+        filesystem, place = source_place(self.source, self.source_conn_id)
+        settings = settings_from(CheckSettings, self.check, where="check")
+        run = self._run = self._new_run(site, context)
+        deadline = None if self.timeout is None else time.time() + self.timeout
+        with site.check(place, settings, filesystem) as checked:
+            self.log.info("%s", checked.report.summary())
+            return run.submit(checked, label=self.batch_label, deadline=deadline)
+
+    def _new_run(self, site: Deepomatic, context: Any) -> DeepomaticRun:
+        from airflow_visionbatch.state import run_store
+        from visionbatch import DeepomaticRun, LoggedProgress
+
+        ti = context["ti"]
+
+        def created(batch_id: str) -> None:
+            ti.xcom_push(key=BATCH_KEY, value=batch_id)
+            ti.xcom_push(key=CONSOLE_KEY, value=site.api.console_url(batch_id))
+
+        store = run_store(context, self.state_path)
+        progress = LoggedProgress(self.log, every_s=PROGRESS_S)
+        return DeepomaticRun(site, store, self._policies(), progress=progress, created=created)
+
+    def _defer(self, submitted: Submitted, deadline: float | None) -> None:
+        from airflow_visionbatch.triggers.snapshot import SnapshotTrigger
+
+        self.log.info("waiting in the triggerer for batch %s, deadline %s", submitted.batch_id, deadline)
+        self.defer(
+            trigger=SnapshotTrigger(
+                SERVICE,
+                self.deepomatic_conn_id,
+                submitted.batch_id,
+                deadline,
+                pace=self._pace(),
+                carry=submitted.to_json(),
+            ),
+            method_name="execute_complete",
+            timeout=backstop(deadline),
+        )
+
+    def _pace(self) -> dict[str, float]:
+        return {"first_s": self.poll_interval, "longest_s": 12 * self.poll_interval}
+
+    def _finish(
+        self, site: Deepomatic, context: Any, submitted: Submitted, end: Callable[[], Snapshot]
+    ) -> dict[str, Any]:
+        from airflow_visionbatch.places import sink
+
+        ti = context["ti"]
+        run = self._run or self._new_run(site, context)
+        manifest = run.conclude(
+            submitted,
+            end,
+            sink=sink(self.report_path, self.source_conn_id) if self.report_path else None,
+            deliver=lambda manifest: ti.xcom_push(key=MANIFEST_KEY, value=manifest.to_json()),
+        )
+        return manifest.to_json()

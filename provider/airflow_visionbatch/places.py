@@ -1,0 +1,37 @@
+"""Paths as Airflow users write them: on the worker's disk, or in any object store Airflow knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from visionbatch import Sink
+
+
+def object_store(place: str, conn_id: str | None = None) -> tuple[Any, str]:
+    """The filesystem behind an object-store path, and the path in it.
+
+    :param place: such as ``s3://bucket/folder``; the connection may also stand in it, as ``s3://conn@bucket``.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    path = ObjectStoragePath(place, conn_id=conn_id)
+    return path.fs, path.path
+
+
+def source_place(place: str, conn_id: str | None) -> tuple[Any, str]:
+    """Filesystem, ``None`` for the worker's own disk, and path of a source."""
+    if "://" not in place:
+        return None, place
+    if place.startswith("file://") and conn_id is None:
+        return None, place.removeprefix("file://")
+    return object_store(place, conn_id)
+
+
+def sink(place: str, conn_id: str | None) -> Sink:
+    """Where results are written."""
+    from visionbatch import LocalSink, ObjectSink
+
+    filesystem, path = source_place(place, conn_id)
+    return LocalSink(Path(path)) if filesystem is None else ObjectSink(filesystem, path, place)

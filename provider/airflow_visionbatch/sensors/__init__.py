@@ -1,0 +1,1 @@
+"""Sensors of the provider, one module a service."""

@@ -1,0 +1,72 @@
+"""Where a task keeps its run record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_visionbatch._compat import never_expire
+
+if TYPE_CHECKING:
+    from visionbatch import RunRecord, RunStore
+
+RECORD_KEY = "visionbatch_run"
+
+
+def run_store(context: Any, state_path: str | None) -> RunStore:
+    """The store for the running task: an object-store path if one is given, else Airflow's own task state.
+
+    Without either, on Airflow before 3.3, the record lives as long as the try does.
+
+    :param state_path: folder; the record's name is made from the task instance's identity.
+    """
+    if state_path:
+        from airflow_visionbatch.places import object_store
+        from visionbatch import ObjectRunStore
+
+        ti = context["ti"]
+        name = ".".join(str(part) for part in (ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
+        filesystem, folder = object_store(state_path)
+        return ObjectRunStore(filesystem, f"{folder.rstrip('/')}/{name}.json")
+    accessor = context.get("task_state_store")
+    return TryRunStore() if accessor is None else TaskStateRunStore(accessor)
+
+
+class TaskStateRunStore:
+    """The record in Airflow's task state: visible in its API, kept over retries, clears and lost workers."""
+
+    def __init__(self, accessor: Any) -> None:
+        self._accessor = accessor
+
+    def load(self) -> RunRecord | None:
+        """See `visionbatch.model.run.RunStore.load`."""
+        from visionbatch import RunRecord
+
+        value = self._accessor.get(RECORD_KEY)
+        return None if value is None else RunRecord.from_json(value)
+
+    def save(self, record: RunRecord) -> None:
+        """See `visionbatch.model.run.RunStore.save`; kept until the Dag run goes, for ids must not expire."""
+        self._accessor.set(RECORD_KEY, record.to_json(), retention=never_expire())
+
+    def clear(self) -> None:
+        """See `visionbatch.model.run.RunStore.clear`."""
+        self._accessor.delete(RECORD_KEY)
+
+
+class TryRunStore:
+    """The record in memory: nothing survives the try."""
+
+    def __init__(self) -> None:
+        self._record: RunRecord | None = None
+
+    def load(self) -> RunRecord | None:
+        """See `visionbatch.model.run.RunStore.load`."""
+        return self._record
+
+    def save(self, record: RunRecord) -> None:
+        """See `visionbatch.model.run.RunStore.save`."""
+        self._record = record
+
+    def clear(self) -> None:
+        """See `visionbatch.model.run.RunStore.clear`."""
+        self._record = None

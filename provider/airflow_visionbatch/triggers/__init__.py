@@ -1,0 +1,1 @@
+"""Triggers of the provider: one for every wait."""

@@ -1,0 +1,112 @@
+"""The one trigger for every wait."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_visionbatch.services import hook_for
+from visionbatch import Pace, Snapshot, VisionBatchError, await_end, error_from_json
+
+EVENT_SCHEMA = 1
+
+
+class SnapshotTrigger(BaseTrigger):
+    """Waits until a remote batch or job has ended, its deadline has passed, or something cannot be mended.
+
+    Its arguments and its event are JSON primitives without any secret: the connection is looked up where it runs.
+
+    :param service: ``deepomatic``, ``roboflow`` or ``huawei_vias``.
+    :param conn_id: Airflow connection.
+    :param ref: id of the batch or job.
+    :param deadline: Unix seconds; ``None`` waits for ever. Absolute, so that it survives a restart of the triggerer.
+    :param pace: fields of `visionbatch.flow.watch.Pace` that differ from its defaults.
+    :param carry: JSON object that comes back in the event, for whoever goes on. It does not travel as an argument of
+        the deferral, because ``dag.test()`` drops those.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        conn_id: str,
+        ref: str,
+        deadline: float | None = None,
+        pace: dict[str, float] | None = None,
+        carry: dict[str, Any] | None = None,
+        **later: Any,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's constructor has no annotations
+        self.service = service
+        self.conn_id = conn_id
+        self.ref = ref
+        self.deadline = deadline
+        self.pace = pace or {}
+        self.carry = carry or {}
+        # A row written by a newer version may carry arguments this one does not know; it can still wait.
+        self.later = later
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments, as the triggerer stores them."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "service": self.service,
+                "conn_id": self.conn_id,
+                "ref": self.ref,
+                "deadline": self.deadline,
+                "pace": self.pace,
+                "carry": self.carry,
+                **self.later,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and give one event."""
+        yield TriggerEvent(await self._outcome())
+
+    async def _outcome(self) -> dict[str, Any]:
+        event: dict[str, Any] = {
+            "schema": EVENT_SCHEMA,
+            "service": self.service,
+            "ref": self.ref,
+            "carry": self.carry,
+        }
+        try:
+            site = await hook_for(self.service, self.conn_id).site()
+            snapshot = await await_end(site, self.ref, pace=Pace(**self.pace), deadline=self.deadline)
+        except VisionBatchError as error:
+            return {**event, "failure": error.to_json()}
+        return {**event, "snapshot": snapshot.to_json()}
+
+
+@dataclass(frozen=True)
+class WaitEnded:
+    """The event of a `SnapshotTrigger`, checked.
+
+    :param carry: what the trigger was given to hand back.
+    """
+
+    carry: dict[str, Any]
+    _event: dict[str, Any]
+
+    @classmethod
+    def read(cls, event: Any) -> WaitEnded:
+        """Check an event.
+
+        :raises VisionBatchError: when it is not one of ours.
+        """
+        if not isinstance(event, dict) or event.get("schema") != EVENT_SCHEMA:
+            raise VisionBatchError("the trigger's event is not one of ours", retry_safe=True)
+        return cls(dict(event.get("carry") or {}), event)
+
+    def snapshot(self) -> Snapshot:
+        """The last state of the batch or job.
+
+        :raises VisionBatchError: the failure that the event tells of instead.
+        """
+        if "failure" in self._event:
+            raise error_from_json(self._event["failure"])
+        return Snapshot.from_json(self._event["snapshot"])

@@ -1,0 +1,151 @@
+"""Settings that do not belong to one service, each with the reason for its default."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from visionbatch.errors import ConfigError, UnsafeUrl
+from visionbatch.model.secret import SecretUrl
+
+KIB = 1024
+MIB = 1024 * KIB
+
+CHUNK_UNIT = 256 * KIB
+"""Every chunk of a resumable upload but the last is a multiple of this (Google's upload documentation)."""
+
+_S = TypeVar("_S")
+
+
+def settings_from(cls: type[_S], values: Mapping[str, Any], *, where: str) -> _S:
+    """Build a settings value from a mapping, refusing keys it does not have.
+
+    A misspelt key would otherwise leave a default in force without a word.
+
+    :param where: what to call the mapping in the error, such as ``connection extra``.
+    :raises ConfigError: for an unknown key or a value of the wrong kind.
+    """
+    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]  # any dataclass will do
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(f"{where} has unknown keys {unknown}; known are {sorted(known)}")
+    try:
+        return cls(**values)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where} has a value of a wrong kind: {error}") from error
+
+
+@dataclass(frozen=True)
+class TransferSettings:
+    """How an archive travels over an upload session.
+
+    :param chunk_bytes: length of one PUT, a multiple of 256 KiB; 0 sends all the rest in one. The default of
+        8 MiB is what Google suggests: less means more round trips, more means more to send again.
+    :param block_bytes: bytes read and handed to the socket at a time.
+    :param connect_timeout_s: seconds to make a connection.
+    :param read_timeout_s: seconds without a byte in either direction.
+    :param deadline_s: seconds for the whole upload, pauses included.
+    :param min_bytes_per_s: a request slower than this over ``slow_after_s`` is broken off and resumed.
+    :param slow_after_s: length of the window in which that speed is measured, in seconds.
+    :param attempts: failures in a row, without one more byte acknowledged, before giving up.
+    :param checkpoint_s: seconds between two checkpoints of the run record.
+    """
+
+    chunk_bytes: int = 8 * MIB
+    block_bytes: int = 256 * KIB
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 60.0
+    deadline_s: float = 24 * 3600.0
+    min_bytes_per_s: int = 1 * KIB
+    slow_after_s: float = 30.0
+    attempts: int = 8
+    checkpoint_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.chunk_bytes < 0 or self.chunk_bytes % CHUNK_UNIT:
+            raise ConfigError(f"chunk_bytes is {self.chunk_bytes}: it must be 0 or a multiple of {CHUNK_UNIT}")
+        for name in (
+            "block_bytes",
+            "connect_timeout_s",
+            "read_timeout_s",
+            "deadline_s",
+            "attempts",
+        ):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}: it must be greater than 0")
+
+
+class AllowedHosts:
+    """The only places to which the data plane sends.
+
+    Written as a list of ``host``, ``host:port``, ``*.domain`` or a whole origin such as
+    ``http://127.0.0.1:8080``. Without a scheme it is https; plain http, which is what mock servers speak, has to be
+    written out; port ``*`` is any port.
+    """
+
+    def __init__(self, patterns: tuple[str, ...] | list[str]) -> None:
+        self.patterns = tuple(patterns)
+        self._rules = [_host_rule(pattern) for pattern in self.patterns]
+
+    def __repr__(self) -> str:
+        return f"AllowedHosts({list(self.patterns)!r})"
+
+    def admit(self, url: object) -> SecretUrl:
+        """Wrap a URL from a service's answer if it leads to an allowed host.
+
+        The message names scheme and host only: the rest of the URL is its credential.
+
+        :raises UnsafeUrl: for another scheme or host, user information, or control characters.
+        """
+        if not isinstance(url, str) or not url.isascii() or not url.isprintable() or " " in url:
+            raise UnsafeUrl("the upload URL is not a printable ASCII string")
+        try:
+            parts = urlsplit(url)
+            host, port = (parts.hostname or "").lower(), parts.port
+        except ValueError as error:
+            raise UnsafeUrl("the upload URL cannot be parsed") from error
+        if parts.username is not None or parts.password is not None:
+            raise UnsafeUrl(f"the upload URL for {host} carries user information")
+        if "\\" in url:
+            raise UnsafeUrl(f"the upload URL for {host} holds a backslash")
+        port = port or {"https": 443, "http": 80}.get(parts.scheme)
+        if not any(_admits(rule, parts.scheme, host, port) for rule in self._rules):
+            raise UnsafeUrl(
+                f"the upload URL leads to {parts.scheme}://{host}:{port}, "
+                f"allowed are {', '.join(self.patterns) or 'none'}"
+            )
+        return SecretUrl(url)
+
+
+@dataclass(frozen=True)
+class _HostRule:
+    scheme: str
+    host: str
+    port: int | None
+
+
+def _host_rule(pattern: str) -> _HostRule:
+    match = re.fullmatch(r"(?:(https?)://)?(\[[0-9a-fA-F:]+\]|(?:\*\.)?[A-Za-z0-9._-]+)(?::(\d+|\*))?/?", pattern)
+    if match is None:
+        raise ConfigError(f"allowed host {pattern!r} is not host, host:port, *.domain or scheme://host:port")
+    scheme = match[1] or "https"
+    standard = 443 if scheme == "https" else 80
+    port = None if match[3] == "*" else int(match[3] or standard)
+    return _HostRule(scheme, match[2].strip("[]").lower(), port)
+
+
+def _admits(rule: _HostRule, scheme: str, host: str, port: int | None) -> bool:
+    named = host.endswith(rule.host[1:]) and not _is_address(host) if rule.host.startswith("*.") else host == rule.host
+    return named and scheme == rule.scheme and rule.port in (None, port)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,62 @@
+"""Deepomatic's status words, which it does not publish: a table that settings can extend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeGuard
+
+from visionbatch.errors import ConfigError
+from visionbatch.model.snapshot import Counts, Phase, Snapshot
+
+_WORDS: Mapping[Phase, tuple[str, ...]] = {
+    Phase.AWAITING_DATA: (
+        "created", "new", "pending", "waiting", "waiting_for_upload", "uploading", "upload_in_progress",
+    ),
+    Phase.QUEUED: ("uploaded", "queued", "received", "scheduled"),
+    Phase.RUNNING: ("processing", "running", "started", "in_progress", "ongoing", "analyzing"),
+    Phase.SUCCEEDED: ("success", "succeeded", "done", "completed", "complete", "finished", "processed"),
+    Phase.PARTIAL: ("partial_success", "completed_with_errors", "done_with_errors", "partial", "warning"),
+    Phase.FAILED: ("error", "failed", "failure", "invalid", "aborted"),
+    Phase.CANCELLED: ("cancelled", "canceled", "deleted", "expired"),
+}  # fmt: skip
+
+PHASES = {word: phase for phase, words in _WORDS.items() for word in words}
+"""Every word assumed, to its phase. The vocabulary is not public; a word that is missing here is polled through."""
+
+
+def normalised(word: str) -> str:
+    """A status word as the table writes it: lower case, with underscores."""
+    return word.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def phases_with(aliases: Mapping[str, str]) -> Mapping[str, Phase]:
+    """The table with a site's own words added.
+
+    :raises ConfigError: for an alias of something that is not a phase.
+    """
+    try:
+        return {**PHASES, **{normalised(word): Phase(phase) for word, phase in aliases.items()}}
+    except ValueError as error:
+        raise ConfigError(f"status_aliases: {error}; phases are {[p.value for p in Phase]}") from error
+
+
+def interpret(answer: Mapping[str, Any], phases: Mapping[str, Phase]) -> Snapshot:
+    """A batch, as the service describes it, in shared words.
+
+    :param answer: JSON object of the batch; counters under ``work_orders`` are used when they are there.
+    """
+    native = str(answer.get("status", ""))
+    return Snapshot(phases.get(normalised(native), Phase.UNKNOWN), native, _counts(answer.get("work_orders")))
+
+
+def _counts(value: Any) -> Counts | None:
+    if not isinstance(value, dict):
+        return None
+    total, succeeded, failed = (value.get(key) for key in ("total", "succeeded", "failed"))
+    if _is_count(total) and _is_count(succeeded) and _is_count(failed):
+        return Counts(total, succeeded, failed)
+    return None
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return type(value) is int and value >= 0

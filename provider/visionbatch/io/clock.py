@@ -1,0 +1,59 @@
+"""Time and chance, behind one small interface so that tests can own both."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import Protocol
+
+from visionbatch.flow.effects import Pause
+
+
+class Clock(Protocol):
+    """What performs the effects ``Now`` and ``Pause`` for synchronous code."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+
+    def pause(self, pause: Pause) -> None:
+        """Go on at a moment drawn from the range."""
+
+
+class AsyncClock(Protocol):
+    """The same on an event loop."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+
+    async def pause(self, pause: Pause) -> None:
+        """Go on at a moment drawn from the range."""
+
+
+class SystemClock:
+    """The machine's clock; the draw needs no seed, for nothing but politeness depends on it."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return time.time()
+
+    def pause(self, pause: Pause) -> None:
+        """Sleep the thread."""
+        time.sleep(drawn(pause))
+
+
+class LoopClock:
+    """The machine's clock on an event loop."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return time.time()
+
+    async def pause(self, pause: Pause) -> None:
+        """Let the loop go on with others."""
+        await asyncio.sleep(drawn(pause))
+
+
+def drawn(pause: Pause) -> float:
+    """Seconds drawn evenly from the range."""
+    return random.uniform(pause.at_least, pause.at_most)  # noqa: S311  # jitter, not a secret

@@ -1,0 +1,130 @@
+"""The control plane: one pinned origin, one credential, no redirects, small answers.
+
+What a service is asked goes through here. Its credential never goes anywhere else: a request can only name a path, a
+redirect is an answer like any other, and ``.netrc`` is not read.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from visionbatch._version import __version__
+from visionbatch.config import MIB
+from visionbatch.errors import ConfigError, TimedOut, TlsRefused, TransportError, Unreachable
+from visionbatch.flow.effects import Request
+from visionbatch.model.secret import Secret
+
+BODY_CAP = 8 * MIB
+"""Bytes of a JSON answer: a thousand times what the documented ones have."""
+
+USER_AGENT = f"visionbatch/{__version__}"
+
+Credentials = Callable[[], Mapping[str, Secret]]
+"""Gives the headers that authenticate; called again when they were refused, in case they were rotated."""
+
+
+AsyncCredentials = Callable[[], Awaitable[Mapping[str, Secret]]]
+"""The same, looked up without blocking an event loop."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Scheme, host and port that a plane is pinned to, with an optional path in front of every request's.
+
+    :param url: such as ``https://api.site.customers.deepomatic.com``.
+    :param allow_plain_http: accept ``http:`` beyond loopback, which shows the key to the network.
+    :raises ConfigError: for anything else.
+    """
+
+    url: str
+    allow_plain_http: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urlsplit(self.url)
+            host = parts.hostname
+            _ = parts.port
+        except ValueError as error:
+            raise ConfigError(f"base URL {self.url!r} cannot be parsed: {error}") from error
+        if parts.scheme not in ("http", "https") or not host:
+            raise ConfigError(f"base URL {self.url!r} is not http(s)://host[:port]")
+        if parts.username is not None or parts.query or parts.fragment:
+            raise ConfigError("the base URL must carry no user information, query or fragment")
+        loopback = host in ("localhost", "127.0.0.1", "::1")
+        if parts.scheme == "http" and not (loopback or self.allow_plain_http):
+            raise ConfigError(
+                f"base URL for {host} is plain http, which would send the key in clear",
+                next_step="Use https, or set allow_plain_http if that network is trusted.",
+            )
+
+    @property
+    def host(self) -> str:
+        """Host name, for messages."""
+        return urlsplit(self.url).hostname or ""
+
+    def at(self, request: Request) -> str:
+        """The whole URL of a request."""
+        query = f"?{urlencode(request.query)}" if request.query else ""
+        return self.url.rstrip("/") + request.path + query
+
+
+def head_of(credential: Mapping[str, Secret]) -> dict[str, str]:
+    """The headers of every request; the only place where a key is written out."""
+    return {
+        "Accept": "application/json",
+        # An answer that is not compressed cannot be a decompression bomb.
+        "Accept-Encoding": "identity",
+        "Content-Type": "application/json",
+        "User-Agent": USER_AGENT,
+        **{name: secret.reveal() for name, secret in credential.items()},
+    }
+
+
+def lower_names(headers: Any) -> dict[str, str]:
+    """Response headers with names in lower case."""
+    return {str(name).lower(): str(value) for name, value in headers.items()}
+
+
+def transport_error(error: BaseException, request: Request, host: str) -> TransportError:
+    """Translate a foreign exception without its text, which may hold a URL with a key in it.
+
+    The chain of causes is searched, for each stack wraps the one below it.
+    """
+    what = f"{request.method} {request.path} on {host}"
+    chain = list(_causes(error))
+    if any(isinstance(link, ssl.SSLError) for link in chain):
+        reason = next(link for link in chain if isinstance(link, ssl.SSLError))
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            return TlsRefused(f"{what}: the certificate was refused ({reason.verify_message})")
+        return Unreachable(f"{what}: TLS failed ({reason.reason or type(reason).__name__})")
+    never_sent = any(isinstance(link, _NEVER_SENT) or _is_connect(link) for link in chain)
+    if any(isinstance(link, TimeoutError) or "Timeout" in type(link).__name__ for link in chain):
+        return TimedOut(f"{what}: no answer in time", maybe_received=not never_sent)
+    names = " from ".join(type(link).__name__ for link in chain[:2])
+    return Unreachable(f"{what}: no connection, or it broke ({names})", maybe_received=not never_sent)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    queue: list[Any] = [error]
+    while queue and len(found) < 12:
+        link = queue.pop(0)
+        if isinstance(link, BaseException) and link not in found:
+            found.append(link)
+            queue += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
+    return found
+
+
+_NEVER_SENT = (ConnectionRefusedError,)
+_CONNECT_NAMES = frozenset(
+    {"NewConnectionError", "ConnectTimeoutError", "NameResolutionError", "gaierror", "ProxyError",
+     "ClientConnectorError", "ClientConnectorDNSError", "ConnectionTimeoutError", "ConnectTimeout"}
+)  # fmt: skip
+
+
+def _is_connect(error: BaseException) -> bool:
+    return type(error).__name__ in _CONNECT_NAMES

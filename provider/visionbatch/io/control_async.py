@@ -1,0 +1,112 @@
+"""The control plane over aiohttp, for triggerers and notebooks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+import aiohttp
+
+from visionbatch.errors import AnswerTooLarge
+from visionbatch.flow.effects import Request, Response
+from visionbatch.io.control import BODY_CAP, AsyncCredentials, Origin, head_of, lower_names, transport_error
+from visionbatch.io.network import proxy_for, tls_context
+from visionbatch.model.secret import Secret
+
+
+@dataclass
+class _Lease:
+    session: aiohttp.ClientSession
+    holders: int = 0
+
+
+_leases: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lease] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def shared_session() -> AsyncIterator[aiohttp.ClientSession]:
+    """The one session of the running loop: made for its first holder, closed behind its last.
+
+    A session for each of thousands of triggers would cost a descriptor and 20 KiB each.
+    """
+    loop = asyncio.get_running_loop()
+    lease = _leases.get(loop)
+    if lease is None:
+        # trust_env stays off, for it would read .netrc; cookies of one tenant are not another's.
+        session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+        lease = _leases[loop] = _Lease(session)
+    lease.holders += 1
+    try:
+        yield lease.session
+    finally:
+        lease.holders -= 1
+        if lease.holders == 0:
+            _leases.pop(loop, None)
+            await lease.session.close()
+
+
+@dataclass
+class AsyncControlPlane:
+    """`ControlPlane` on an event loop: may be shared by any number of tasks of that loop.
+
+    :param session: from `shared_session`.
+    :param timeout_s: seconds for a whole exchange, however slowly it drips.
+    """
+
+    origin: Origin
+    credentials: AsyncCredentials
+    session: aiohttp.ClientSession
+    timeout_s: float = 60.0
+    _credential: Mapping[str, Secret] | None = None
+    _number: int = 0
+    _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def send(self, request: Request, refused: int | None = None) -> Response | None:
+        """Send one request; ``None`` when the credential was refused and there is no other.
+
+        :raises TransportError: when there is no answer.
+        :raises AnswerTooLarge: when the answer exceeds `BODY_CAP`.
+        """
+        credential = await self._current(refused)
+        if credential is None:
+            return None
+        number = self._number
+        url = self.origin.at(request)
+        try:
+            async with self.session.request(
+                request.method,
+                url,
+                headers=head_of(credential),
+                json=request.body,
+                allow_redirects=False,
+                proxy=proxy_for(url),
+                ssl=tls_context(),
+                timeout=aiohttp.ClientTimeout(total=self.timeout_s),
+            ) as answer:
+                body = await self._read(answer)
+                return Response(answer.status, lower_names(answer.headers), body, number)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise transport_error(error, request, self.origin.host) from None
+
+    async def _current(self, refused: int | None) -> Mapping[str, Secret] | None:
+        """The credential to use; one caller renews it, the others wait and use what it found."""
+        async with self._renewing:
+            if self._credential is None:
+                self._credential = await self.credentials()
+            elif refused is not None and refused == self._number:
+                renewed = await self.credentials()
+                if renewed == self._credential:
+                    return None
+                self._credential, self._number = renewed, self._number + 1
+            return self._credential
+
+    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
+        body = bytearray()
+        async for block in answer.content.iter_chunked(64 * 1024):
+            body += block
+            if len(body) > BODY_CAP:
+                raise AnswerTooLarge(f"an answer of {self.origin.host} exceeds {BODY_CAP} bytes")
+        return bytes(body)

@@ -1,0 +1,78 @@
+"""The two drivers: they perform what a flow asks for, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from visionbatch.errors import VisionBatchError
+from visionbatch.flow.effects import Effect, Flow, Now, Pause, Request, Response, Send
+from visionbatch.io.clock import AsyncClock, Clock, LoopClock, SystemClock
+
+T = TypeVar("T")
+
+
+class Sender(Protocol):
+    """What performs ``Send`` for `drive`: a `visionbatch.io.control_sync.ControlPlane`."""
+
+    def send(self, request: Request, refused: int | None = None) -> Response | None:
+        """Send one request."""
+
+
+class AsyncSender(Protocol):
+    """What performs ``Send`` for `adrive`: a `visionbatch.io.control_async.AsyncControlPlane`."""
+
+    async def send(self, request: Request, refused: int | None = None) -> Response | None:
+        """Send one request."""
+
+
+def drive(flow: Flow[T], plane: Sender, clock: Clock | None = None) -> T:
+    """Run a flow to its end in this thread and give back what it returns.
+
+    What the plane raises is thrown into the flow, which may live through it.
+    """
+    clock = clock or SystemClock()
+    answer: Any = None
+    while not isinstance(step := _resume(flow, answer), _Returned):
+        try:
+            match step:
+                case Send(request, refused):
+                    answer = plane.send(request, refused)
+                case Pause():
+                    answer = clock.pause(step)  # type: ignore[func-returns-value]  # a pause is answered with None
+                case Now():
+                    answer = clock.now()
+        except VisionBatchError as error:
+            answer = error
+    return step.value
+
+
+async def adrive(flow: Flow[T], plane: AsyncSender, clock: AsyncClock | None = None) -> T:
+    """Run a flow to its end on the running loop and give back what it returns."""
+    clock = clock or LoopClock()
+    answer: Any = None
+    while not isinstance(step := _resume(flow, answer), _Returned):
+        try:
+            match step:
+                case Send(request, refused):
+                    answer = await plane.send(request, refused)
+                case Pause():
+                    answer = await clock.pause(step)  # type: ignore[func-returns-value]  # as above
+                case Now():
+                    answer = clock.now()
+        except VisionBatchError as error:
+            answer = error
+    return step.value
+
+
+@dataclass(frozen=True)
+class _Returned(Generic[T]):
+    value: T
+
+
+def _resume(flow: Flow[T], answer: Any) -> Effect | _Returned[T]:
+    """Hand an answer in, or throw it in when it is an error, and take the next effect out."""
+    try:
+        return flow.throw(answer) if isinstance(answer, VisionBatchError) else flow.send(answer)
+    except StopIteration as end:
+        return _Returned(end.value)

@@ -1,0 +1,65 @@
+"""What the environment says about the network: proxies and certificate authorities.
+
+Read in one place for both planes and all three HTTP stacks, because each of them would otherwise read more than
+it should: a ``.netrc`` entry, for one, makes requests replace our token by a password.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from functools import lru_cache
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from visionbatch.errors import ConfigError
+
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+"""Variables that name a file of certificate authorities, the first one set wins."""
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy to use for a URL by ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``.
+
+    :raises ConfigError: for a proxy that is not http: the data plane speaks no SOCKS.
+    """
+    parts = urlsplit(url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if proxy is None:
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if urlsplit(proxy).scheme != "http":
+        raise ConfigError("the environment names a proxy that is not http://; only those are supported")
+    return proxy
+
+
+def ca_file() -> str | None:
+    """File of certificate authorities named by the environment, if one is.
+
+    :raises ConfigError: when it names a file that is not there.
+    """
+    for variable in CA_VARIABLES:
+        path = os.environ.get(variable)
+        if path:
+            if not os.path.exists(path):  # noqa: PTH110  # a plain string from the environment
+                raise ConfigError(f"{variable} names {path}, which does not exist")
+            return path
+    return None
+
+
+def tls_context() -> ssl.SSLContext:
+    """A verifying context for the environment's authorities, made once for each of them.
+
+    Loading a trust store costs some 40 ms of CPU, more than sending a chunk.
+    """
+    return _context(ca_file())
+
+
+@lru_cache(maxsize=8)
+def _context(cafile: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=cafile)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

@@ -1,0 +1,1 @@
+"""The nouns: frozen values with no network, disk or clock behind them."""

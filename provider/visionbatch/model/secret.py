@@ -1,0 +1,65 @@
+"""Values that carry authority, wrapped so that printing them shows nothing of use."""
+
+from __future__ import annotations
+
+import hashlib
+from urllib.parse import urlsplit
+
+
+class Secret:
+    """A key or token; only `reveal` gives it away.
+
+    It prints, formats, pickles and serialises as ``***``; two are equal when they hide the same value.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself; called where it goes on the wire and nowhere else."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._value))
+
+    def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
+        """A pickled secret is an empty one: it must be asked for again on the other side."""
+        return Secret, ("",)
+
+
+class SecretUrl(Secret):
+    """A URL that itself is the credential: an upload session, a signed download.
+
+    It prints as its host and eight hexadecimal digits of its SHA-256, enough to tell two apart.
+    """
+
+    __slots__ = ()
+
+    @property
+    def host(self) -> str:
+        """Host name, without port."""
+        return urlsplit(self._value).hostname or ""
+
+    def __str__(self) -> str:
+        digest = hashlib.sha256(self._value.encode()).hexdigest()[:8]
+        return f"<{self.host} #{digest}>"
+
+    def __repr__(self) -> str:
+        return f"SecretUrl({self})"
+
+    def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
+        return SecretUrl, ("",)

@@ -1,0 +1,25 @@
+"""Making text from outside safe to print."""
+
+from __future__ import annotations
+
+TEXT_SHOWN = 300
+"""Characters of a foreign text that go into a message: enough to recognise a gateway's page."""
+
+
+def printable(text: str, limit: int | None = None) -> str:
+    """Text with control characters, direction overrides and lone surrogates escaped.
+
+    A file name or a server's answer may hold a newline, an ANSI sequence or a right-to-left override; in
+    a log line each of them would lie about what happened.
+
+    :param limit: cut to this many characters, with an ellipsis.
+    """
+    if limit is not None and len(text) > limit:
+        text = text[:limit] + "…"
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def excerpt(body: bytes) -> str:
+    """The beginning of a foreign body, safe to print on one line."""
+    text = body[: TEXT_SHOWN * 4].decode("utf-8", "replace")
+    return printable(" ".join(text.split()), TEXT_SHOWN)

@@ -1,0 +1,191 @@
+"""Deepomatic from plain Python: every operation on a batch, one call each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from visionbatch.config import TransferSettings
+from visionbatch.deepomatic.api import SERVICE, Batch, DeepomaticApi
+from visionbatch.deepomatic.check_settings import CheckSettings
+from visionbatch.deepomatic.settings import DeepomaticSettings
+from visionbatch.errors import UploadCancelled, VisionBatchError
+from visionbatch.flow.effects import Flow, Response
+from visionbatch.flow.retry import RetryPolicy
+from visionbatch.flow.watch import Pace, watch
+from visionbatch.io.clock import Clock, SystemClock
+from visionbatch.io.control import AsyncCredentials, Credentials, Origin
+from visionbatch.io.control_sync import ControlPlane
+from visionbatch.io.drive import drive
+from visionbatch.io.wire import Wire, WireLimits
+from visionbatch.model.secret import Secret, SecretUrl
+from visionbatch.model.snapshot import Snapshot
+from visionbatch.pipelines.inputs import Checked, opened
+from visionbatch.pipelines.site import Site
+from visionbatch.transfer.source import Source
+from visionbatch.transfer.upload import Checkpoint, Progress, Upload, Uploaded
+
+T = TypeVar("T")
+
+
+def token_header(key: Secret) -> dict[str, Secret]:
+    """The header that authenticates at a site (Deepomatic's API pages)."""
+    return {"Authorization": Secret(f"Token {key.reveal()}")}
+
+
+def deepomatic_site(settings: DeepomaticSettings, credentials: AsyncCredentials) -> Site:
+    """A site as an event loop sees it, for `visionbatch.await_end`."""
+    return Site(DeepomaticApi(settings), Origin(settings.base_url, settings.allow_plain_http), credentials)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How patient and how fast everything is; the defaults suit production.
+
+    :param retry: patience of control-plane calls.
+    :param pace: how often a waiting batch is looked at.
+    :param transfer: how archives travel.
+    """
+
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    pace: Pace = field(default_factory=Pace)
+    transfer: TransferSettings = field(default_factory=TransferSettings)
+
+
+class Deepomatic:
+    """One site of Deepomatic; use as a context manager.
+
+    :param settings: the site.
+    :param credentials: gives the authenticating headers, see `token_header`.
+    """
+
+    def __init__(
+        self,
+        settings: DeepomaticSettings,
+        credentials: Credentials,
+        *,
+        tuning: Tuning | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.tuning = tuning or Tuning()
+        self.clock = clock or SystemClock()
+        self.api = DeepomaticApi(settings, self.tuning.retry)
+        self._plane = ControlPlane(Origin(settings.base_url, settings.allow_plain_http), credentials)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._plane.close()
+
+    def check(
+        self, place: str | Path, settings: CheckSettings | None = None, filesystem: Any = None
+    ) -> AbstractContextManager[Checked]:
+        """Check a folder or a ready-made zip without sending anything; see `visionbatch.pipelines.inputs.opened`."""
+        return opened(place, settings or CheckSettings(), filesystem)
+
+    def create(self, label: str) -> Batch:
+        """Make a batch; see `DeepomaticApi.create`."""
+        return self.perform(self.api.create(label))
+
+    def get(self, batch_id: str) -> Batch:
+        """A batch with its session; see `DeepomaticApi.get`."""
+        return self.perform(self.api.get(batch_id))
+
+    def status(self, batch_id: str) -> Snapshot:
+        """The state of a batch, now."""
+        return self.perform(self.api.look(batch_id))
+
+    def wait(
+        self,
+        batch_id: str,
+        *,
+        deadline: float | None = None,
+        observe: Callable[[Snapshot], None] | None = None,
+    ) -> Snapshot:
+        """Wait until a batch has ended; see `visionbatch.flow.watch.watch`.
+
+        :param deadline: Unix seconds.
+        """
+        return self.perform(
+            watch(
+                lambda: self.api.look(batch_id),
+                subject=f"{SERVICE} batch {batch_id}",
+                pace=self.tuning.pace,
+                deadline=deadline,
+                observe=observe,
+            )
+        )
+
+    def upload(
+        self,
+        source: Source,
+        url: SecretUrl,
+        *,
+        batch_id: str = "",
+        resume: Checkpoint | None = None,
+        progress: Progress | None = None,
+        checkpoint: Callable[[Checkpoint], None] | None = None,
+    ) -> Uploaded:
+        """Send an archive over a session; see `visionbatch.transfer.upload.Upload`."""
+        transfer = self.tuning.transfer
+        limits = WireLimits(
+            transfer.connect_timeout_s,
+            transfer.read_timeout_s,
+            transfer.min_bytes_per_s,
+            transfer.slow_after_s,
+        )
+        try:
+            with Wire(limits) as wire:
+                return Upload(
+                    source,
+                    url,
+                    wire=wire,
+                    clock=self.clock,
+                    settings=transfer,
+                    resume=resume,
+                    progress=progress,
+                    checkpoint=checkpoint,
+                ).run()
+        except VisionBatchError as error:
+            error.about(SERVICE, batch_id)
+            raise
+
+    def upload_to(self, batch_id: str, source: Source, *, progress: Progress | None = None) -> Uploaded:
+        """Send an archive to a batch that exists, such as one made in the web interface, going on where it stopped.
+
+        :raises UploadCancelled: when the batch has no session any more: it is complete, or was deleted.
+        """
+        batch = self.get(batch_id)
+        if batch.upload_url is None:
+            raise UploadCancelled(
+                f"the batch takes no archive any more, it is {batch.snapshot}",
+                service=SERVICE,
+                ref=batch_id,
+            )
+        return self.upload(source, batch.upload_url, batch_id=batch_id, resume=Checkpoint(), progress=progress)
+
+    def errors(self, batch_id: str) -> Response | None:
+        """The error report, untouched; see `DeepomaticApi.error_report`."""
+        return self.perform(self.api.error_report(batch_id))
+
+    def delete(self, batch_id: str) -> None:
+        """Delete a batch, whatever its state."""
+        self.perform(self.api.cancel(batch_id))
+
+    def perform(self, flow: Flow[T]) -> T:
+        """Run a flow of `DeepomaticApi` with this site's plane and clock."""
+        return drive(flow, self._plane, self.clock)

@@ -1,0 +1,32 @@
+"""Progress of an upload, as lines in a log."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from visionbatch.config import MIB
+
+
+class LoggedProgress:
+    """One line every few seconds, and one at the end; a `visionbatch.transfer.upload.Progress`.
+
+    :param log: anything with the ``info`` of a standard logger; Airflow hands out its own kind.
+    :param every_s: seconds between two lines.
+    """
+
+    def __init__(self, log: Any, *, every_s: float = 10.0) -> None:
+        self._log = log
+        self._every_s = every_s
+        self._began = self._told = time.monotonic()
+        self._finished = False
+
+    def __call__(self, position: int, total: int) -> None:
+        """Take in the position reached."""
+        now = time.monotonic()
+        finished = position >= total and not self._finished
+        if not finished and now - self._told < self._every_s:
+            return
+        self._told, self._finished = now, position >= total
+        rate = position / max(now - self._began, 1e-3) / MIB
+        self._log.info("upload: %d of %d bytes (%.0f %%), %.1f MiB/s", position, total, 100 * position / total, rate)

@@ -1,0 +1,36 @@
+"""A service as an event loop sees it, without anything that has to be installed for waiting on one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from visionbatch.flow.effects import Flow
+from visionbatch.io.control import AsyncCredentials, Origin
+from visionbatch.model.snapshot import Snapshot
+
+
+class Watched(Protocol):
+    """What every service's operations offer to those who wait."""
+
+    @property
+    def name(self) -> str:
+        """The service."""
+
+    def look(self, ref: str) -> Flow[Snapshot]:
+        """The state of a batch or job, asked for once."""
+
+    def cancel(self, ref: str) -> Flow[None]:
+        """Cancel it; one that is gone counts as cancelled."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One service at one origin.
+
+    :param credentials: looked up without blocking the loop.
+    """
+
+    api: Watched
+    origin: Origin
+    credentials: AsyncCredentials

@@ -1,0 +1,1 @@
+"""Moving archives: what they are made of, how they are sent, and how a broken sending goes on."""

@@ -1,0 +1,345 @@
+"""The resumable-upload protocol of Google Cloud Storage, client side, as a table of states.
+
+Nothing here opens a socket or a file, or knows the time. `ResumableUpload` says what to send next; whoever sends it
+tells what came back; and so on until it is done or raises. Three rules carry the whole module:
+
+* The server's count of persisted bytes is the only truth. It only grows, and what it covers cannot be changed.
+* After any doubtful answer the upload is *unsure*, and the only way on is to ask the server where it stands.
+* Once the last byte has been sent, a lost session may be a finished one: that is for the control plane to say.
+
+=========  ===============  ======================================  =============================
+standing   answer           next standing                           why
+=========  ===============  ======================================  =============================
+any        complete         done, if the size is right              sizes are compared, never assumed
+any        persisted        ready, at the count the server gives    it may be less than was sent
+ready      fewer than       unsure                                  a stale answer; ask
+           ever before
+unsure     fewer than       raise `SessionLost`                     the server lost bytes it had acknowledged
+           ever before
+any        more than sent   raise `Corrupted`                       going on would skip bytes
+any        doubtful         unsure                                  5xx, 408, 429, gap, garbled end, no answer
+any        lost             raise `SessionLost`                     404, 410
+any        cancelled        raise `UploadCancelled`                 499
+any        rejected         raise `SessionRejected`                 401, 403: never with a key
+any        elsewhere        raise `Redirected`                      the URL is pinned
+any        refused          raise `UploadRefused`                   other 4xx
+=========  ===============  ======================================  =============================
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from visionbatch.errors import (
+    Corrupted,
+    Redirected,
+    SessionLost,
+    SessionRejected,
+    UploadCancelled,
+    UploadError,
+    UploadRefused,
+    UploadStalled,
+)
+from visionbatch.model.text import excerpt
+
+
+class Standing(StrEnum):
+    """What the client knows of the server's count."""
+
+    READY = "ready"
+    UNSURE = "unsure"
+    DONE = "done"
+
+
+class Meaning(StrEnum):
+    """What an answer on the session says."""
+
+    COMPLETE = "complete"
+    PERSISTED = "persisted"
+    DOUBTFUL = "doubtful"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    ELSEWHERE = "elsewhere"
+    REFUSED = "refused"
+
+
+_STATUSES = {
+    200: Meaning.COMPLETE,
+    201: Meaning.COMPLETE,
+    308: Meaning.PERSISTED,
+    401: Meaning.REJECTED,
+    403: Meaning.REJECTED,
+    404: Meaning.LOST,
+    408: Meaning.DOUBTFUL,
+    410: Meaning.LOST,
+    429: Meaning.DOUBTFUL,
+    499: Meaning.CANCELLED,
+}
+_FAMILIES = {3: Meaning.ELSEWHERE, 4: Meaning.REFUSED, 5: Meaning.DOUBTFUL}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer on the session URL.
+
+    :param headers: names in lower case.
+    :param body: its beginning, enough for an object resource or an error text.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def meaning(self) -> Meaning:
+        """What the status says; a 308 that carries a ``Location`` is a redirect and no progress."""
+        if self.status == 308 and "location" in self.headers:
+            return Meaning.ELSEWHERE
+        return _STATUSES.get(self.status) or _FAMILIES.get(self.status // 100, Meaning.DOUBTFUL)
+
+    @property
+    def persisted(self) -> int | None:
+        """Bytes that a 308 acknowledges, 0 without ``Range``; ``None`` when the header is malformed."""
+        value = self.headers.get("range")
+        if value is None:
+            return 0
+        match = re.fullmatch(r"bytes=0-(\d{1,18})", value.strip())
+        return int(match[1]) + 1 if match else None
+
+    @property
+    def is_gap(self) -> bool:
+        """Whether it is the 503 of a chunk that starts after the persisted end."""
+        plain = self.headers.get("content-type", "").startswith("text/plain")
+        return self.status == 503 and plain and b"content-range" in self.body.lower()
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the server says of the finished object; each is ``None`` when it does not say.
+
+    :param size: bytes.
+    :param crc32c: CRC-32C as a number.
+    """
+
+    size: int | None = None
+    crc32c: int | None = None
+
+    @classmethod
+    def read(cls, reply: Reply) -> Stored | None:
+        """From the JSON resource, or from the headers of a session of the other kind.
+
+        ``None`` when there is a body that cannot be read: the answer was cut, and the upload is not known to be done.
+        """
+        headers = reply.headers
+        hashes = dict(part.strip().split("=", 1) for part in headers.get("x-goog-hash", "").split(",") if "=" in part)
+        size: Any = headers.get("x-goog-stored-content-length")
+        crc: Any = hashes.get("crc32c")
+        if reply.body.strip():
+            try:
+                resource = json.loads(reply.body)
+            except (ValueError, RecursionError):
+                return None
+            if not isinstance(resource, dict):
+                return None
+            size, crc = resource.get("size", size), resource.get("crc32c", crc)
+        return cls(_whole_number(size), _crc_from_base64(crc))
+
+
+def _whole_number(value: Any) -> int | None:
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+def _crc_from_base64(value: Any) -> int | None:
+    try:
+        raw = base64.b64decode(value, validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        return None
+    return int.from_bytes(raw, "big") if len(raw) == 4 else None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Ask where the server stands: an empty PUT."""
+
+    total: int
+
+    @property
+    def content_range(self) -> str:
+        """Value of the ``Content-Range`` header."""
+        return f"bytes */{self.total}"
+
+
+@dataclass(frozen=True)
+class Put:
+    """Send bytes ``start`` up to but not including ``stop``."""
+
+    start: int
+    stop: int
+    total: int
+
+    @property
+    def content_range(self) -> str:
+        """Value of the ``Content-Range`` header."""
+        return f"bytes {self.start}-{self.stop - 1}/{self.total}"
+
+
+class ResumableUpload:
+    """Where one upload stands, and what to send next.
+
+    :param total: bytes of the whole archive, at least 1.
+    :param chunk_bytes: length of a PUT, a multiple of 256 KiB; 0 sends all the rest in one.
+    :param attempts: failures in a row, without one more byte acknowledged, before `UploadStalled`.
+    :param resumed: the session was used before, perhaps by another process, so the first step asks.
+    """
+
+    def __init__(self, total: int, *, chunk_bytes: int, attempts: int, resumed: bool = False) -> None:
+        self.total = total
+        self.standing = Standing.UNSURE if resumed else Standing.READY
+        self.offset = 0
+        self.best = 0
+        self.failures = 0
+        self.gaps = 0
+        self.stored = Stored()
+        self._chunk_bytes = chunk_bytes
+        self._attempts = attempts
+        # A session used before may hold anything: nobody here knows what was sent to it.
+        self._sent_to = total if resumed else 0
+        self._first_look = resumed
+
+    @property
+    def done(self) -> bool:
+        """Whether the server has the whole archive."""
+        return self.standing is Standing.DONE
+
+    @property
+    def all_sent(self) -> bool:
+        """Whether the last byte may have reached the server."""
+        return self._sent_to >= self.total
+
+    def next_step(self) -> Probe | Put:
+        """What to send now."""
+        if self.standing is Standing.UNSURE or self.offset >= self.total:
+            return Probe(self.total)
+        stop = min(self.offset + self._chunk_bytes, self.total) if self._chunk_bytes else self.total
+        return Put(self.offset, stop, self.total)
+
+    def sending(self, position: int) -> None:
+        """Note that bytes up to this position have left, answered or not."""
+        self._sent_to = max(self._sent_to, position)
+
+    def broke(self, reason: str) -> None:
+        """Take in that there was no answer.
+
+        :raises UploadStalled: when that happened too often.
+        """
+        self._doubt(reason)
+
+    def answered(self, step: Probe | Put, reply: Reply) -> None:
+        """Take an answer in.
+
+        :raises UploadError: as the table at the top of this module says.
+        :raises Redirected: for an answer that leads elsewhere.
+        """
+        match reply.meaning:
+            case Meaning.COMPLETE:
+                self._completed(reply)
+            case Meaning.PERSISTED:
+                self._persisted(step, reply)
+            case Meaning.DOUBTFUL:
+                self.gaps += reply.is_gap
+                self._doubt(f"the session answered {reply.status}: {excerpt(reply.body)}")
+            case Meaning.ELSEWHERE:
+                target = urlsplit(reply.headers.get("location", "")).hostname or "nowhere"
+                raise Redirected(f"the session answered {reply.status} and points to {target}")
+            case meaning:
+                raise self._ending(meaning, reply)
+
+    def _ending(self, meaning: Meaning, reply: Reply) -> UploadError:
+        what = f"the session answered {reply.status}: {excerpt(reply.body)}"
+        if meaning is Meaning.LOST:
+            return self._lost(what)
+        kinds: dict[Meaning, type[UploadError]] = {
+            Meaning.CANCELLED: UploadCancelled,
+            Meaning.REJECTED: SessionRejected,
+        }
+        return kinds.get(meaning, UploadRefused)(what, persisted=self.best, total=self.total)
+
+    def _lost(self, what: str) -> SessionLost:
+        return SessionLost(what, persisted=self.best, total=self.total, all_sent=self.all_sent)
+
+    def _completed(self, reply: Reply) -> None:
+        stored = Stored.read(reply)
+        if stored is None:
+            self._doubt("the session's last answer was cut")
+            return
+        if stored.size is not None and stored.size != self.total:
+            raise Corrupted(
+                f"the server has {stored.size} bytes where the archive has {self.total}",
+                persisted=stored.size,
+                total=self.total,
+            )
+        if stored.size is None and not self.all_sent:
+            raise Corrupted(
+                f"the server calls the upload complete after {self._sent_to} of {self.total} bytes",
+                persisted=self.best,
+                total=self.total,
+            )
+        self.stored = stored
+        self.best = self.offset = self.total
+        self.failures = 0
+        self.standing = Standing.DONE
+
+    def _persisted(self, step: Probe | Put, reply: Reply) -> None:
+        count = reply.persisted
+        if count is None:
+            self._doubt(f"the session answered with the range {excerpt(reply.headers['range'].encode())}")
+        elif count > self._sent_to or count > self.total:
+            raise Corrupted(
+                f"the server acknowledges {count} bytes where {self._sent_to} were sent",
+                persisted=self.best,
+                total=self.total,
+            )
+        elif count < self.best:
+            what = f"the server acknowledges {count} bytes after it had acknowledged {self.best}"
+            if isinstance(step, Probe):
+                raise self._lost(what)
+            self._doubt(what)
+        else:
+            self._stands_at(step, count)
+
+    def _stands_at(self, step: Probe | Put, count: int) -> None:
+        if self._first_look and count:
+            # Now it is known what an earlier process had achieved, and that it had not finished. An answer without
+            # a range would not show that: it may have been left out.
+            self._sent_to, self._first_look = max(count, step.stop if isinstance(step, Put) else 0), False
+        advanced = count > self.best
+        self.standing = Standing.READY
+        self.offset = self.best = count
+        if advanced:
+            self.failures = 0
+        elif isinstance(step, Put) or count == self.total:
+            # Bytes that never count, or a whole archive that never completes, would go on for ever.
+            self._fail(f"the server stays at {count} of {self.total} bytes")
+
+    def _doubt(self, reason: str) -> None:
+        self.standing = Standing.UNSURE
+        self._fail(reason)
+
+    def _fail(self, reason: str) -> None:
+        self.failures += 1
+        if self.failures >= self._attempts:
+            raise UploadStalled(
+                f"no progress in {self.failures} tries at {self.best} of {self.total} bytes; last: {reason}",
+                persisted=self.best,
+                total=self.total,
+            )

@@ -1,0 +1,123 @@
+"""Where an archive's bytes come from, and how a change under our hands is noticed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Protocol, Self
+
+from visionbatch.config import KIB
+from visionbatch.errors import InputChanged, InputMissing
+
+EDGE_BYTES = 64 * KIB
+"""Bytes of a ready-made archive's head and tail that identify it: a zip's tail lists every member's CRC."""
+
+
+class Source(Protocol):
+    """An archive that can be read from any offset, as often as needed, always with the same bytes."""
+
+    @property
+    def name(self) -> str:
+        """What to call it, for messages and as the batch's label."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole archive."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of its content, the same on every machine."""
+
+    def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[memoryview]:
+        """The bytes from ``offset`` to ``stop``, in blocks of at most ``block_bytes``.
+
+        A block is only valid until the next one is asked for.
+
+        :raises InputChanged: when the source no longer has the bytes it had.
+        """
+
+    def verify(self) -> None:
+        """Look whether the source still is what it was when it was opened.
+
+        :raises InputChanged: when it is not.
+        """
+
+
+class FileSource:
+    """A ready-made archive on the local disk; use as a context manager.
+
+    :raises InputMissing: when it is not there or not a plain file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        try:
+            self._file: BinaryIO = self._path.open("rb", buffering=0)
+        except OSError as error:
+            host = os.uname().nodename
+            raise InputMissing(f"cannot open {self._path} on {host}: {error.strerror}") from error
+        self._identity = _identity(os.fstat(self._file.fileno()))
+
+    @property
+    def name(self) -> str:
+        """The file's name without extension."""
+        return self._path.stem
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self._identity[2]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over size, head and tail: a zip's tail holds the CRC of every member."""
+        return edge_fingerprint(self._file, self.size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[memoryview]:
+        """See `Source.blocks`."""
+        buffer = memoryview(bytearray(min(block_bytes, max(stop - offset, 1))))
+        while offset < stop:
+            count = os.preadv(self._file.fileno(), [buffer[: stop - offset]], offset)
+            if count == 0:
+                raise InputChanged(f"{self._path} became shorter while it was read")
+            yield buffer[:count]
+            offset += count
+
+    def verify(self) -> None:
+        """Compare device, inode, size and time of change with those at opening."""
+        try:
+            now = _identity(self._path.stat())
+        except OSError as error:
+            raise InputChanged(f"{self._path} has gone away: {error.strerror}") from error
+        if now != self._identity:
+            raise InputChanged(f"{self._path} was {_difference(self._identity, now)} since it was opened")
+
+
+def edge_fingerprint(file: BinaryIO, size: int) -> str:
+    """SHA-256, in hexadecimal, over the size and both edges of a seekable file."""
+    digest = hashlib.sha256(b"file:%d:" % size)
+    file.seek(0)
+    digest.update(file.read(EDGE_BYTES))
+    file.seek(max(0, size - EDGE_BYTES))
+    digest.update(file.read(EDGE_BYTES))
+    return digest.hexdigest()
+
+
+def _identity(stat: os.stat_result) -> tuple[int, int, int, int]:
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _difference(before: tuple[int, int, int, int], after: tuple[int, int, int, int]) -> str:
+    if before[:2] != after[:2]:
+        return "replaced by another file"
+    if before[2] != after[2]:
+        return f"changed from {before[2]} to {after[2]} bytes"
+    return "written to"

@@ -1,0 +1,217 @@
+"""Sending an archive over an upload session: the protocol's table with a wire, a clock and a source."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from visionbatch.config import TransferSettings
+from visionbatch.errors import Corrupted, InputChanged, TlsRefused, TransportError, UploadStalled
+from visionbatch.flow.retry import RetryPolicy, retry_after_seconds
+from visionbatch.io.clock import Clock
+from visionbatch.io.wire import Wire
+from visionbatch.model.secret import SecretUrl
+from visionbatch.transfer.checksum import PrefixChecksum
+from visionbatch.transfer.resumable import Probe, Put, Reply, ResumableUpload
+from visionbatch.transfer.source import Source
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a later process needs to go on with a session, besides the session itself.
+
+    :param sent: bytes that the server had acknowledged: a hint, for it is asked again.
+    :param checked: prefix of the archive that ``crc32c`` covers, in bytes.
+    :param crc32c: CRC-32C of that prefix.
+    """
+
+    sent: int = 0
+    checked: int = 0
+    crc32c: int = 0
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """A finished upload.
+
+    :param size: bytes of the archive.
+    :param crc32c: its CRC-32C; ``None`` when the upload turned out to be complete before all of it was read.
+    :param sent_bytes: bytes handed to the network, those sent twice counted twice.
+    :param requests: requests on the session, questions included.
+    :param gaps: times the server refused a chunk for starting after its own count: always 0 with an honest server.
+    """
+
+    size: int
+    crc32c: int | None
+    sent_bytes: int
+    requests: int
+    gaps: int
+
+
+Progress = Callable[[int, int], None]
+"""Called with the position reached and the total. The position may go back when bytes have to be sent again; it never
+passes the total."""
+
+
+class Upload:
+    """One archive on its way over one session.
+
+    :param resume: go on with a session that was used before, from what is known of it.
+    :param checkpoint: called at most every ``settings.checkpoint_s`` seconds, and when the archive has arrived.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        url: SecretUrl,
+        *,
+        wire: Wire,
+        clock: Clock,
+        settings: TransferSettings,
+        resume: Checkpoint | None = None,
+        progress: Progress | None = None,
+        checkpoint: Callable[[Checkpoint], None] | None = None,
+    ) -> None:
+        self._source = source
+        self._url = url
+        self._wire = wire
+        self._clock = clock
+        self._settings = settings
+        self._resume = resume
+        self._progress = progress
+        self._checkpoint = checkpoint
+        self._retry = RetryPolicy(attempts=settings.attempts)
+        self._state = ResumableUpload(
+            source.size,
+            chunk_bytes=settings.chunk_bytes,
+            attempts=settings.attempts,
+            resumed=resume is not None,
+        )
+        self._checksum = PrefixChecksum()
+        self._began = self._saved = clock.now()
+        self._position = 0
+        self._sent_bytes = 0
+        self._requests = 0
+
+    def run(self) -> Uploaded:
+        """Send until the server has the whole archive.
+
+        :raises UploadError: as `visionbatch.transfer.resumable` says, and `Corrupted` for another CRC-32C.
+        :raises InputChanged: when the source is not what it was, now or compared with what was sent before.
+        :raises TlsRefused: when the server's certificate is not accepted.
+        """
+        if self._resume is not None and self._resume.checked:
+            self._compare_with(self._resume)
+        while not self._state.done:
+            self._source.verify()
+            failures = self._state.failures
+            reply = self._exchange(self._state.next_step())
+            self._save()
+            if self._state.failures > failures:
+                self._wait(reply)
+        self._source.verify()
+        self._compare_checksums()
+        return Uploaded(
+            self._source.size,
+            self._checksum.value if self._checksum.position == self._source.size else None,
+            self._sent_bytes,
+            self._requests,
+            self._state.gaps,
+        )
+
+    def _exchange(self, step: Probe | Put) -> Reply | None:
+        """Send one step and let the table take in what came back; ``None`` when nothing did."""
+        self._requests += 1
+        headers = {"Content-Type": "application/octet-stream", "Content-Range": step.content_range}
+        if isinstance(step, Put):
+            self._position = step.start
+            blocks, length = self._blocks(step), step.stop - step.start
+        else:
+            blocks, length = iter(()), 0
+        try:
+            answer = self._wire.put(self._url, headers, blocks, length, self._left)
+        except TlsRefused:
+            raise
+        except TransportError as error:
+            log.warning("upload: %s; asking where it stands", error.what)
+            self._state.broke(error.what)
+            return None
+        reply = Reply(answer.status, answer.headers, answer.body)
+        failures = self._state.failures
+        self._state.answered(step, reply)
+        if self._state.failures > failures:
+            log.warning("upload: the session answered %s; asking where it stands", reply.status)
+        self._report(self._state.offset)
+        return reply
+
+    def _blocks(self, step: Put) -> Iterator[memoryview]:
+        position = step.start
+        for block in self._source.blocks(step.start, step.stop, self._settings.block_bytes):
+            self._checksum.update(position, block)
+            position += len(block)
+            self._within_deadline()
+            yield block
+
+    def _left(self, count: int) -> None:
+        self._sent_bytes += count
+        self._position += count
+        self._state.sending(self._position)
+        self._report(self._position)
+        self._save()
+
+    def _report(self, position: int) -> None:
+        if self._progress is not None:
+            self._progress(position, self._source.size)
+
+    def _save(self) -> None:
+        now = self._clock.now()
+        due = self._state.done or now - self._saved >= self._settings.checkpoint_s
+        if due and self._checkpoint is not None:
+            self._saved = now
+            self._checkpoint(Checkpoint(self._state.best, self._checksum.position, self._checksum.value))
+
+    def _wait(self, reply: Reply | None) -> None:
+        asked = None
+        if reply is not None:
+            asked = retry_after_seconds(reply.headers.get("retry-after"), self._clock.now())
+        if asked is not None and asked > self._retry.retry_after_cap_s:
+            raise self._stalled(f"the session asks to stay away for {asked:.0f} s")
+        self._clock.pause(self._retry.pause_after(self._state.failures, asked))
+        self._within_deadline()
+
+    def _within_deadline(self) -> None:
+        if self._clock.now() - self._began > self._settings.deadline_s:
+            raise self._stalled(f"the upload has not ended in {self._settings.deadline_s:.0f} s")
+
+    def _stalled(self, why: str) -> UploadStalled:
+        done, total = self._state.best, self._source.size
+        return UploadStalled(f"{why}, at {done} of {total} bytes", persisted=done, total=total)
+
+    def _compare_with(self, earlier: Checkpoint) -> None:
+        """Read the prefix that was sent before and compare it with its checksum."""
+        self._read_up_to(min(earlier.checked, self._source.size))
+        if (self._checksum.position, self._checksum.value) != (earlier.checked, earlier.crc32c):
+            raise InputChanged(
+                f"the first {earlier.checked} bytes of {self._source.name} are not those that were sent before"
+            )
+
+    def _read_up_to(self, position: int) -> None:
+        start = self._checksum.position
+        for block in self._source.blocks(start, position, self._settings.block_bytes):
+            self._checksum.update(start, block)
+            start += len(block)
+
+    def _compare_checksums(self) -> None:
+        theirs = self._state.stored.crc32c
+        if theirs is None:
+            return
+        self._read_up_to(self._source.size)
+        if theirs != self._checksum.value:
+            raise Corrupted(
+                f"the server's CRC-32C is {theirs:08x}, the archive's {self._checksum.value:08x}",
+                persisted=self._source.size,
+                total=self._source.size,
+            )

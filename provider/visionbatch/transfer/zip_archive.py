@@ -1,0 +1,182 @@
+"""A zip archive that is never written: its bytes at any offset follow from the plan and the files.
+
+Members are stored, for photos hardly deflate, so every offset is known before a file is read, the bytes are the same on
+every machine, and an upload can go on at any of them in another process.
+"""
+
+from __future__ import annotations
+
+import zlib
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
+
+from visionbatch.config import MIB
+from visionbatch.errors import InputChanged
+from visionbatch.transfer.plan import Plan
+from visionbatch.transfer.zip_format import (
+    central_record,
+    central_record_size,
+    end_of_directory,
+    local_header,
+    local_header_size,
+)
+
+WHOLE_BYTES = 4 * MIB
+"""A member up to this size is read once and kept while it is sent; a larger one is read twice, because its CRC stands
+in front of its bytes. Data descriptors would spare the second pass, but some readers refuse them on stored members."""
+
+_UNKNOWN = -1
+
+
+class ZipArchive:
+    """The archive of a plan, as a `visionbatch.transfer.source.Source`.
+
+    :param plan: members in the order the archive has them.
+    :param open_member: gives a member's bytes from an offset on, such as ``Tree.open``.
+    """
+
+    def __init__(self, plan: Plan, open_member: Callable[[str, int], BinaryIO]) -> None:
+        self._plan = plan
+        self._open = open_member
+        self._starts = array("Q")
+        self._crcs = array("q", [_UNKNOWN]) * len(plan)
+        position = directory_size = 0
+        for path, size in plan:
+            self._starts.append(position)
+            directory_size += central_record_size(path, size, position)
+            position += local_header_size(path, size) + size
+        self._directory_start = position
+        self._directory_size = directory_size
+        self._end = end_of_directory(len(plan), directory_size, position)
+
+    @property
+    def name(self) -> str:
+        """The plan's name."""
+        return self._plan.name
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole archive."""
+        return self._directory_start + self._directory_size + len(self._end)
+
+    @property
+    def fingerprint(self) -> str:
+        """The plan's identity."""
+        return self._plan.fingerprint
+
+    def verify(self) -> None:
+        """Nothing to look at in advance: every member is compared with the plan when it is read."""
+
+    def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[memoryview]:
+        """See `visionbatch.transfer.source.Source.blocks`."""
+        return _packed(self._pieces(offset), stop - offset, block_bytes)
+
+    def _pieces(self, offset: int) -> Iterator[memoryview]:
+        """The archive from an offset on, in pieces of any size."""
+        if offset < self._directory_start:
+            first = bisect_right(self._starts, offset) - 1
+            yield from self._member(first, offset - self._starts[first])
+            for index in range(first + 1, len(self._plan)):
+                yield from self._member(index, 0)
+            offset = self._directory_start
+        yield from _skipped(self._directory(), offset - self._directory_start)
+
+    def _member(self, index: int, skip: int) -> Iterator[memoryview]:
+        """Header and bytes of one member, without the first ``skip`` of them."""
+        size = self._plan.size(index)
+        if size <= WHOLE_BYTES:
+            content = self._whole(index)
+            yield from _skipped([self._header(index), content], skip)
+            return
+        header = self._header(index)
+        yield from _skipped([header], min(skip, len(header)))
+        yield from self._large(index, max(skip - len(header), 0))
+
+    def _header(self, index: int) -> bytes:
+        return local_header(self._plan.path(index), self._plan.size(index), self._crc(index))
+
+    def _whole(self, index: int) -> bytes:
+        size = self._plan.size(index)
+        with self._opened(index, 0) as file:
+            content = file.read(size + 1)
+        self._confirm(index, len(content), zlib.crc32(content))
+        return content
+
+    def _large(self, index: int, start: int) -> Iterator[memoryview]:
+        """A large member's bytes; from its beginning they are compared with the CRC already sent."""
+        position, crc = start, 0
+        with self._opened(index, start) as file:
+            for piece in _read_pieces(file):
+                position += len(piece)
+                crc = zlib.crc32(piece, crc)
+                if position > self._plan.size(index):
+                    break
+                yield piece
+        self._confirm(index, position, crc if start == 0 else self._crcs[index])
+
+    def _crc(self, index: int) -> int:
+        if self._crcs[index] == _UNKNOWN:
+            position = crc = 0
+            with self._opened(index, 0) as file:
+                for piece in _read_pieces(file):
+                    position += len(piece)
+                    crc = zlib.crc32(piece, crc)
+            self._confirm(index, position, crc)
+        return self._crcs[index]
+
+    def _confirm(self, index: int, size: int, crc: int) -> None:
+        """Remember a member's CRC, or compare it with the one remembered."""
+        known = self._crcs[index]
+        if size != self._plan.size(index) or known not in (_UNKNOWN, crc):
+            path = self._plan.path(index).decode()
+            raise InputChanged(
+                f"{path} is not what was planned: {size} bytes instead of {self._plan.size(index)}"
+                if size != self._plan.size(index)
+                else f"{path} was written to while the archive was sent"
+            )
+        self._crcs[index] = crc
+
+    def _opened(self, index: int, offset: int) -> BinaryIO:
+        path = self._plan.path(index).decode()
+        try:
+            return self._open(path, offset)
+        except OSError as error:
+            raise InputChanged(f"{path} can no longer be read: {error.strerror or error}") from error
+
+    def _directory(self) -> Iterator[bytes]:
+        for index, (path, size) in enumerate(self._plan):
+            yield central_record(path, size, self._crc(index), self._starts[index])
+        yield self._end
+
+
+def _read_pieces(file: BinaryIO) -> Iterator[memoryview]:
+    buffer = memoryview(bytearray(MIB))
+    while count := file.readinto(buffer):  # type: ignore[attr-defined]  # every binary reader has it
+        yield buffer[:count]
+
+
+def _skipped(pieces: Iterable[bytes], skip: int) -> Iterator[memoryview]:
+    for piece in pieces:
+        if skip < len(piece):
+            yield memoryview(piece)[skip:]
+        skip = max(skip - len(piece), 0)
+
+
+def _packed(pieces: Iterable[memoryview], length: int, block_bytes: int) -> Iterator[memoryview]:
+    """Collect pieces into blocks: twenty headers and photos are one system call, not forty."""
+    buffer = memoryview(bytearray(block_bytes))
+    filled = 0
+    for piece in pieces:
+        while len(piece) and length:
+            count = min(len(piece), block_bytes - filled, length)
+            buffer[filled : filled + count] = piece[:count]
+            piece = piece[count:]  # noqa: PLW2901  # the piece shrinks until it is used up
+            filled += count
+            length -= count
+            if filled == block_bytes or not length:
+                yield buffer[:filled]
+                filled = 0
+        if not length:
+            return

@@ -1,0 +1,340 @@
+"""The server around the mock: connections, threads, memory, and the command line."""
+
+import gc
+import http.client
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+import visionbatch_mock
+from visionbatch_mock import MockConfig, MockServer, create_app
+
+Q = 262_144
+MIB = 1024 * 1024
+
+
+def connect(server: MockServer) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+
+
+def ask(connection: http.client.HTTPConnection, method: str, url: str, **options) -> tuple[int, bytes]:
+    connection.request(method, url, **options)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+# -- connections
+
+
+def test_one_connection_carries_many_requests(tenant, data):
+    upload = tenant.new_upload()
+    connection = connect(tenant.mock)
+    connection.connect()
+    port = connection.sock.getsockname()[1]
+    for start in range(0, 3 * Q, Q):
+        headers = {"Content-Range": f"bytes {start}-{start + Q - 1}/{len(data)}"}
+        status, _ = ask(connection, "PUT", upload.url, body=data[start : start + Q], headers=headers)
+        assert status == 308
+    assert connection.sock.getsockname()[1] == port
+    connection.close()
+
+
+@pytest.mark.parametrize(("path", "refusal"), [("/v0.2/batches", 403), ("/_control/health", 405)])
+def test_a_refused_body_does_not_spoil_the_next_request(mock, path, refusal):
+    connection = connect(mock)
+    connection.connect()
+    used = connection.sock
+    body = b"POST /v0.2/batches HTTP/1.1\r\nHost: x\r\n\r\n" * 20_000
+    status, _ = ask(connection, "POST", path, body=body)
+    assert status == refusal
+    assert ask(connection, "GET", "/_control/health") == (200, b'{"status": "ok"}')
+    assert connection.sock is used
+    connection.close()
+
+
+def test_pipelined_requests_are_answered_in_order(mock):
+    with socket.create_connection(("127.0.0.1", mock.port), timeout=20) as connection:
+        one = b"GET /_control/health HTTP/1.1\r\nHost: x\r\n\r\n"
+        last = b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        connection.sendall(one * 3 + last)
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"200", b"200", b"404"]
+
+
+def test_an_early_answer_closes_its_connection(tenant):
+    upload = tenant.new_upload()
+    tenant.plan("storage.sessions.chunk", "early-413")
+    with socket.create_connection(("127.0.0.1", tenant.mock.port), timeout=20) as connection:
+        path = upload.url.removeprefix(tenant.mock.url)
+        head = f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n"
+        connection.sendall(head.encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert b"HTTP/1.1 413" in answer
+    assert b"Connection: close" in answer
+
+
+def test_a_client_that_waits_for_100_continue_gets_it_before_its_body(tenant):
+    upload = tenant.new_upload()
+    with socket.create_connection(("127.0.0.1", tenant.mock.port), timeout=20) as connection:
+        path = upload.url.removeprefix(tenant.mock.url)
+        head = f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"abc")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+def test_http_1_0_connections_are_closed(mock):
+    with socket.create_connection(("127.0.0.1", mock.port), timeout=20) as connection:
+        connection.sendall(b"GET /_control/health HTTP/1.0\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.endswith(b'{"status": "ok"}')
+
+
+def test_the_blocks_of_a_broken_request_are_kept(tenant, data):
+    upload = tenant.new_upload()
+    send_part(tenant, upload, data, 2 * Q + 1000)
+    wait_for(lambda: upload.probe().headers.get("Range") == f"bytes=0-{2 * Q - 1}")
+
+
+def test_nothing_of_a_broken_request_is_kept_if_so_set(tenant, data):
+    tenant.inside.configure(persist_broken=False)
+    upload = tenant.new_upload()
+    send_part(tenant, upload, data, 2 * Q + 1000)
+    journal = tenant.inside.journal
+    wait_for(lambda: [e.received for e in journal.entries()][-1] == 2 * Q + 1000)
+    assert "Range" not in upload.probe().headers
+    assert upload.put(body=data).status_code == 200
+
+
+def send_part(tenant, upload, data: bytes, count: int) -> None:
+    """Begin a request for all of `data` and hang up after `count` bytes."""
+    with socket.create_connection(("127.0.0.1", tenant.mock.port), timeout=20) as connection:
+        path = upload.url.removeprefix(tenant.mock.url)
+        span = f"Content-Range: bytes 0-{len(data) - 1}/{len(data)}\r\n"
+        head = f"PUT {path} HTTP/1.1\r\nHost: x\r\n{span}Content-Length: {len(data)}\r\n\r\n"
+        connection.sendall(head.encode() + data[:count])
+
+
+def wait_for(condition, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+
+
+# -- races
+
+
+def test_two_clients_that_send_the_same_chunks_leave_one_copy(tenant, archive, data):
+    big = data * 8
+    upload = tenant.new_upload()
+    start = threading.Barrier(4)
+
+    def send() -> set[int]:
+        connection = connect(tenant.mock)
+        seen = set()
+        start.wait(20)
+        for at in range(0, len(big), 2 * Q):
+            stop = min(at + 2 * Q, len(big))
+            headers = {"Content-Range": f"bytes {at}-{stop - 1}/{len(big)}"}
+            seen.add(ask(connection, "PUT", upload.url, body=big[at:stop], headers=headers)[0])
+        connection.close()
+        return seen
+
+    with ThreadPoolExecutor(4) as pool:
+        statuses = set().union(*[f.result(60) for f in [pool.submit(send) for _ in range(4)]])
+    assert statuses <= {200, 308}
+    (committed,) = tenant.effects("archive.committed")
+    stored = tenant.inside.objects.listing("site-batches")[0]
+    assert committed["size"] == len(big)
+    assert stored.path.read_bytes() == big
+    runs = sorted((e["start"], e["stop"]) for e in tenant.effects("bytes.persisted"))
+    assert [stop for _, stop in runs[:-1]] == [start for start, _ in runs[1:]]
+
+
+def test_two_servers_in_one_process_share_nothing():
+    with MockServer(MockConfig(seed=1)) as one, MockServer(MockConfig(seed=1)) as two:
+        headers = {"Authorization": "Token t"}
+        first = requests.post(f"{one.url}/v0.2/batches", headers=headers, timeout=20).json()
+        path = f"/v0.2/batches/{first['batch_id']}"
+        assert requests.get(two.url + path, headers=headers, timeout=20).status_code == 404
+        session = first["upload_url"].replace(one.url, two.url)
+        assert requests.put(session, data=b"x", timeout=20).status_code == 404
+        second = requests.post(f"{two.url}/v0.2/batches", headers=headers, timeout=20).json()
+        assert second["batch_id"] == first["batch_id"], "ids follow from the seed"
+
+
+# -- start and stop
+
+
+def test_stopping_leaves_no_thread_no_socket_and_no_file():
+    threads = set(threading.enumerate())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        server = MockServer().start()
+        idle = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(5)]
+        connection = connect(server)
+        assert ask(connection, "GET", "/_control/health")[0] == 200
+        directory = server.world.directory
+        assert directory.exists()
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 2
+        assert not directory.exists()
+        assert set(threading.enumerate()) <= threads
+        for each in idle:
+            assert each.recv(1) == b""
+            each.close()
+        connection.close()
+        del server
+        gc.collect()
+
+
+def test_stopping_does_not_wait_for_a_stalled_request():
+    with MockServer() as server:
+        server.world.tenant("t").faults.plan({"instructions": {"deepomatic.batches.create": ["delay-for-300s"]}})
+        connection = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+        connection.sendall(b"POST /v0.2/batches HTTP/1.1\r\nHost: x\r\nAuthorization: Token t\r\n\r\n")
+        plan = server.world.tenant("t").faults.plans()[0]
+        wait_for(lambda: plan.completed)
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+    connection.close()
+
+
+def test_a_server_that_was_never_started_can_be_stopped():
+    server = MockServer()
+    with pytest.raises(RuntimeError, match="port"):
+        assert server.url
+    server.stop()
+
+
+def test_the_application_works_without_a_server():
+    client = create_app(MockConfig(seed=3)).test_client()
+    made = client.post("/v0.2/batches", headers={"Authorization": "Token t"})
+    assert made.status_code == 201
+    path = made.get_json()["upload_url"].removeprefix("http://localhost")
+    assert client.put(path, data=b"abc").status_code == 200
+
+
+def test_importing_the_package_is_cheap():
+    code = "import sys, visionbatch_mock; sys.exit('flask' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+    assert visionbatch_mock.__all__ == sorted(visionbatch_mock.__all__)
+    for name in visionbatch_mock.__all__:
+        assert getattr(visionbatch_mock, name).__name__ == name
+
+
+# -- the command line
+
+
+class Served:
+    """`visionbatch-mock serve` in a process of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "visionbatch_mock.cli", "serve", *arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        assert line.startswith("visionbatch-mock listening on "), self.process.communicate()
+        self.url = line.split()[-1]
+
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_serves_until_a_signal(number):
+    served = Served("--port", "0", "--profile", "rich", "--session-kind", "xml", "--speed", "50")
+    settings = requests.get(f"{served.url}/_control/settings", timeout=20).json()
+    clock = requests.get(f"{served.url}/_control/clock", timeout=20).json()
+    code, errors = served.end(number)
+    assert (settings["profile"], settings["session_kind"], clock["speed"]) == ("rich", "xml", 50)
+    assert code == 0
+    assert "not the real service" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_taken_port_is_a_clear_message_and_exit_code_2(mock):
+    command = [sys.executable, "-m", "visionbatch_mock.cli", "serve", "--port", str(mock.port)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert str(mock.port) in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_an_address_of_the_network_needs_to_be_meant():
+    command = [sys.executable, "-m", "visionbatch_mock.cli", "serve", "--host", "0.0.0.0"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert "--allow-remote" in ended.stderr
+
+
+def test_the_command_guards_its_control_routes():
+    served = Served("--control-token", "secret")
+    refused = requests.get(f"{served.url}/_control/health", timeout=20)
+    code, _ = served.end()
+    assert (refused.status_code, code) == (403, 0)
+
+
+def test_resets_leave_nothing_on_standard_error(archive):
+    served = Served()
+    http_session = requests.Session()
+    http_session.headers["Authorization"] = "Token t"
+    told = {"instructions": {"deepomatic.batches.create": ["return-reset-connection"] * 3}}
+    http_session.post(f"{served.url}/_control/faults", json=told, timeout=20)
+    for _ in range(3):
+        with pytest.raises(requests.ConnectionError):
+            http_session.post(f"{served.url}/v0.2/batches", timeout=20)
+    assert http_session.post(f"{served.url}/v0.2/batches", timeout=20).status_code == 201
+    http_session.close()
+    _, errors = served.end()
+    assert errors.count("\n") == 1, errors
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_for_a_300_mib_upload(tmp_path: Path):
+    served = Served()
+    process = psutil.Process(served.process.pid)
+    headers = {"Authorization": "Token t"}
+    source = tmp_path / "big"
+    with source.open("wb") as file:
+        file.truncate(300 * MIB)
+
+    def send() -> None:
+        url = requests.post(f"{served.url}/v0.2/batches", headers=headers, timeout=20).json()
+        with source.open("rb") as body:
+            assert requests.put(url["upload_url"], data=body, timeout=120).status_code == 200
+
+    small = requests.post(f"{served.url}/v0.2/batches", headers=headers, timeout=20).json()
+    requests.put(small["upload_url"], data=bytes(MIB), timeout=20)
+    before = process.memory_info().rss
+    peak, done = [before], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.02):
+            peak.append(process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        send()
+    finally:
+        done.set()
+        watcher.join(20)
+        served.end()
+    assert max(peak) - before < 16 * MIB, f"grew by {(max(peak) - before) // 1024} KiB"

@@ -1,0 +1,277 @@
+"""A real Airflow on this machine: api-server, scheduler, dag-processor and triggerer over SQLite.
+
+Used by the tests that need real processes, by ``make demo`` and by ``make airflow``. Every process is started from this
+interpreter's environment, listens on loopback, and is ended by its pid.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+
+
+class StackError(RuntimeError):
+    """Airflow did not do in time what was waited for; the message ends with what its log says."""
+
+
+class AirflowStack:
+    """Four Airflow processes with a home of their own; use as a context manager.
+
+    :param home: directory for the database, the logs and the settings.
+    :param dags: folder of Dag files.
+    :param connections: Airflow connections by id, in their JSON form.
+    :param settings: further ``AIRFLOW__SECTION__KEY`` settings.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        dags: Path,
+        *,
+        connections: Mapping[str, Mapping[str, Any]] | None = None,
+        settings: Mapping[str, str] | None = None,
+        port: int = 0,
+    ) -> None:
+        self.home = home
+        self.port = port or _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.database = home / "airflow.db"
+        self.logs = home / "logs"
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")},
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__FERNET_KEY": _fernet_key(),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "true",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+            "AIRFLOW__API__SECRET_KEY": secrets.token_hex(16),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "task-logs"),
+            "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "false",
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
+            # A log server for workers and one for triggers would each want a fixed port.
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(_free_port()),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(_free_port()),
+            **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in (connections or {}).items()},
+            **(settings or {}),
+        }
+
+    def __enter__(self) -> Self:
+        try:
+            self.migrate()
+            for component in COMPONENTS:
+                self.start(component)
+            self.wait_healthy()
+        except BaseException:
+            self.stop_all()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop_all()
+        self._session.close()
+
+    def migrate(self) -> None:
+        """Make the database."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(exist_ok=True)
+        with (self.logs / "migrate.log").open("ab") as log:
+            subprocess.run(
+                [sys.executable, "-m", "airflow", "db", "migrate"],
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=True,
+                timeout=180,
+            )
+
+    def start(self, component: str, name: str | None = None) -> subprocess.Popen[bytes]:
+        """Start one component in a process group of its own.
+
+        :param name: key under which it is kept, for a second triggerer.
+        """
+        name = name or component
+        with (self.logs / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "airflow", component],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.home,
+                start_new_session=True,
+            )
+        self._processes[name] = process
+        return process
+
+    def stop(self, name: str, *, timeout: float = 20.0) -> None:
+        """End one component and whatever it started."""
+        process = self._processes.pop(name)
+        _signal_group(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            pass
+        _signal_group(process.pid, signal.SIGKILL)
+        process.wait(timeout)
+
+    def stop_all(self) -> None:
+        """End everything, the api-server last, so that the others can say goodbye to it."""
+        for name in sorted(self._processes, key=lambda name: name == "api-server"):
+            self.stop(name)
+
+    def wait_healthy(self, timeout: float = 180.0) -> None:
+        """Wait until all four components report themselves healthy."""
+
+        def healthy() -> bool:
+            self._require_alive()
+            try:
+                answer = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=5)
+            except requests.RequestException:
+                return False
+            return answer.ok and all(
+                answer.json().get(part, {}).get("status") == "healthy"
+                for part in ("metadatabase", "scheduler", "triggerer", "dag_processor")
+            )
+
+        self.wait_for(healthy, "Airflow to be healthy", timeout, every=0.5)
+
+    def api(self, method: str, path: str, **arguments: Any) -> Any:
+        """Call Airflow's REST API; JSON in, JSON out."""
+        if "Authorization" not in self._session.headers:
+            token = self._session.get(f"{self.url}/auth/token", timeout=30)
+            token.raise_for_status()
+            self._session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
+        answer = self._session.request(method, f"{self.url}/api/v2{path}", timeout=60, **arguments)
+        if not answer.ok:
+            raise StackError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
+        return answer.json() if answer.content else None
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
+        """Start a run of a Dag, waiting for the Dag to be known first, and give its id."""
+
+        def known() -> bool:
+            found = self.api("GET", "/dags", params={"dag_id_pattern": dag_id})
+            return any(dag["dag_id"] == dag_id for dag in found["dags"])
+
+        self.wait_for(known, f"the Dag {dag_id} to be parsed", 90)
+        self.api("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
+        run = self.api("POST", f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": dict(conf or {})})
+        return str(run["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """State of a Dag run."""
+        return str(self.api("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def wait_run(self, dag_id: str, run_id: str, timeout: float = 180.0) -> str:
+        """Wait for the end of a Dag run and give its state."""
+        ended = ("success", "failed")
+        self.wait_for(lambda: self.run_state(dag_id, run_id) in ended, f"{dag_id} {run_id} to end", timeout, every=0.5)
+        return self.run_state(dag_id, run_id)
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """A value that a task pushed, decoded."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        return self.api("GET", path, params={"deserialize": "false"})["value"]
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
+        """The log of one try, as text."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        return "\n".join(json.dumps(line) for line in self.api("GET", path)["content"])
+
+    def rows(self, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        """Rows of the metadata database, read without a lock."""
+        with _read_only(self.database) as connection:
+            return connection.execute(query, arguments).fetchall()
+
+    def wait_for(
+        self, condition: Callable[[], Any], what: str, timeout: float = 60.0, *, every: float = 0.2
+    ) -> Any:
+        """Ask again and again until the answer is true, and give it.
+
+        :raises StackError: when the deadline passes, with the ends of the logs.
+        """
+        until = time.monotonic() + timeout
+        while True:
+            found = condition()
+            if found:
+                return found
+            if time.monotonic() > until:
+                raise StackError(f"waited {timeout:.0f} s in vain for {what}\n{self._log_ends()}")
+            time.sleep(every)
+
+    def _require_alive(self) -> None:
+        for name, process in self._processes.items():
+            if process.poll() is not None:
+                raise StackError(f"{name} has exited with {process.returncode}\n{self._log_ends()}")
+
+    def _log_ends(self) -> str:
+        parts = []
+        for path in sorted(self.logs.glob("*.log")):
+            tail = path.read_bytes()[-1500:].decode(errors="replace")
+            parts.append(f"--- {path.name}\n{tail}")
+        return "\n".join(parts)
+
+
+@contextmanager
+def _read_only(database: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _fernet_key() -> str:
+    import base64
+
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
