@@ -112,7 +112,7 @@ class AllowedHosts:
             raise UnsafeUrl(f"the upload URL for {host} carries user information")
         if "\\" in url:
             raise UnsafeUrl(f"the upload URL for {host} holds a backslash")
-        port = port or {"https": 443, "http": 80}.get(parts.scheme)
+        port = {"https": 443, "http": 80}.get(parts.scheme) if port is None else port
         if not any(_admits(rule, parts.scheme, host, port) for rule in self._rules):
             raise UnsafeUrl(
                 f"the upload URL leads to {parts.scheme}://{host}:{port}, "

@@ -3,12 +3,15 @@
 import io
 import json
 import struct
+import tracemalloc
 import zipfile
 import zlib
 
 import pytest
 from PIL import Image
 
+from visionbatch_mock.config import Behaviour
+from visionbatch_mock.deepomatic.archive import examine
 from visionbatch_mock.deepomatic.naming import parse_photo_name, processing_order
 
 MIB = 1024 * 1024
@@ -130,6 +133,24 @@ def test_a_photo_above_the_limit_is_too_large(tenant, zipped, photo):
     tenant.inside.configure(max_image_bytes=2000)
     view = tenant.processed(zipped({"WO_1/a-0.jpg": photo() + bytes(2000), "WO_1/a-1.jpg": photo()}))
     assert codes(view) == [("WO_1", "a-0.jpg", "image_too_large")]
+
+
+def test_an_archive_made_to_explode_costs_one_photos_worth_of_memory(tmp_path):
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in ("WO_1/a-0.jpg", "WO_1/metadata.json"):
+            with archive.open(file, "w") as member:
+                for _ in range(100):
+                    member.write(bytes(MIB))
+    tracemalloc.start()
+    try:
+        found = examine(path, Behaviour())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    reported = [problem.code for problem in found.all_problems]
+    assert reported == ["invalid_json", "image_too_large", "no_image"]
+    assert peak < 24 * MIB
 
 
 def test_the_size_in_a_members_header_is_not_believed(tenant, zipped):

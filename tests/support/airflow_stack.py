@@ -6,6 +6,7 @@ interpreter's environment, listens on loopback, and is ended by its pid.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -144,10 +145,8 @@ class AirflowStack:
         """End one component and whatever it started."""
         process = self._processes.pop(name)
         _signal_group(process.pid, signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            pass
         _signal_group(process.pid, signal.SIGKILL)
         process.wait(timeout)
 
@@ -220,9 +219,7 @@ class AirflowStack:
         with _read_only(self.database) as connection:
             return connection.execute(query, arguments).fetchall()
 
-    def wait_for(
-        self, condition: Callable[[], Any], what: str, timeout: float = 60.0, *, every: float = 0.2
-    ) -> Any:
+    def wait_for(self, condition: Callable[[], Any], what: str, timeout: float = 60.0, *, every: float = 0.2) -> Any:
         """Ask again and again until the answer is true, and give it.
 
         :raises StackError: when the deadline passes, with the ends of the logs.
@@ -259,10 +256,8 @@ def _read_only(database: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def _free_port() -> int:
@@ -272,6 +267,4 @@ def _free_port() -> int:
 
 
 def _fernet_key() -> str:
-    import base64
-
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()

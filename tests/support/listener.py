@@ -127,8 +127,10 @@ class Sink(Listener):
             headers = {name.lower(): value for name, value in (item.split(": ", 1) for item in fields)}
             self.requests.append(Request(line, headers))
             left = int(headers["content-length"]) - len(rest)
+            # What a plain connection throws away need not be copied first; of TLS it has to be decrypted.
+            flags = 0 if isinstance(peer, ssl.SSLSocket) else socket.MSG_TRUNC
             while left:
-                count = peer.recv_into(room, min(left, len(room)))
+                count = peer.recv_into(room, min(left, len(room)), flags)
                 if not count:
                     return
                 left -= count

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from visionbatch.config import TransferSettings
-from visionbatch.errors import Corrupted, InputChanged, TlsRefused, TransportError, UploadStalled
+from visionbatch.errors import Corrupted, InputChanged, InvalidInput, TlsRefused, TransportError, UploadStalled
 from visionbatch.flow.retry import RetryPolicy, retry_after_seconds
 from visionbatch.io.clock import Clock
 from visionbatch.io.wire import Wire
@@ -100,9 +100,13 @@ class Upload:
         """Send until the server has the whole archive.
 
         :raises UploadError: as `visionbatch.transfer.resumable` says, and `Corrupted` for another CRC-32C.
+        :raises InvalidInput: when the archive has no bytes.
         :raises InputChanged: when the source is not what it was, now or compared with what was sent before.
         :raises TlsRefused: when the server's certificate is not accepted.
         """
+        if self._source.size == 0:
+            # To the protocol no bytes at all are a complete object, which would start the processing of nothing.
+            raise InvalidInput(f"{self._source.name} is empty")
         if self._resume is not None and self._resume.checked:
             self._compare_with(self._resume)
         while not self._state.done:
