@@ -47,9 +47,12 @@ class DeepomaticRunBatchOperator(BaseOperator):
     :param poll_interval: seconds between the first looks; it grows to twelve times that while nothing changes.
     :param on_partial: ``warn``, ``fail``, ``accept``, ``accept:<number>`` or ``accept:<share>%``. Templated.
     :param on_timeout: ``leave`` the batch running, or ``cancel`` it.
-    :param on_clear: ``adopt`` what the last try left when a person clears the task, or ``cancel_and_new``.
+    :param on_retry: ``adopt`` what the last try left, or begin ``fresh`` after cancelling it.
+    :param on_clear: the same when a person clears the task: ``adopt``, or ``cancel_and_new``.
     :param on_input_change: ``fail`` when the source has changed since the run began, or ``cancel_and_new``.
-    :param cancel_on_kill: delete the batch when the running task is killed.
+    :param cancel_on_kill: delete the batch when a person ends the task, running or deferred; never when a triggerer
+        restarts, or when a cleared task has begun another try.
+    :param cancel_on_unknown: delete it also when Airflow does not say in time what became of the deferred task.
     :param state_path: object-store folder for the run record, where Airflow's task state is not there or not wanted.
     """
 
@@ -81,9 +84,11 @@ class DeepomaticRunBatchOperator(BaseOperator):
         poll_interval: float = 5.0,
         on_partial: str = "warn",
         on_timeout: str = "leave",
+        on_retry: str = "adopt",
         on_clear: str = "adopt",
         on_input_change: str = "fail",
         cancel_on_kill: bool = True,
+        cancel_on_unknown: bool = False,
         state_path: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -100,9 +105,11 @@ class DeepomaticRunBatchOperator(BaseOperator):
         self.poll_interval = poll_interval
         self.on_partial = on_partial
         self.on_timeout = on_timeout
+        self.on_retry = on_retry
         self.on_clear = on_clear
         self.on_input_change = on_input_change
         self.cancel_on_kill = cancel_on_kill
+        self.cancel_on_unknown = cancel_on_unknown
         self.state_path = state_path
         self._run: DeepomaticRun | None = None
 
@@ -142,12 +149,14 @@ class DeepomaticRunBatchOperator(BaseOperator):
         return Policies.of(
             on_partial=self.on_partial,
             on_timeout=self.on_timeout,
+            on_retry=self.on_retry,
             on_clear=self.on_clear,
             on_input_change=self.on_input_change,
             cancel_on_kill=self.cancel_on_kill,
         )
 
     def _submit(self, site: Deepomatic, context: Any) -> Submitted:
+        from airflow_visionbatch.ownership import was_cleared
         from airflow_visionbatch.places import source_place
         from visionbatch import CheckSettings, settings_from
 
@@ -157,7 +166,7 @@ class DeepomaticRunBatchOperator(BaseOperator):
         deadline = None if self.timeout is None else time.time() + self.timeout
         with site.check(place, settings, filesystem) as checked:
             self.log.info("%s", checked.report.summary())
-            return run.submit(checked, label=self.batch_label, deadline=deadline)
+            return run.submit(checked, label=self.batch_label, deadline=deadline, cleared=was_cleared(context["ti"]))
 
     def _new_run(self, site: Deepomatic, context: Any) -> DeepomaticRun:
         from airflow_visionbatch.state import run_store
@@ -185,6 +194,8 @@ class DeepomaticRunBatchOperator(BaseOperator):
                 deadline,
                 pace=self._pace(),
                 carry=submitted.to_json(),
+                cancel_on_kill=self.cancel_on_kill,
+                cancel_on_unknown=self.cancel_on_unknown,
             ),
             method_name="execute_complete",
             timeout=backstop(deadline),

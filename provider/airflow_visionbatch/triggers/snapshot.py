@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_visionbatch.ownership import Owner, owner_of
 from airflow_visionbatch.services import hook_for
-from visionbatch import Pace, Snapshot, VisionBatchError, await_end, error_from_json
+from visionbatch import Pace, Snapshot, VisionBatchError, acancel, await_end, error_from_json
 
 EVENT_SCHEMA = 1
+
+TOLD_OF_KILLS = hasattr(BaseTrigger, "on_kill")
+"""Airflow 3.3 tells a trigger of a kill; before, a cancelled coroutine may be a kill or a mere restart."""
 
 
 class SnapshotTrigger(BaseTrigger):
@@ -26,6 +31,8 @@ class SnapshotTrigger(BaseTrigger):
     :param pace: fields of `visionbatch.flow.watch.Pace` that differ from its defaults.
     :param carry: JSON object that comes back in the event, for whoever goes on. It does not travel as an argument of
         the deferral, because ``dag.test()`` drops those.
+    :param cancel_on_kill: cancel the batch or job when the task was ended by a person, and by nobody else.
+    :param cancel_on_unknown: cancel it also when Airflow does not say in time what became of the task.
     """
 
     def __init__(
@@ -36,6 +43,8 @@ class SnapshotTrigger(BaseTrigger):
         deadline: float | None = None,
         pace: dict[str, float] | None = None,
         carry: dict[str, Any] | None = None,
+        cancel_on_kill: bool = False,
+        cancel_on_unknown: bool = False,
         **later: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's constructor has no annotations
@@ -45,6 +54,8 @@ class SnapshotTrigger(BaseTrigger):
         self.deadline = deadline
         self.pace = pace or {}
         self.carry = carry or {}
+        self.cancel_on_kill = cancel_on_kill
+        self.cancel_on_unknown = cancel_on_unknown
         # A row written by a newer version may carry arguments this one does not know; it can still wait.
         self.later = later
 
@@ -59,13 +70,44 @@ class SnapshotTrigger(BaseTrigger):
                 "deadline": self.deadline,
                 "pace": self.pace,
                 "carry": self.carry,
+                "cancel_on_kill": self.cancel_on_kill,
+                "cancel_on_unknown": self.cancel_on_unknown,
                 **self.later,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and give one event."""
-        yield TriggerEvent(await self._outcome())
+        """Wait, and give one event.
+
+        Nothing may stand between the event and the end: a trigger that lingers is killed as if by a person.
+        """
+        try:
+            outcome = await self._outcome()
+        except asyncio.CancelledError:
+            if not TOLD_OF_KILLS:
+                await asyncio.shield(self.on_kill())
+            raise
+        yield TriggerEvent(outcome)
+
+    async def on_kill(self) -> None:
+        """Cancel the remote batch or job if nobody else looks after it, see `airflow_visionbatch.ownership`."""
+        if not self.cancel_on_kill:
+            return
+        owner = await owner_of(self.task_instance)
+        if owner is Owner.SOMEBODY:
+            self.log.info("%s %s is left alone: the task is still alive elsewhere", self.service, self.ref)
+        elif owner is Owner.UNKNOWN and not self.cancel_on_unknown:
+            self.log.warning(
+                "%s %s is left alone: Airflow did not say what became of the task. To cancel it by hand: "
+                "visionbatch %s delete %s",
+                self.service,
+                self.ref,
+                self.service.replace("_", "-"),
+                self.ref,
+            )
+        else:
+            await acancel(await hook_for(self.service, self.conn_id).site(), self.ref)
+            self.log.info("%s %s: cancelled, for the task was ended", self.service, self.ref)
 
     async def _outcome(self) -> dict[str, Any]:
         event: dict[str, Any] = {

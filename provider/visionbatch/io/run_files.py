@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from visionbatch.errors import AlreadyRunning, UnreadableRecord
+from visionbatch.errors import AlreadyRunning
 from visionbatch.model.run import RunRecord
 
 
@@ -38,11 +38,7 @@ class FileRunStore:
             text = self._path.read_bytes()
         except FileNotFoundError:
             return None
-        try:
-            return RunRecord.from_json(json.loads(text))
-        except (ValueError, UnreadableRecord) as error:
-            reason = error.what if isinstance(error, UnreadableRecord) else "it is not JSON"
-            raise UnreadableRecord(f"{self._path} cannot be used: {reason}") from error
+        return RunRecord.parse(text, self._path)
 
     def save(self, record: RunRecord) -> None:
         """See `visionbatch.model.run.RunStore.save`."""

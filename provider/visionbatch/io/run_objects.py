@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from visionbatch.errors import UnreadableRecord
 from visionbatch.model.run import RunRecord
 
 
@@ -27,15 +26,13 @@ class ObjectRunStore:
             text = self._filesystem.cat_file(self._path)
         except FileNotFoundError:
             return None
-        try:
-            value = json.loads(text)
-        except ValueError as error:
-            raise UnreadableRecord(f"{self._path} cannot be used: it is not JSON") from error
-        return RunRecord.from_json(value)
+        return RunRecord.parse(text, self._path)
 
     def save(self, record: RunRecord) -> None:
         """See `visionbatch.model.run.RunStore.save`."""
-        self._filesystem.makedirs(self._path.rsplit("/", 1)[0], exist_ok=True)
+        folder, _, _ = self._path.rpartition("/")
+        if folder:
+            self._filesystem.makedirs(folder, exist_ok=True)
         self._filesystem.pipe_file(self._path, json.dumps(record.to_json()).encode())
 
     def clear(self) -> None:

@@ -1,4 +1,4 @@
-"""What the user wants done when an end is not a clean one: the five policies, the same everywhere."""
+"""What the user wants done when an end is not a clean one: the policies, the same everywhere."""
 
 from __future__ import annotations
 
@@ -66,6 +66,13 @@ class OnTimeout(StrEnum):
     LEAVE = "leave"
 
 
+class OnRetry(StrEnum):
+    """What a retry does with what its last try left."""
+
+    ADOPT = "adopt"
+    FRESH = "fresh"
+
+
 class OnClear(StrEnum):
     """What a task that was cleared by a person does with what its last try left."""
 
@@ -82,17 +89,19 @@ class OnInputChange(StrEnum):
 
 @dataclass(frozen=True)
 class Policies:
-    """The five policies of a run.
+    """The policies of a run.
 
     :param on_partial: see `OnPartial`; the default counts a partial success as a success and warns.
     :param on_timeout: leave the remote batch running at our deadline, or cancel it.
-    :param on_clear: adopt what the last try left, or cancel it and begin anew.
+    :param on_retry: go on with what the last try left, or cancel it and begin anew.
+    :param on_clear: the same for a try that a person asked for.
     :param on_input_change: refuse to go on, or cancel and begin anew with the new input.
     :param cancel_on_kill: whether killing the run cancels the remote batch.
     """
 
     on_partial: OnPartial = field(default_factory=OnPartial)
     on_timeout: OnTimeout = OnTimeout.LEAVE
+    on_retry: OnRetry = OnRetry.ADOPT
     on_clear: OnClear = OnClear.ADOPT
     on_input_change: OnInputChange = OnInputChange.FAIL
     cancel_on_kill: bool = True
@@ -103,6 +112,7 @@ class Policies:
         *,
         on_partial: str | OnPartial = "warn",
         on_timeout: str = OnTimeout.LEAVE,
+        on_retry: str = OnRetry.ADOPT,
         on_clear: str = OnClear.ADOPT,
         on_input_change: str = OnInputChange.FAIL,
         cancel_on_kill: bool = True,
@@ -115,6 +125,7 @@ class Policies:
             return cls(
                 OnPartial.parse(on_partial),
                 OnTimeout(on_timeout),
+                OnRetry(on_retry),
                 OnClear(on_clear),
                 OnInputChange(on_input_change),
                 cancel_on_kill,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -27,6 +28,7 @@ class RunRecord:
     """One run, as small JSON, without any secret: a session URL is asked for again through the batch.
 
     :param service: whose batch it is.
+    :param place: where the input lay, so that a record inherited from another task's item is known as such.
     :param fingerprint: identity of the input, see `visionbatch.transfer.plan`.
     :param generation: 1 for the first remote batch of this run, one more for each that replaced it.
     :param stage: how far the run has come.
@@ -51,10 +53,25 @@ class RunRecord:
     crc32c: int = 0
     deadline: float | None = None
     outcome: str = ""
+    place: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The stored form, JSON primitives only."""
         return {"schema": SCHEMA, **dataclasses.asdict(self), "stage": self.stage.value}
+
+    @classmethod
+    def parse(cls, text: bytes, where: object) -> RunRecord:
+        """Read the text of the stored form.
+
+        :param where: what to call it in the error.
+        :raises UnreadableRecord: as `from_json`, and for what is not JSON.
+        """
+        try:
+            return cls.from_json(json.loads(text))
+        except (ValueError, RecursionError) as error:
+            raise UnreadableRecord(f"{where} cannot be used: it is not JSON") from error
+        except UnreadableRecord as error:
+            raise UnreadableRecord(f"{where} cannot be used: {error.what}") from error
 
     @classmethod
     def from_json(cls, value: Any) -> RunRecord:

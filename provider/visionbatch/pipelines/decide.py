@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from visionbatch.errors import InputChanged
 from visionbatch.flow.watch import Outcome, judge
-from visionbatch.model.policy import OnClear, OnInputChange, Policies
+from visionbatch.model.policy import OnClear, OnInputChange, OnRetry, Policies
 from visionbatch.model.run import RunRecord, Stage
 from visionbatch.model.snapshot import Phase, Snapshot
 
@@ -47,33 +47,49 @@ def decide(
     policies: Policies,
     remote: Snapshot | None,
     *,
+    place: str = "",
     cleared: bool = False,
 ) -> Decision:
     """Choose what a try does.
 
     :param record: what the last try left.
     :param fingerprint: identity of the input now.
+    :param place: where the input lies. A record of another place is not this run's: a mapped task may inherit it when
+        its items were put in another order, and then neither record nor remote batch are touched.
     :param remote: the remote batch now; ``None`` when there is none, or none any more.
     :param cleared: whether a person asked for this try, rather than a retry.
     :raises InputChanged: when the input is another and ``on_input_change`` is ``fail``.
     """
     if record is None:
         return Decision(Action.BEGIN, 1, "first try")
-    this, following = record.generation, record.generation + 1
-    if record.fingerprint != fingerprint:
-        if policies.on_input_change is OnInputChange.FAIL:
-            raise InputChanged("the input is not the one this run began with", ref=record.ref)
-        return Decision(Action.REPLACE, following, "the input has changed")
-    if cleared and policies.on_clear is OnClear.CANCEL_AND_NEW and record.stage is not Stage.INTENT:
-        return Decision(Action.REPLACE, following, "cleared, and on_clear is cancel_and_new")
+    if record.place and place and record.place != place:
+        return Decision(Action.BEGIN, 1, f"the record found belongs to {record.place}")
+    reason = _reason_to_replace(record, fingerprint, policies, cleared=cleared)
+    if reason:
+        return Decision(Action.REPLACE, record.generation + 1, reason)
     if record.stage is Stage.INTENT:
-        return Decision(Action.SEEK, this, "the last try ended before it knew of a batch")
-    if remote is None:
-        return Decision(Action.REPLACE, following, f"batch {record.ref} is gone")
+        return Decision(Action.SEEK, record.generation, "the last try ended before it knew of a batch")
     return _by_remote(record, policies, remote)
 
 
-def _by_remote(record: RunRecord, policies: Policies, remote: Snapshot) -> Decision:
+def _reason_to_replace(record: RunRecord, fingerprint: str, policies: Policies, *, cleared: bool) -> str:
+    """Why the policies want another remote batch, whatever became of this one; empty when they do not."""
+    if record.fingerprint != fingerprint:
+        if policies.on_input_change is OnInputChange.FAIL:
+            raise InputChanged("the input is not the one this run began with", ref=record.ref)
+        return "the input has changed"
+    if record.stage is Stage.INTENT:
+        return ""
+    if cleared and policies.on_clear is OnClear.CANCEL_AND_NEW:
+        return "cleared, and on_clear is cancel_and_new"
+    if not cleared and policies.on_retry is OnRetry.FRESH:
+        return "retried, and on_retry is fresh"
+    return ""
+
+
+def _by_remote(record: RunRecord, policies: Policies, remote: Snapshot | None) -> Decision:
+    if remote is None:
+        return Decision(Action.REPLACE, record.generation + 1, f"batch {record.ref} is gone")
     if remote.phase is Phase.AWAITING_DATA:
         return Decision(Action.RESUME, record.generation, "the batch still waits for its archive")
     verdict = judge(remote, policies.on_partial)

@@ -130,9 +130,16 @@ class DeepomaticRun:
         """
         source = checked.ready()
         fingerprint = checked.report.fingerprint
-        decision = self._decide(fingerprint, cleared=cleared)
+        place = checked.report.location
+        decision = self._decide(fingerprint, place, cleared=cleared)
         log.info("%s: generation %s: %s (%s)", SERVICE, decision.generation, decision.action, decision.reason)
-        self._update(fingerprint=fingerprint, generation=decision.generation, total=source.size, deadline=deadline)
+        self._update(
+            fingerprint=fingerprint,
+            generation=decision.generation,
+            place=place,
+            total=source.size,
+            deadline=deadline,
+        )
         label = label or source.name
         if decision.action in (Action.BEGIN, Action.SEEK, Action.REPLACE):
             self._begin(label, source, seek=decision.action is Action.SEEK)
@@ -198,16 +205,14 @@ class DeepomaticRun:
             self._site.delete(self._record.ref)
             log.info("%s batch %s: cancelled", SERVICE, self._record.ref)
 
-    def _decide(self, fingerprint: str, *, cleared: bool) -> Decision:
+    def _decide(self, fingerprint: str, place: str, *, cleared: bool) -> Decision:
         stored = self._store.load()
-        remote = None
-        if stored is not None:
-            self._record = stored
-            remote = self._remote(stored.ref)
-        decision = decide(stored, fingerprint, self._policies, remote, cleared=cleared)
-        if decision.action is Action.REPLACE:
-            if remote is not None and not remote.phase.is_terminal:
-                self.cancel()
+        remote = self._remote(stored.ref) if stored is not None else None
+        decision = decide(stored, fingerprint, self._policies, remote, place=place, cleared=cleared)
+        self._record = stored or self._record
+        if decision.action is Action.REPLACE and remote is not None and not remote.phase.is_terminal:
+            self.cancel()
+        if decision.action in (Action.BEGIN, Action.REPLACE):
             self._record = RunRecord(SERVICE, fingerprint, decision.generation)
         return decision
 

@@ -1,0 +1,85 @@
+"""Every snippet of the documentation runs, as it is printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.orders import write_orders
+from visionbatch_mock import MockConfig, MockServer
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+KEY = "key-of-the-snippets"
+
+
+def blocks(language: str) -> list[pytest.ParameterSet]:
+    return [
+        pytest.param(text, id=f"{page.name}-{number}")
+        for page in PAGES
+        for number, (kind, text) in enumerate(BLOCK.findall(page.read_text()))
+        if kind == language
+    ]
+
+
+@pytest.fixture(scope="module")
+def mock() -> Iterator[MockServer]:
+    with MockServer(MockConfig(queued_s=0, processing_s=0)) as server:
+        yield server
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_orders(tmp_path / "work_orders")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("text", [block for block in blocks("python") if "airflow" not in str(block.values[0])])
+def test_a_python_snippet_runs(text: str, place: Path, mock: MockServer, capsys: pytest.CaptureFixture[str]) -> None:
+    names = {"base_url": mock.url, "api_key": KEY, "state_dir": place / "state"}
+    exec(compile(text, "snippet", "exec"), names)
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", blocks("json"))
+def test_a_json_snippet_is_json(text: str) -> None:
+    assert json.loads(text)
+
+
+def test_the_command_line_snippet_runs(place: Path, mock: MockServer) -> None:
+    (text,) = [block.values[0] for block in blocks("console") if "visionbatch deepomatic check" in str(block.values[0])]
+    commands = [line.removeprefix("$ ") for line in str(text).splitlines()]
+    (place / "key").write_text(KEY)
+    script = "\n".join(["set -e", *commands])
+    script = script.replace("/run/secrets/deepomatic", str(place / "key"))
+    script = script.replace("VISIONBATCH_DEEPOMATIC_SITE=my-site", f"VISIONBATCH_DEEPOMATIC_URL={mock.url}")
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(place),
+        "VISIONBATCH_DEEPOMATIC_UPLOAD_HOSTS": mock.url,
+    }
+    ran = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert (place / "reports").is_dir()
+
+
+def test_every_make_target_in_the_pages_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {name for page in PAGES for name in re.findall(r"(?:`|\$ )make ([a-z-]+)", page.read_text())}
+    assert named <= targets
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
