@@ -19,9 +19,11 @@ from airflow.providers.common.compat.sdk import (
     XCom,
     conf,
 )
+from airflow.sdk.exceptions import AirflowRuntimeError
 
 __all__ = [
     "AirflowFailException",
+    "AirflowRuntimeError",
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "BaseHook",
@@ -31,8 +33,14 @@ __all__ = [
     "PokeReturnValue",
     "XCom",
     "conf",
+    "has_retry_policies",
     "never_expire",
 ]
+
+
+def has_retry_policies() -> bool:
+    """Whether Airflow asks a policy before it retries, which is new in 3.3."""
+    return hasattr(BaseOperator, "retry_policy")
 
 
 def never_expire() -> timedelta:

@@ -21,7 +21,14 @@ def object_store(place: str, conn_id: str | None = None) -> tuple[Any, str]:
 
 
 def source_place(place: str, conn_id: str | None) -> tuple[Any, str]:
-    """Filesystem, ``None`` for the worker's own disk, and path of a source."""
+    """Filesystem, ``None`` for the worker's own disk, and path of a source.
+
+    :raises visionbatch.errors.ConfigError: for an empty path, which would be the worker's current folder.
+    """
+    from visionbatch.errors import ConfigError
+
+    if not place.strip():
+        raise ConfigError("the path of the source is empty")
     if "://" not in place:
         return None, place
     if place.startswith("file://") and conn_id is None:

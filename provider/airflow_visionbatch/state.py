@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_visionbatch._compat import never_expire
+from airflow_visionbatch._compat import AirflowRuntimeError, never_expire
 
 if TYPE_CHECKING:
     from visionbatch import RunRecord, RunStore
 
 RECORD_KEY = "visionbatch_run"
+
+_REPLACED = frozenset({404, 409, 410})
 
 
 def run_store(context: Any, state_path: str | None) -> RunStore:
@@ -32,7 +36,11 @@ def run_store(context: Any, state_path: str | None) -> RunStore:
 
 
 class TaskStateRunStore:
-    """The record in Airflow's task state: visible in its API, kept over retries, clears and lost workers."""
+    """The record in Airflow's task state: visible in its API, kept over retries, clears and lost workers.
+
+    Airflow gives a task instance a new id when it is retried or cleared and forgets the old one, so the first write
+    of a try that has been replaced without knowing it fails: that is the fence between two tries.
+    """
 
     def __init__(self, accessor: Any) -> None:
         self._accessor = accessor
@@ -41,16 +49,34 @@ class TaskStateRunStore:
         """See `visionbatch.model.run.RunStore.load`."""
         from visionbatch import RunRecord
 
-        value = self._accessor.get(RECORD_KEY)
+        with _translated():
+            value = self._accessor.get(RECORD_KEY)
         return None if value is None else RunRecord.from_json(value)
 
     def save(self, record: RunRecord) -> None:
         """See `visionbatch.model.run.RunStore.save`; kept until the Dag run goes, for ids must not expire."""
-        self._accessor.set(RECORD_KEY, record.to_json(), retention=never_expire())
+        with _translated():
+            self._accessor.set(RECORD_KEY, record.to_json(), retention=never_expire())
 
     def clear(self) -> None:
         """See `visionbatch.model.run.RunStore.clear`."""
-        self._accessor.delete(RECORD_KEY)
+        with _translated():
+            self._accessor.delete(RECORD_KEY)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Airflow's one error for everything, told apart by the status that its server gave."""
+    from visionbatch.errors import Superseded, Unreachable
+
+    try:
+        yield
+    except AirflowRuntimeError as error:
+        detail = error.error.detail
+        status = detail.get("status_code") if isinstance(detail, dict) else None
+        if status in _REPLACED:
+            raise Superseded("Airflow no longer knows this try; a newer one has taken its place") from error
+        raise Unreachable(f"Airflow did not take or give the run record (status {status})") from error
 
 
 class TryRunStore:

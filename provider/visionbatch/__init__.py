@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from visionbatch.deepomatic.check_settings import CheckSettings
     from visionbatch.deepomatic.settings import DeepomaticSettings, site_url
     from visionbatch.errors import VisionBatchError, error_from_json
+    from visionbatch.flow.judge import Outcome, Verdict, judge
     from visionbatch.flow.retry import RetryPolicy
-    from visionbatch.flow.watch import Outcome, Pace, Verdict, judge
+    from visionbatch.flow.watch import Pace
     from visionbatch.io.run_files import FileRunStore
     from visionbatch.io.run_objects import ObjectRunStore
     from visionbatch.io.sinks import LocalSink, ObjectSink, Sink
@@ -49,7 +50,7 @@ _HOMES = {
     "ObjectSink": "io.sinks",
     "OnPartial": "model.policy",
     "OnTimeout": "model.policy",
-    "Outcome": "flow.watch",
+    "Outcome": "flow.judge",
     "Pace": "flow.watch",
     "Phase": "model.snapshot",
     "Policies": "model.policy",
@@ -65,13 +66,13 @@ _HOMES = {
     "Submitted": "pipelines.deepomatic_run",
     "TransferSettings": "config",
     "Tuning": "pipelines.deepomatic",
-    "Verdict": "flow.watch",
+    "Verdict": "flow.judge",
     "VisionBatchError": "errors",
     "acancel": "pipelines.waiting",
     "await_end": "pipelines.waiting",
     "deepomatic_site": "pipelines.deepomatic",
     "error_from_json": "errors",
-    "judge": "flow.watch",
+    "judge": "flow.judge",
     "settings_from": "config",
     "site_url": "deepomatic.settings",
     "token_header": "pipelines.deepomatic",

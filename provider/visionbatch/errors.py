@@ -16,8 +16,8 @@ VisionBatchError
 │   ├── NotAuthorized         401 or 403: key missing, wrong or without rights      exit 4
 │   ├── NotFound              404: no such site, batch or job
 │   ├── Refused               any other 4xx: the request is wrong
-│   ├── Throttled             429: too fast, says when to come back                 exit 5
-│   └── Unavailable           408 or 5xx, and the budget for retries is spent       exit 5
+│   └── Throttled             429: too fast, says when to come back                 exit 5
+│       └── Unavailable         408 or 5xx, and the budget for retries is spent     exit 5
 ├── ProtocolError           the service broke its own rules                         exit 5
 │   ├── UnreadableAnswer      HTML, cut JSON, or a field missing or of a wrong type
 │   ├── AnswerTooLarge        more bytes than any honest answer has

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_visionbatch._compat import BaseHook
 
 if TYPE_CHECKING:
-    from visionbatch import Deepomatic, DeepomaticSettings, Secret, Site, TransferSettings, Tuning
+    from visionbatch import Deepomatic, DeepomaticSettings, Pace, Secret, Site, TransferSettings
 
 _OWN_KEYS = frozenset({"site", "region", "transfer", "upload_hosts"})
 _NOWHERE = "00000000-0000-4000-8000-000000000000"
@@ -21,7 +21,7 @@ class DeepomaticHook(BaseHook):
     looked up before it is needed.
 
     :param deepomatic_conn_id: id of the connection.
-    :param tuning: patience and speed; by default what the connection's ``transfer`` says.
+    :param pace: how often a waiting batch is looked at.
     """
 
     conn_name_attr = "deepomatic_conn_id"
@@ -29,20 +29,20 @@ class DeepomaticHook(BaseHook):
     conn_type = "deepomatic"
     hook_name = "Deepomatic"
 
-    def __init__(self, deepomatic_conn_id: str = default_conn_name, tuning: Tuning | None = None) -> None:
+    def __init__(self, deepomatic_conn_id: str = default_conn_name, pace: Pace | None = None) -> None:
         super().__init__()
         self.deepomatic_conn_id = deepomatic_conn_id
-        self._tuning = tuning
+        self._pace = pace
 
     def get_conn(self) -> Deepomatic:
         """The site, for use in a worker; a context manager.
 
         :raises visionbatch.errors.ConfigError: when the connection is incomplete or has unknown extras.
         """
-        from visionbatch import Deepomatic, Tuning
+        from visionbatch import Deepomatic, Pace, Tuning
 
         connection = self.get_connection(self.deepomatic_conn_id)
-        tuning = self._tuning or Tuning(transfer=_transfer(connection))
+        tuning = Tuning(pace=self._pace or Pace(), transfer=_transfer(connection))
         return Deepomatic(self._settings(connection), self._credentials, tuning=tuning)
 
     async def site(self) -> Site:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_visionbatch._compat import BaseOperator, conf
 from airflow_visionbatch.deferral import backstop
-from airflow_visionbatch.failures import failing_for_good
+from airflow_visionbatch.failures import failing_for_good, with_retry_policy
 from airflow_visionbatch.links import CONSOLE_KEY, DeepomaticBatchLink
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class DeepomaticRunBatchOperator(BaseOperator):
 
     :param source: folder of work orders or ready-made zip: a path on the worker, or an object-store path such as
         ``s3://bucket/yesterday``. Templated.
-    :param deepomatic_conn_id: connection of type ``deepomatic``.
+    :param deepomatic_conn_id: connection of type ``deepomatic``. Templated.
     :param source_conn_id: connection of the source's object store.
     :param batch_label: name of the batch for people; the source's own by default. Templated.
     :param report_path: folder for error report and manifest, local or object store; without, they are not kept.
@@ -54,6 +54,7 @@ class DeepomaticRunBatchOperator(BaseOperator):
         restarts, or when a cleared task has begun another try.
     :param cancel_on_unknown: delete it also when Airflow does not say in time what became of the deferred task.
     :param state_path: object-store folder for the run record, where Airflow's task state is not there or not wanted.
+        Templated.
     """
 
     template_fields: Sequence[str] = (
@@ -92,7 +93,7 @@ class DeepomaticRunBatchOperator(BaseOperator):
         state_path: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**with_retry_policy(kwargs))
         self.source = source
         self.deepomatic_conn_id = deepomatic_conn_id
         self.source_conn_id = source_conn_id
@@ -140,8 +141,9 @@ class DeepomaticRunBatchOperator(BaseOperator):
 
     def _site(self) -> Deepomatic:
         from airflow_visionbatch.hooks.deepomatic import DeepomaticHook
+        from visionbatch import Pace
 
-        return DeepomaticHook(self.deepomatic_conn_id).get_conn()
+        return DeepomaticHook(self.deepomatic_conn_id, Pace(**self._pace())).get_conn()
 
     def _policies(self) -> Policies:
         from visionbatch import Policies

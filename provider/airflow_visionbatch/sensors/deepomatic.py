@@ -15,7 +15,7 @@ from airflow_visionbatch._compat import (
     conf,
 )
 from airflow_visionbatch.deferral import backstop
-from airflow_visionbatch.failures import failing_for_good
+from airflow_visionbatch.failures import failing_for_good, with_retry_policy
 from airflow_visionbatch.links import CONSOLE_KEY, DeepomaticBatchLink
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         start_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**with_retry_policy(kwargs))
         self.batch_id = batch_id
         self.deepomatic_conn_id = deepomatic_conn_id
         self.on_partial = on_partial
@@ -79,7 +79,8 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         """One look; an outage of the service counts as "not yet"."""
         from visionbatch.errors import DeadlinePassed
 
-        with self._site(grace_s=0 if self._waits_long(context) else GRACE_S) as site:
+        # In here, not only around it, so that the sensor's soft_fail sees what cannot be mended.
+        with failing_for_good(), self._site(grace_s=0 if self._waits_long(context) else GRACE_S) as site:
             try:
                 snapshot = site.wait(self.batch_id, deadline=site.clock.now())
             except DeadlinePassed as error:
@@ -138,9 +139,9 @@ class DeepomaticBatchSensor(BaseSensorOperator):
 
     def _site(self, *, grace_s: float) -> Deepomatic:
         from airflow_visionbatch.hooks.deepomatic import DeepomaticHook
-        from visionbatch import Pace, Tuning
+        from visionbatch import Pace
 
-        return DeepomaticHook(self.deepomatic_conn_id, Tuning(pace=Pace(grace_s=grace_s))).get_conn()
+        return DeepomaticHook(self.deepomatic_conn_id, Pace(grace_s=grace_s)).get_conn()
 
     def _waits_long(self, context: Any) -> bool:
         """Whether a batch that is still invisible has had time enough to show."""

@@ -15,7 +15,7 @@ import click
 from visionbatch.deepomatic.check_settings import CheckSettings
 from visionbatch.deepomatic.settings import UPLOAD_HOSTS, DeepomaticSettings, site_url
 from visionbatch.errors import ConfigError
-from visionbatch.flow.watch import judge
+from visionbatch.flow.judge import judge
 from visionbatch.io.run_files import FileRunStore
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnPartial, Policies

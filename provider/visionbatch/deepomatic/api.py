@@ -114,12 +114,11 @@ class DeepomaticApi:
     def _find(self, label: str) -> Flow[Batch | None]:
         try:
             response = yield from call(Request("GET", self._settings.batches_path), ONCE)
-            items = response.json_object().get("results")
+            results = response.json_object().get("results")
         except (NotFound, Refused, UnreadableAnswer):
             return None
-        matches = [
-            item.get("batch_id") for item in items or [] if isinstance(item, dict) and item.get("filename") == label
-        ]
+        items = results if isinstance(results, list) else []
+        matches = [item.get("batch_id") for item in items if isinstance(item, dict) and item.get("filename") == label]
         if len(matches) != 1 or not isinstance(matches[0], str):
             return None
         batch = yield from self.get(matches[0])

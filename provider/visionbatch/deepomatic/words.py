@@ -7,6 +7,10 @@ from typing import Any, TypeGuard
 
 from visionbatch.errors import ConfigError
 from visionbatch.model.snapshot import Counts, Phase, Snapshot
+from visionbatch.model.text import printable
+
+WORD_CHARS = 100
+"""Characters of a status that are kept: it goes into every log line and into the scheduler's database."""
 
 _WORDS: Mapping[Phase, tuple[str, ...]] = {
     Phase.AWAITING_DATA: (
@@ -45,7 +49,7 @@ def interpret(answer: Mapping[str, Any], phases: Mapping[str, Phase]) -> Snapsho
 
     :param answer: JSON object of the batch; counters under ``work_orders`` are used when they are there.
     """
-    native = str(answer.get("status", ""))
+    native = printable(str(answer.get("status", "")), WORD_CHARS)
     return Snapshot(phases.get(normalised(native), Phase.UNKNOWN), native, _counts(answer.get("work_orders")))
 
 

@@ -1,103 +1,24 @@
-"""The one poll loop and the one judgement, for everyone who waits."""
+"""The one poll loop, for everyone who waits: for one batch, or for all the batches of a connection at once."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from dataclasses import dataclass
-from enum import StrEnum
 
-from visionbatch.errors import (
-    DeadlinePassed,
-    JobCancelled,
-    JobError,
-    JobFailed,
-    JobPartial,
-    NotFound,
-    UnreadableAnswer,
-    VisionBatchError,
-)
+from visionbatch.errors import DeadlinePassed, NotFound, UnreadableAnswer, VisionBatchError
 from visionbatch.flow.effects import Flow, Now, Pause
 from visionbatch.flow.retry import transient, wait_asked_by
-from visionbatch.model.policy import OnPartial, PartialAction
-from visionbatch.model.snapshot import Counts, Phase, Snapshot
+from visionbatch.model.snapshot import Phase, Snapshot
 
 log = logging.getLogger(__name__)
-
 
 LONGEST_ASKED_S = 3600.0
 """The longest ``Retry-After`` that a watch obeys: waiting is cheap there, but a slip should not cost a day."""
 
-
-class Outcome(StrEnum):
-    """How a batch or job stands, as its user sees it."""
-
-    WAIT = "wait"
-    DONE = "done"
-    PARTIAL = "partial"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What `judge` made of a snapshot.
-
-    :param outcome: the named outcome.
-    :param accepted: whether the user's policy takes it for a success.
-    :param reason: one sentence for the log.
-    """
-
-    outcome: Outcome
-    accepted: bool
-    reason: str
-
-    def require(self, service: str, ref: str) -> None:
-        """Raise the error that an outcome stands for unless it was accepted.
-
-        :raises JobError: `JobFailed`, `JobCancelled` or `JobPartial`.
-        """
-        if self.accepted or self.outcome is Outcome.WAIT:
-            return
-        kinds: dict[Outcome, type[JobError]] = {
-            Outcome.FAILED: JobFailed,
-            Outcome.CANCELLED: JobCancelled,
-            Outcome.PARTIAL: JobPartial,
-        }
-        raise kinds[self.outcome](self.reason, service=service, ref=ref)
-
-
-def judge(snapshot: Snapshot, on_partial: OnPartial) -> Verdict:
-    """Decide what a snapshot means: wait, done, partial or failed.
-
-    A success with failed items is a partial success whatever the service calls it.
-    """
-    counts = snapshot.counts
-    some_failed = counts is not None and counts.failed > 0
-    if snapshot.phase is Phase.PARTIAL or (snapshot.phase is Phase.SUCCEEDED and some_failed):
-        accepted = _accepts(on_partial, counts)
-        taken = "accepted" if accepted else "refused"
-        return Verdict(Outcome.PARTIAL, accepted, f"ended {snapshot}; {taken} by on_partial={on_partial}")
-    if not snapshot.phase.is_terminal:
-        return Verdict(Outcome.WAIT, False, f"still {snapshot}")
-    outcome = {
-        Phase.SUCCEEDED: Outcome.DONE,
-        Phase.FAILED: Outcome.FAILED,
-        Phase.CANCELLED: Outcome.CANCELLED,
-    }[snapshot.phase]
-    detail = f": {snapshot.detail}" if snapshot.detail else ""
-    return Verdict(outcome, outcome is Outcome.DONE, f"ended {snapshot}{detail}")
-
-
-def _accepts(on_partial: OnPartial, counts: Counts | None) -> bool:
-    if on_partial.action is not PartialAction.ACCEPT:
-        return on_partial.action is PartialAction.WARN
-    if on_partial.most is None and on_partial.share is None:
-        return True
-    if counts is None:
-        return False
-    limit = on_partial.most if on_partial.most is not None else counts.total * on_partial.share  # type: ignore[operator]  # one of the two is set
-    return counts.failed <= limit
+Observer = Callable[[Snapshot], None]
+"""Called with the first snapshot and with each that differs from the one before."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +58,7 @@ def watch(
     subject: str,
     pace: Pace,
     deadline: float | None = None,
-    observe: Callable[[Snapshot], None] | None = None,
+    observe: Observer | None = None,
 ) -> Flow[Snapshot]:
     """Look again and again until the batch or job has ended, and return its last snapshot.
 
@@ -148,87 +69,147 @@ def watch(
     :param look: makes a fresh flow for one look; it may use few retries, this loop is the patience.
     :param subject: what is watched, for messages, such as ``deepomatic batch 5f1c…``.
     :param deadline: Unix seconds; ``None`` waits for ever.
-    :param observe: called with the first snapshot and with each that differs from the one before.
+    :param observe: see `Observer`.
     :raises DeadlinePassed: with the last state in its message.
     :raises NotFound: when the batch stays invisible after the grace period.
     :raises NotAuthorized: when the credential is refused, renewed or not.
     """
     began: float = yield Now()
-    watcher = _Watcher(subject, pace, observe, began)
-    while True:
+    vigil = Vigil(subject, pace, began=began, deadline=deadline, observe=observe)
+
+    def look_once(_: Roster) -> Flow[None]:
+        vigil.saw((yield from look()))
+
+    yield from patrol(Roster({subject: vigil}), look_once, pace)
+    return vigil.result()
+
+
+def patrol(roster: Roster, look: Callable[[Roster], Flow[None]], pace: Pace) -> Flow[None]:
+    """Go round until the roster is empty.
+
+    :param look: makes a flow for one round; it tells the roster's vigils what they want to know.
+    """
+    while roster:
         asked = None
         try:
-            snapshot = yield from look()
+            yield from look(roster)
         except VisionBatchError as error:
             now: float = yield Now()
-            watcher.missed(error, now)
+            roster.missed(error, now)
             asked = wait_asked_by(error)
         else:
             now = yield Now()
-            watcher.saw(snapshot)
-            if watcher.end is not None and (watcher.confirmed or _passed(deadline, now)):
-                return watcher.end
-        if _passed(deadline, now):
-            raise DeadlinePassed(f"{subject} has not ended by its deadline, {watcher.last_words}")
-        pause = watcher.next_pause(asked)
-        yield pause if deadline is None else pause.capped(deadline - now)
+        roster.settle(now)
+        if roster:
+            yield roster.pause(pace, asked, now)
 
 
-def _passed(deadline: float | None, now: float) -> bool:
-    return deadline is not None and now >= deadline
+class Vigil:
+    """What is remembered of one batch or job between two looks, and how its watch came out.
 
+    :param subject: what is watched, for messages.
+    :param began: Unix seconds.
+    :param settled: called once, when `result` is there.
+    """
 
-class _Watcher:
-    """What the loop remembers between two looks."""
+    __slots__ = (
+        "_began", "_confirmed", "_context", "_deadline", "_end", "_failure", "_last", "_observe", "_outage", "_pace",
+        "_settled", "_strange_words", "_subject", "quiet_looks",
+    )  # fmt: skip
 
     def __init__(
         self,
         subject: str,
         pace: Pace,
-        observe: Callable[[Snapshot], None] | None,
+        *,
         began: float,
+        deadline: float | None = None,
+        observe: Observer | None = None,
+        settled: Callable[[], None] | None = None,
     ) -> None:
-        self.end: Snapshot | None = None
-        self.confirmed = False
+        self.quiet_looks = 1
         self._subject = subject
         self._pace = pace
-        self._observe = observe
         self._began = began
+        self._deadline = deadline
+        self._observe = observe
+        self._settled = settled
+        # Many vigils may share a loop, but each one's lines belong into its own task's log.
+        self._context: Context = copy_context()
         self._last: Snapshot | None = None
-        self._quiet_looks = 1
+        self._end: Snapshot | None = None
+        self._confirmed = False
+        self._failure: VisionBatchError | None = None
         self._outage = ""
-        self._strange_words: set[str] = set()
+        self._strange_words: set[str] | None = None
 
     @property
-    def last_words(self) -> str:
-        """What is known, for the message of a deadline."""
-        state = f"last seen {self._last}" if self._last else "never seen"
-        return f"{state}; now out of reach: {self._outage}" if self._outage else state
+    def unconfirmed(self) -> bool:
+        """Whether an end was seen that another look has to confirm."""
+        return self._end is not None
 
-    def next_pause(self, asked_s: float | None) -> Pause:
-        """How long to wait now."""
-        if self.end is not None:
-            return Pause(self._pace.confirm_s, self._pace.confirm_s)
-        return self._pace.pause(self._quiet_looks, asked_s)
+    @property
+    def deadline(self) -> float | None:
+        """Unix seconds."""
+        return self._deadline
+
+    def result(self) -> Snapshot:
+        """The last snapshot of a settled vigil.
+
+        :raises VisionBatchError: what ended it instead.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self._end is None:
+            raise RuntimeError(f"{self._subject} is still being watched, {self._last_words()}")
+        return self._end
 
     def saw(self, snapshot: Snapshot) -> None:
         """Take a snapshot in."""
         if self._outage:
-            log.info("%s: in reach again", self._subject)
+            self._context.run(log.info, "%s: in reach again", self._subject)
             self._outage = ""
         if snapshot == self._last:
-            self._quiet_looks += 1
+            self.quiet_looks += 1
         else:
-            self._quiet_looks = 1
-            self._tell(snapshot)
-        self.confirmed = self.end is not None and snapshot.phase.is_terminal
-        self.end = snapshot if snapshot.phase.is_terminal else None
+            self.quiet_looks = 1
+            self._context.run(self._tell, snapshot)
+        ended = snapshot.phase.is_terminal
+        self._confirmed = ended and self._end is not None
+        self._end = snapshot if ended else None
         self._last = snapshot
 
+    def missed(self, error: VisionBatchError, now: float) -> None:
+        """Take a failed look in; it ends the vigil when patience does not help."""
+        invisible_yet = isinstance(error, NotFound) and self._last is None
+        forgiven = invisible_yet and now - self._began < self._pace.grace_s
+        if not (transient(error) or isinstance(error, UnreadableAnswer) or forgiven):
+            self._failure = error
+            return
+        self.quiet_looks += 1
+        if not self._outage:
+            self._context.run(log.warning, "%s: out of reach, still waiting: %s", self._subject, error.what)
+        self._outage = error.what
+
+    def settle(self, now: float) -> bool:
+        """Whether the vigil is over; if it has just come to that, whoever waits is told."""
+        passed = self._deadline is not None and now >= self._deadline
+        if not (self._failure or self._confirmed or passed):
+            return False
+        if self._failure is None and self._end is None:
+            self._failure = DeadlinePassed(f"{self._subject} has not ended by its deadline, {self._last_words()}")
+        if self._settled is not None:
+            self._settled()
+        return True
+
+    def _last_words(self) -> str:
+        state = f"last seen {self._last}" if self._last else "never seen"
+        return f"{state}; now out of reach: {self._outage}" if self._outage else state
+
     def _tell(self, snapshot: Snapshot) -> None:
-        strange = snapshot.phase is Phase.UNKNOWN and snapshot.native not in self._strange_words
-        if strange:
-            self._strange_words.add(snapshot.native)
+        words = self._strange_words or set()
+        if snapshot.phase is Phase.UNKNOWN and snapshot.native not in words:
+            self._strange_words = words | {snapshot.native}
             log.warning(
                 '%s: the service says "%s", which is not a word known here; still polling. Name it in status_aliases.',
                 self._subject,
@@ -239,13 +220,25 @@ class _Watcher:
         if self._observe is not None:
             self._observe(snapshot)
 
+
+class Roster(dict[str, Vigil]):
+    """The vigils that share a loop, by the id of what they watch; it may grow while the loop runs."""
+
     def missed(self, error: VisionBatchError, now: float) -> None:
-        """Take a failed look in; raises it when patience does not help."""
-        invisible_yet = isinstance(error, NotFound) and self._last is None
-        forgiven = invisible_yet and now - self._began < self._pace.grace_s
-        if not (transient(error) or isinstance(error, UnreadableAnswer) or forgiven):
-            raise error
-        self._quiet_looks += 1
-        if not self._outage:
-            log.warning("%s: out of reach, still waiting: %s", self._subject, error.what)
-        self._outage = error.what
+        """A look at everybody failed."""
+        for vigil in self.values():
+            vigil.missed(error, now)
+
+    def settle(self, now: float) -> None:
+        """Strike off whoever is over."""
+        for ref in [ref for ref, vigil in self.items() if vigil.settle(now)]:
+            del self[ref]
+
+    def pause(self, pace: Pace, asked_s: float | None, now: float) -> Pause:
+        """How long to wait now: as long as the most restless allows, and not past a deadline."""
+        if any(vigil.unconfirmed for vigil in self.values()):
+            pause = Pause(pace.confirm_s, pace.confirm_s)
+        else:
+            pause = pace.pause(min(vigil.quiet_looks for vigil in self.values()), asked_s)
+        deadlines = [vigil.deadline for vigil in self.values() if vigil.deadline is not None]
+        return pause.capped(min(deadlines) - now) if deadlines else pause

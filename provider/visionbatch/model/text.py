@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 TEXT_SHOWN = 300
 """Characters of a foreign text that go into a message: enough to recognise a gateway's page."""
 
@@ -19,7 +21,17 @@ def printable(text: str, limit: int | None = None) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
+_ADDRESS = re.compile(
+    r"""(https?:\\?/\\?/)(?:[^\s/\\?#"'<>@]*@)?([^\s/\\?#"'<>@]*)[^\s"'<>]*""",
+    re.IGNORECASE,
+)
+
+
 def excerpt(body: bytes) -> str:
-    """The beginning of a foreign body, safe to print on one line."""
-    text = body[: TEXT_SHOWN * 4].decode("utf-8", "replace")
+    """The beginning of a foreign body, safe to print on one line.
+
+    Of an address only the host is left: in an answer that was cut or garbled it may be an upload session's, which is a
+    credential.
+    """
+    text = _ADDRESS.sub(r"\1\2/…", body[: TEXT_SHOWN * 4].decode("utf-8", "replace"))
     return printable(" ".join(text.split()), TEXT_SHOWN)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from visionbatch.errors import InputChanged
-from visionbatch.flow.watch import Outcome, judge
+from visionbatch.flow.judge import Outcome, judge
 from visionbatch.model.policy import OnClear, OnInputChange, OnRetry, Policies
 from visionbatch.model.run import RunRecord, Stage
 from visionbatch.model.snapshot import Phase, Snapshot
@@ -54,15 +54,16 @@ def decide(
 
     :param record: what the last try left.
     :param fingerprint: identity of the input now.
-    :param place: where the input lies. A record of another place is not this run's: a mapped task may inherit it when
-        its items were put in another order, and then neither record nor remote batch are touched.
+    :param place: where the input lies. Another input at another place is not this run's: a mapped task inherits such a
+        record when its items were put in another order, and then its remote batch is left alone. The same input at
+        another place is a copy, and another input at the same place has changed.
     :param remote: the remote batch now; ``None`` when there is none, or none any more.
     :param cleared: whether a person asked for this try, rather than a retry.
     :raises InputChanged: when the input is another and ``on_input_change`` is ``fail``.
     """
     if record is None:
         return Decision(Action.BEGIN, 1, "first try")
-    if record.place and place and record.place != place:
+    if record.fingerprint != fingerprint and record.place and place and record.place != place:
         return Decision(Action.BEGIN, 1, f"the record found belongs to {record.place}")
     reason = _reason_to_replace(record, fingerprint, policies, cleared=cleared)
     if reason:

@@ -22,11 +22,12 @@ from visionbatch.errors import (
     InputChanged,
     NotFound,
     SessionLost,
+    TransportError,
     UploadStalled,
     VisionBatchError,
 )
 from visionbatch.flow.effects import Pause
-from visionbatch.flow.watch import Outcome, Verdict, judge
+from visionbatch.flow.judge import Outcome, Verdict, judge
 from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import OnTimeout, Policies
 from visionbatch.model.run import RunRecord, RunStore, Stage
@@ -312,7 +313,11 @@ class DeepomaticRun:
         self._begin(label, source)
 
     def _save_checkpoint(self, checkpoint: Checkpoint) -> None:
-        self._update(sent=checkpoint.sent, checked=checkpoint.checked, crc32c=checkpoint.crc32c)
+        """Record how far the upload is; losing a checkpoint costs a later try some reading, and no more."""
+        try:
+            self._update(sent=checkpoint.sent, checked=checkpoint.checked, crc32c=checkpoint.crc32c)
+        except TransportError as error:
+            log.warning("the checkpoint at %d bytes is not saved: %s", checkpoint.sent, error.what)
 
     def _update(self, **changes: object) -> None:
         self._record = dataclasses.replace(self._record, **changes)  # type: ignore[arg-type]  # names are checked at run time

@@ -1,0 +1,51 @@
+"""When a failed task is worth another try: Airflow 3.3 asks, and an error of ours knows the answer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision, RetryPolicy
+
+if TYPE_CHECKING:
+    from visionbatch import VisionBatchError
+
+
+class VisionBatchRetryPolicy(RetryPolicy):
+    """Fails at once what only a person can mend, and comes back when the service asked for it.
+
+    Everything else is left to the task's ``retries`` and ``retry_delay``. The default of our operators.
+    """
+
+    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
+        """Decide by the first of our errors in the chain of causes."""
+        error = _ours(exception)
+        if error is None:
+            return RetryDecision(action=RetryAction.DEFAULT)
+        if error.permanent:
+            return RetryDecision(action=RetryAction.FAIL, reason=f"{type(error).__name__}: {error.next_step}")
+        seconds = getattr(error, "retry_after_s", None)
+        if seconds is not None:
+            reason = f"the service asked to stay away for {seconds:.0f} s"
+            return RetryDecision(action=RetryAction.RETRY, retry_delay=timedelta(seconds=seconds), reason=reason)
+        return RetryDecision(action=RetryAction.DEFAULT)
+
+    def serialize(self) -> dict[str, Any]:
+        """It has no settings."""
+        return {}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> VisionBatchRetryPolicy:  # noqa: ARG003  # nothing to read
+        """Make one from what `serialize` gave."""
+        return cls()
+
+
+def _ours(exception: BaseException) -> VisionBatchError | None:
+    from visionbatch import VisionBatchError
+
+    link: BaseException | None = exception
+    for _ in range(10):
+        if isinstance(link, VisionBatchError):
+            return link
+        link = link.__cause__ if link is not None else None
+    return None
