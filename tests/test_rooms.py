@@ -14,7 +14,7 @@ import visionbatch_mock
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "provider" / "visionbatch"
-LOOP_ROOMS = {"io/clock.py", "io/control_async.py", "io/drive.py", "pipelines/waiting.py"}
+LOOP_ROOMS = {"io/clock.py", "io/control_async.py", "io/drive.py", "io/rate.py", "pipelines/hub.py"}
 
 
 def modules(folder: Path) -> Iterator[tuple[str, ast.Module]]:
@@ -29,7 +29,7 @@ def calls_to(tree: ast.Module, *names: str) -> list[str]:
 
 def test_only_the_clock_sleeps_so_there_is_one_poll_loop() -> None:
     sleeping = {name for name, tree in modules(CORE) if calls_to(tree, "time.sleep", "asyncio.sleep")}
-    assert sleeping == {"io/clock.py"}
+    assert sleeping == {"io/clock.py", "io/rate.py"}
     airflow_layer = ROOT / "provider" / "airflow_visionbatch"
     assert not [name for name, tree in modules(airflow_layer) if calls_to(tree, "time.sleep", "asyncio.sleep")]
 
@@ -79,7 +79,7 @@ def test_every_package_says_that_it_is_typed() -> None:
 def test_the_base_install_imports_neither_airflow_nor_flask() -> None:
     program = (
         "import sys, visionbatch, visionbatch.cli\n"
-        "for name in visionbatch.__all__: name in ('await_end', 'acancel') or getattr(visionbatch, name)\n"
+        "for name in visionbatch.__all__: name in ('Hub', 'await_end', 'hub') or getattr(visionbatch, name)\n"
         "heavy = {'airflow', 'flask', 'werkzeug', 'aiohttp', 'google.cloud', 'fsspec', 'PIL'} & set(sys.modules)\n"
         "sys.exit(', '.join(sorted(heavy)) or 0)"
     )

@@ -31,28 +31,45 @@ class Owner(StrEnum):
 
 async def owner_of(task_instance: Any) -> Owner:
     """Ask Airflow for the state of a trigger's task instance, within `LOOK_UP_S`."""
+    from asgiref.sync import sync_to_async
+
     if task_instance is None:
         return Owner.UNKNOWN
     try:
-        state = await asyncio.wait_for(_state(task_instance), LOOK_UP_S)
+        state = await asyncio.wait_for(sync_to_async(_state)(task_instance), LOOK_UP_S)
     except Exception:  # noqa: BLE001  # whatever goes wrong with the question, the answer is "not known"
         return Owner.UNKNOWN
+    return _owner(state)
+
+
+def owner_seen_from_worker(task_instance: Any) -> Owner:
+    """Ask Airflow for the state of the task instance that runs in this process.
+
+    The task instance that was cleared has another id by now, but the same names, so the newer try answers for it.
+    """
+    try:
+        state = _state(task_instance)
+    except Exception:  # noqa: BLE001  # as above
+        return Owner.UNKNOWN
+    return _owner(state)
+
+
+def _owner(state: Any) -> Owner:
     if state is None:
-        # No such task instance any more: cleared and gone with its run, or removed from the Dag.
+        # No such task instance any more, or one that was cleared and has not been scheduled yet.
         return Owner.UNKNOWN
     return Owner.NOBODY if str(state).lower() in TERMINAL_STATES else Owner.SOMEBODY
 
 
-async def _state(task_instance: Any) -> Any:
+def _state(task_instance: Any) -> Any:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-    from asgiref.sync import sync_to_async
 
     map_index = getattr(task_instance, "map_index", -1)
-    states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
+    states = RuntimeTaskInstance.get_task_states(
         dag_id=task_instance.dag_id,
         task_ids=[task_instance.task_id],
         run_ids=[task_instance.run_id],
-        map_index=map_index if map_index >= 0 else None,
+        map_index=map_index if map_index is not None and map_index >= 0 else None,
     )
     by_task = states.get(task_instance.run_id, {})
     return by_task.get(task_instance.task_id) or by_task.get(f"{task_instance.task_id}_{map_index}")

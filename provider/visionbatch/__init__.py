@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from visionbatch.model.snapshot import Counts, Phase, Snapshot
     from visionbatch.pipelines.deepomatic import Deepomatic, Tuning, deepomatic_site, token_header
     from visionbatch.pipelines.deepomatic_run import DeepomaticRun, Submitted
+    from visionbatch.pipelines.hub import Hub, await_end, hub
     from visionbatch.pipelines.inputs import Report
     from visionbatch.pipelines.manifest import Manifest
     from visionbatch.pipelines.progress import LoggedProgress
     from visionbatch.pipelines.site import Site
-    from visionbatch.pipelines.waiting import acancel, await_end
     from visionbatch.transfer.upload import Checkpoint
 
 _HOMES = {
@@ -43,6 +43,7 @@ _HOMES = {
     "DeepomaticRun": "pipelines.deepomatic_run",
     "DeepomaticSettings": "deepomatic.settings",
     "FileRunStore": "io.run_files",
+    "Hub": "pipelines.hub",
     "LocalSink": "io.sinks",
     "LoggedProgress": "pipelines.progress",
     "Manifest": "pipelines.manifest",
@@ -68,10 +69,10 @@ _HOMES = {
     "Tuning": "pipelines.deepomatic",
     "Verdict": "flow.judge",
     "VisionBatchError": "errors",
-    "acancel": "pipelines.waiting",
-    "await_end": "pipelines.waiting",
+    "await_end": "pipelines.hub",
     "deepomatic_site": "pipelines.deepomatic",
     "error_from_json": "errors",
+    "hub": "pipelines.hub",
     "judge": "flow.judge",
     "settings_from": "config",
     "site_url": "deepomatic.settings",
@@ -86,6 +87,7 @@ __all__ = [
     "DeepomaticRun",
     "DeepomaticSettings",
     "FileRunStore",
+    "Hub",
     "LocalSink",
     "LoggedProgress",
     "Manifest",
@@ -112,10 +114,10 @@ __all__ = [
     "Verdict",
     "VisionBatchError",
     "__version__",
-    "acancel",
     "await_end",
     "deepomatic_site",
     "error_from_json",
+    "hub",
     "judge",
     "settings_from",
     "site_url",

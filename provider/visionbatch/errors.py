@@ -16,6 +16,7 @@ VisionBatchError
 │   ├── NotAuthorized         401 or 403: key missing, wrong or without rights      exit 4
 │   ├── NotFound              404: no such site, batch or job
 │   ├── Refused               any other 4xx: the request is wrong
+│   ├── BulkUnsupported       there is no list to ask for many at once
 │   └── Throttled             429: too fast, says when to come back                 exit 5
 │       └── Unavailable         408 or 5xx, and the budget for retries is spent     exit 5
 ├── ProtocolError           the service broke its own rules                         exit 5
@@ -281,6 +282,10 @@ class NotFound(ServiceError):
 
 class Refused(ServiceError):
     """Any other 4xx: the request is wrong and will be wrong again."""
+
+
+class BulkUnsupported(ServiceError):
+    """There is no list in which many can be asked for at once; each has to be asked for alone."""
 
 
 class Throttled(ServiceError):

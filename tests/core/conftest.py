@@ -12,14 +12,11 @@ from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+
 from support.books import Books
 from support.clocks import TenantClock
 from support.orders import CHUNK, read_whole, write_orders
 from support.silence import Silence
-from visionbatch_mock import MockConfig, MockServer
-from visionbatch_mock.faults.plans import FaultPlan
-from visionbatch_mock.tenant import Tenant
-
 from visionbatch import (
     CheckSettings,
     Deepomatic,
@@ -29,6 +26,9 @@ from visionbatch import (
     Tuning,
     token_header,
 )
+from visionbatch_mock import MockConfig, MockServer
+from visionbatch_mock.faults.plans import FaultPlan
+from visionbatch_mock.tenant import Tenant
 
 # A failure prints how to repeat it; only a build server takes the same examples every time.
 hypothesis_settings.register_profile(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import base64
+import tempfile
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import google_crc32c
+
+from support.orders import sha256
 from visionbatch_mock.journal import JournalEntry
 from visionbatch_mock.ledger import LedgerEntry
 from visionbatch_mock.tenant import Tenant
-
-from support.orders import sha256
-from visionbatch.transfer.source import Source
 
 CHUNKS, PROBES = "storage.sessions.chunk", "storage.sessions.probe"
 CREATE, GET, DELETE = "deepomatic.batches.create", "deepomatic.batches.get", "deepomatic.batches.delete"
@@ -121,11 +122,10 @@ class At:
         return self._action is None
 
 
-def some_source(content: bytes) -> Source:
-    return BytesSource(content)
-
-
-def sparse(path: Path, size: int) -> Path:
-    with path.open("wb") as file:
+@contextmanager
+def sparse(size: int) -> Iterator[Path]:
+    """A file of nothing but a hole, in memory where there is such a place: a disk would cache every page of it."""
+    memory = Path("/dev/shm")
+    with tempfile.NamedTemporaryFile(suffix=".zip", dir=memory if memory.is_dir() else None) as file:
         file.truncate(size)
-    return path
+        yield Path(file.name)

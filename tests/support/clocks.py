@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from visionbatch_mock.tenant import Tenant
-
 from visionbatch.flow.effects import Pause
+from visionbatch_mock.tenant import Tenant
 
 
 class TenantClock:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from urllib.parse import quote
 
 import pytest
+
 from visionbatch_mock.tenant import Tenant
 
 NOT_OURS = ("visionbatch_mock", "werkzeug", "asyncio")

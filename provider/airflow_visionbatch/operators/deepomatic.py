@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,6 +25,10 @@ MANIFEST_KEY = "manifest"
 
 PROGRESS_S = 10.0
 """Seconds between two lines of progress in the log."""
+
+
+class Stopped(BaseException):
+    """Airflow wants this process to end; nothing on the way may take it for an error that it knows how to handle."""
 
 
 class DeepomaticRunBatchOperator(BaseOperator):
@@ -113,15 +118,18 @@ class DeepomaticRunBatchOperator(BaseOperator):
         self.cancel_on_unknown = cancel_on_unknown
         self.state_path = state_path
         self._run: DeepomaticRun | None = None
+        self._at_work = False
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Submit, then wait here or in the triggerer."""
-        with failing_for_good(), self._site() as site:
+        with failing_for_good(), self._stoppable(context), self._site() as site:
             submitted = self._submit(site, context)
             deadline = submitted.record.deadline
             if not self.wait:
                 return submitted.manifest(site.api.console_url(submitted.batch_id)).to_json()
-            if self.deferrable:
+            # An end that is there already needs no triggerer; and of a deferral that comes back before the scheduler
+            # has heard that the worker is free, Airflow thinks that the task was lost.
+            if self.deferrable and not site.status(submitted.batch_id).phase.is_terminal:
                 self._defer(submitted, deadline)
             return self._finish(site, context, submitted, lambda: site.wait(submitted.batch_id, deadline=deadline))
 
@@ -135,9 +143,38 @@ class DeepomaticRunBatchOperator(BaseOperator):
             return self._finish(site, context, Submitted.from_json(ended.carry), ended.snapshot)
 
     def on_kill(self) -> None:
-        """Delete the batch this try has begun, if the policy says so."""
-        if self._run is not None and self.cancel_on_kill:
-            self._run.cancel()
+        """Stop at once; what becomes of the batch is decided when nothing else is under way in this process.
+
+        Airflow calls this from a signal's handler, for a task that a person ended, but just as well for one that was
+        cleared or given to another worker, and when the worker is shut down. After a timeout it calls it as well, but
+        then there is nothing left to stop.
+        """
+        if self._at_work:
+            raise Stopped
+
+    @contextmanager
+    def _stoppable(self, context: Any) -> Iterator[None]:
+        """Let `on_kill` break off what is done here, and delete the batch if nobody looks after it any more."""
+        from airflow_visionbatch.ownership import Owner, owner_seen_from_worker
+        from visionbatch import VisionBatchError
+
+        self._at_work = True
+        try:
+            yield
+        except Stopped:
+            self._at_work = False
+            batch_id = self._run.batch_id if self._run else ""
+            if self._run is not None and self.cancel_on_kill:
+                owner = owner_seen_from_worker(context["ti"])
+                if owner is Owner.NOBODY or (owner is Owner.UNKNOWN and self.cancel_on_unknown):
+                    self._run.cancel()
+                else:
+                    self.log.info("batch %s is left alone: nobody has ended the task for good", batch_id or "(none)")
+            raise VisionBatchError(
+                "Airflow has told this process to stop", service=SERVICE, ref=batch_id, retry_safe=True
+            ) from None
+        finally:
+            self._at_work = False
 
     def _site(self) -> Deepomatic:
         from airflow_visionbatch.hooks.deepomatic import DeepomaticHook

@@ -79,8 +79,7 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         """One look; an outage of the service counts as "not yet"."""
         from visionbatch.errors import DeadlinePassed
 
-        # In here, not only around it, so that the sensor's soft_fail sees what cannot be mended.
-        with failing_for_good(), self._site(grace_s=0 if self._waits_long(context) else GRACE_S) as site:
+        with self._site(grace_s=0 if self._waits_long(context) else GRACE_S) as site:
             try:
                 snapshot = site.wait(self.batch_id, deadline=site.clock.now())
             except DeadlinePassed as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_visionbatch.ownership import Owner, owner_of
 from airflow_visionbatch.services import hook_for
-from visionbatch import Pace, Snapshot, VisionBatchError, acancel, await_end, error_from_json
+from visionbatch import Hub, Pace, Snapshot, VisionBatchError, error_from_json, hub
 
 EVENT_SCHEMA = 1
 
@@ -106,8 +107,13 @@ class SnapshotTrigger(BaseTrigger):
                 self.ref,
             )
         else:
-            await acancel(await hook_for(self.service, self.conn_id).site(), self.ref)
+            async with self._hub() as shared:
+                await shared.cancel(self.ref)
             self.log.info("%s %s: cancelled, for the task was ended", self.service, self.ref)
+
+    def _hub(self) -> AbstractAsyncContextManager[Hub]:
+        """What all triggers of a connection in this triggerer share; the connection is looked up once for all."""
+        return hub(f"{self.service} {self.conn_id}", lambda: hook_for(self.service, self.conn_id).site())
 
     async def _outcome(self) -> dict[str, Any]:
         event: dict[str, Any] = {
@@ -117,8 +123,8 @@ class SnapshotTrigger(BaseTrigger):
             "carry": self.carry,
         }
         try:
-            site = await hook_for(self.service, self.conn_id).site()
-            snapshot = await await_end(site, self.ref, pace=Pace(**self.pace), deadline=self.deadline)
+            async with self._hub() as shared:
+                snapshot = await shared.await_end(self.ref, pace=Pace(**self.pace), deadline=self.deadline)
         except VisionBatchError as error:
             return {**event, "failure": error.to_json()}
         return {**event, "snapshot": snapshot.to_json()}

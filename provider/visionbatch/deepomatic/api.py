@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from visionbatch.config import AllowedHosts
 from visionbatch.deepomatic.settings import DeepomaticSettings
 from visionbatch.deepomatic.words import interpret, phases_with
 from visionbatch.errors import (
+    BulkUnsupported,
     NotFound,
     OutcomeUnknown,
     Refused,
@@ -20,8 +22,9 @@ from visionbatch.errors import (
     VisionBatchError,
 )
 from visionbatch.flow.call import call
-from visionbatch.flow.effects import Flow, Request, Response
+from visionbatch.flow.effects import Flow, Now, Request, Response
 from visionbatch.flow.retry import RetryPolicy, persist
+from visionbatch.flow.watch import Roster
 from visionbatch.model.secret import SecretUrl
 from visionbatch.model.snapshot import Phase, Snapshot
 from visionbatch.model.text import printable
@@ -31,6 +34,8 @@ log = logging.getLogger(__name__)
 SERVICE = "deepomatic"
 ONCE = RetryPolicy(attempts=1)
 ID_CHARS = 200
+LIST_PAGE = 100
+"""Batches to a page of the list: what Django's paginators commonly allow."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,39 @@ class DeepomaticApi:
         if not isinstance(answer.get("status"), str):
             raise UnreadableAnswer(f"GET {path} was answered without a status")
         return interpret(answer, self._phases)
+
+    def look_all(self, roster: Roster) -> Flow[None]:
+        """One look at every batch on the roster, from the pages of the list, where the site has one.
+
+        The newest stand first, and those that are waited for are new: no more pages are read than twice as many as
+        the roster would fill. Batches that are not found there are asked for one by one.
+
+        :raises BulkUnsupported: when the site has no list (404 or 405).
+        """
+        missing = set(roster.refs)
+        for number in range(2 * ceil(len(missing) / LIST_PAGE)):
+            page = yield from self._page(number)
+            for item in page.get("results") or ():
+                batch_id = item.get("batch_id")
+                if batch_id in missing:
+                    missing.discard(batch_id)
+                    roster.saw(batch_id, interpret(item, self._phases))
+            if not missing or not page.get("next"):
+                break
+        for batch_id in missing:
+            try:
+                roster.saw(batch_id, (yield from self.look(batch_id)))
+            except VisionBatchError as error:
+                now: float = yield Now()
+                roster.missed(error, now, batch_id)
+
+    def _page(self, number: int) -> Flow[Mapping[str, Any]]:
+        query = (("offset", str(number * LIST_PAGE)), ("limit", str(LIST_PAGE)))
+        try:
+            response = yield from call(Request("GET", self._settings.batches_path, query), ONCE)
+        except (NotFound, Refused) as error:
+            raise BulkUnsupported(f"the site does not list batches: {error.what}", service=SERVICE) from error
+        return response.json_object()
 
     def cancel(self, batch_id: str) -> Flow[None]:
         """Delete a batch; one that is not there any more counts as cancelled."""

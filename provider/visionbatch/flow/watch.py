@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 
@@ -80,7 +80,9 @@ def watch(
     def look_once(_: Roster) -> Flow[None]:
         vigil.saw((yield from look()))
 
-    yield from patrol(Roster({subject: vigil}), look_once, pace)
+    roster = Roster()
+    roster.add(subject, vigil)
+    yield from patrol(roster, look_once, pace)
     return vigil.result()
 
 
@@ -139,7 +141,7 @@ class Vigil:
         self._last: Snapshot | None = None
         self._end: Snapshot | None = None
         self._confirmed = False
-        self._failure: VisionBatchError | None = None
+        self._failure: Exception | None = None
         self._outage = ""
         self._strange_words: set[str] | None = None
 
@@ -191,6 +193,12 @@ class Vigil:
             self._context.run(log.warning, "%s: out of reach, still waiting: %s", self._subject, error.what)
         self._outage = error.what
 
+    def abandon(self, error: Exception) -> None:
+        """End the vigil with an error that is none of the service's."""
+        self._failure = error
+        if self._settled is not None:
+            self._settled()
+
     def settle(self, now: float) -> bool:
         """Whether the vigil is over; if it has just come to that, whoever waits is told."""
         passed = self._deadline is not None and now >= self._deadline
@@ -221,24 +229,63 @@ class Vigil:
             self._observe(snapshot)
 
 
-class Roster(dict[str, Vigil]):
-    """The vigils that share a loop, by the id of what they watch; it may grow while the loop runs."""
+class Roster:
+    """The vigils that share a loop, by the id of what they watch; it may grow and shrink while the loop runs."""
 
-    def missed(self, error: VisionBatchError, now: float) -> None:
-        """A look at everybody failed."""
-        for vigil in self.values():
+    def __init__(self) -> None:
+        self._vigils: dict[str, list[Vigil]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._vigils)
+
+    @property
+    def refs(self) -> frozenset[str]:
+        """Ids that somebody watches now."""
+        return frozenset(self._vigils)
+
+    def add(self, ref: str, vigil: Vigil) -> None:
+        """Enter a vigil."""
+        self._vigils.setdefault(ref, []).append(vigil)
+
+    def remove(self, ref: str, vigil: Vigil) -> None:
+        """Strike a vigil off; one that is not there any more is no error."""
+        others = [other for other in self._vigils.get(ref, ()) if other is not vigil]
+        if others:
+            self._vigils[ref] = others
+        else:
+            self._vigils.pop(ref, None)
+
+    def saw(self, ref: str, snapshot: Snapshot) -> None:
+        """Tell those who watch an id what it looks like."""
+        for vigil in self._vigils.get(ref, ()):
+            vigil.saw(snapshot)
+
+    def missed(self, error: VisionBatchError, now: float, ref: str | None = None) -> None:
+        """A look at one id failed, or at everybody."""
+        for vigil in self._everybody() if ref is None else self._vigils.get(ref, ()):
             vigil.missed(error, now)
+
+    def abandon(self, error: Exception) -> None:
+        """End everybody's vigil: the loop itself is broken."""
+        for vigil in self._everybody():
+            vigil.abandon(error)
+        self._vigils.clear()
 
     def settle(self, now: float) -> None:
         """Strike off whoever is over."""
-        for ref in [ref for ref, vigil in self.items() if vigil.settle(now)]:
-            del self[ref]
+        over = [(ref, vigil) for ref, vigils in self._vigils.items() for vigil in vigils if vigil.settle(now)]
+        for ref, vigil in over:
+            self.remove(ref, vigil)
 
     def pause(self, pace: Pace, asked_s: float | None, now: float) -> Pause:
         """How long to wait now: as long as the most restless allows, and not past a deadline."""
-        if any(vigil.unconfirmed for vigil in self.values()):
+        restless = min(vigil.quiet_looks for vigil in self._everybody())
+        if any(vigil.unconfirmed for vigil in self._everybody()):
             pause = Pause(pace.confirm_s, pace.confirm_s)
         else:
-            pause = pace.pause(min(vigil.quiet_looks for vigil in self.values()), asked_s)
-        deadlines = [vigil.deadline for vigil in self.values() if vigil.deadline is not None]
+            pause = pace.pause(restless, asked_s)
+        deadlines = [vigil.deadline for vigil in self._everybody() if vigil.deadline is not None]
         return pause.capped(min(deadlines) - now) if deadlines else pause
+
+    def _everybody(self) -> Iterator[Vigil]:
+        return (vigil for vigils in self._vigils.values() for vigil in vigils)

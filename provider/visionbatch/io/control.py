@@ -99,7 +99,9 @@ def transport_error(error: BaseException, request: Request, host: str) -> Transp
     if any(isinstance(link, ssl.SSLError) for link in chain):
         reason = next(link for link in chain if isinstance(link, ssl.SSLError))
         if isinstance(reason, ssl.SSLCertVerificationError):
-            return TlsRefused(f"{what}: the certificate was refused ({reason.verify_message})")
+            # aiohttp wraps it in one of its own that has not been told why.
+            why = next((link.verify_message for link in chain if hasattr(link, "verify_message")), "no reason given")
+            return TlsRefused(f"{what}: the certificate was refused ({why})")
         return Unreachable(f"{what}: TLS failed ({reason.reason or type(reason).__name__})")
     never_sent = any(isinstance(link, _NEVER_SENT) or _is_connect(link) for link in chain)
     if any(isinstance(link, TimeoutError) or "Timeout" in type(link).__name__ for link in chain):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,8 +13,10 @@ import aiohttp
 
 from visionbatch.errors import AnswerTooLarge
 from visionbatch.flow.effects import Request, Response
+from visionbatch.flow.retry import retry_after_seconds
 from visionbatch.io.control import BODY_CAP, AsyncCredentials, Origin, head_of, lower_names, transport_error
 from visionbatch.io.network import proxy_for, tls_context
+from visionbatch.io.rate import Rate
 from visionbatch.model.secret import Secret
 
 
@@ -52,14 +55,18 @@ async def shared_session() -> AsyncIterator[aiohttp.ClientSession]:
 class AsyncControlPlane:
     """`ControlPlane` on an event loop: may be shared by any number of tasks of that loop.
 
+    All who share it keep to one rate, and stay away together when the service asks one of them to.
+
     :param session: from `shared_session`.
     :param timeout_s: seconds for a whole exchange, however slowly it drips.
+    :param rate: of requests; 200 a second is what one connection pool takes without queueing.
     """
 
     origin: Origin
     credentials: AsyncCredentials
     session: aiohttp.ClientSession
     timeout_s: float = 60.0
+    rate: Rate = field(default_factory=lambda: Rate(per_s=200.0))
     _credential: Mapping[str, Secret] | None = None
     _number: int = 0
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -73,7 +80,9 @@ class AsyncControlPlane:
         credential = await self._current(refused)
         if credential is None:
             return None
+        # Before the turn: while this one waits, another may renew the credential.
         number = self._number
+        await self.rate.turn()
         url = self.origin.at(request)
         try:
             async with self.session.request(
@@ -87,9 +96,18 @@ class AsyncControlPlane:
                 timeout=aiohttp.ClientTimeout(total=self.timeout_s),
             ) as answer:
                 body = await self._read(answer)
-                return Response(answer.status, lower_names(answer.headers), body, number)
+                response = Response(answer.status, lower_names(answer.headers), body, number)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise transport_error(error, request, self.origin.host) from None
+        self._obey(response)
+        return response
+
+    def _obey(self, response: Response) -> None:
+        """Close the plane for as long as a 429 or 503 asks."""
+        if response.status in (429, 503):
+            asked = retry_after_seconds(response.headers.get("retry-after"), time.time())
+            if asked is not None:
+                self.rate.close_for(asked)
 
     async def _current(self, refused: int | None) -> Mapping[str, Secret] | None:
         """The credential to use; one caller renews it, the others wait and use what it found."""

@@ -9,6 +9,7 @@ from typing import Self
 
 import requests
 from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError
 
 from visionbatch.errors import AnswerTooLarge, TimedOut
 from visionbatch.flow.effects import Request, Response
@@ -90,7 +91,7 @@ class ControlPlane:
             ) as answer:
                 body = self._read(answer)
                 return Response(answer.status_code, lower_names(answer.headers), body, self._number)
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             # The text of a requests error holds the whole URL, so the chain is cut here.
             raise transport_error(error, request, self._origin.host) from None
 
@@ -98,7 +99,8 @@ class ControlPlane:
         # A read time-out only bounds the silence between two bytes; a dripping server needs this too.
         until = time.monotonic() + self._timeouts[1]
         body = bytearray()
-        for block in answer.iter_content(64 * 1024):
+        # What one receive gives: anything that waits for a full block would not see the time pass.
+        while block := answer.raw.read1(64 * 1024, decode_content=True):
             body += block
             if len(body) > BODY_CAP:
                 raise AnswerTooLarge(f"an answer of {self._origin.host} exceeds {BODY_CAP} bytes")

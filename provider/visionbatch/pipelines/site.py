@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from visionbatch.flow.effects import Flow
+from visionbatch.flow.watch import Roster
 from visionbatch.io.control import AsyncCredentials, Origin
 from visionbatch.model.snapshot import Snapshot
 
@@ -19,6 +20,12 @@ class Watched(Protocol):
 
     def look(self, ref: str) -> Flow[Snapshot]:
         """The state of a batch or job, asked for once."""
+
+    def look_all(self, roster: Roster) -> Flow[None]:
+        """One look at everything on the roster, asked for together.
+
+        :raises BulkUnsupported: when the service has no way to ask for many.
+        """
 
     def cancel(self, ref: str) -> Flow[None]:
         """Cancel it; one that is gone counts as cancelled."""

@@ -11,11 +11,11 @@ from typing import Any
 
 import fsspec
 import pytest
+
 from support.books import At, Books
 from support.orders import CHUNK, photo, write_orders, zip_orders
 from support.runs import submit
 from support.silence import Silence
-
 from visionbatch.errors import InputChanged, InputMissing
 from visionbatch.transfer.object_source import ObjectSource
 from visionbatch.transfer.source import FileSource

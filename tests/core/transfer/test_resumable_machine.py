@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.gcs_model import Event, GcsSession, Mishap
 
+from support.gcs_model import Event, GcsSession, Mishap
 from visionbatch.errors import (
     Corrupted,
     Redirected,
@@ -85,7 +85,8 @@ def deliver(service: Service, chunk: int, tries: int) -> bool:
             upload = service.run_one_session(chunk, resumed=resumed)
         except SessionLost as lost:
             committed = bool(service.objects)
-            assert lost.all_sent or not committed, "the caller would send it all once more"
+            if committed and not lost.all_sent:
+                pytest.fail("the caller would send it all once more")
             if lost.all_sent and committed:
                 return True
             resumed = False
@@ -200,18 +201,20 @@ def test_failures_in_a_row_end_it_with_both_counts() -> None:
 
 def test_a_server_that_never_takes_a_byte_is_given_up() -> None:
     upload = upload_of(attempts=3)
+    for _ in range(2):
+        upload.sending(4)
+        upload.answered(Put(0, 4, 12), range_to(0))
     with pytest.raises(UploadStalled):
-        for _ in range(3):
-            upload.sending(4)
-            upload.answered(Put(0, 4, 12), range_to(0))
+        upload.answered(Put(0, 4, 12), range_to(0))
 
 
 def test_a_whole_archive_that_never_completes_is_given_up() -> None:
     upload = upload_of(sent=8, attempts=3)
     upload.sending(12)
+    for _ in range(3):
+        upload.answered(upload.next_step(), range_to(12))
     with pytest.raises(UploadStalled):
-        for _ in range(4):
-            upload.answered(upload.next_step(), range_to(12))
+        upload.answered(upload.next_step(), range_to(12))
 
 
 def test_a_count_that_went_back_is_asked_about_once_more_and_then_is_a_lost_session() -> None:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import trustme
+
 from support.books import CREATE, Books, BytesSource
 from support.clocks import TenantClock
 from support.listener import ForwardProxy, Sink
 from support.orders import CHUNK
 from support.runs import run_through
 from support.silence import Silence
-
 from visionbatch.config import AllowedHosts
 from visionbatch.errors import ConfigError, TlsRefused, UnsafeUrl
 from visionbatch.io.network import ca_file, proxy_for
@@ -49,6 +49,7 @@ def send_to(sink: Sink, site: Any, chunks: int = 3) -> None:
 @pytest.mark.fault("UP17")
 @pytest.mark.parametrize("case", ["netrc", "http-proxy", "https-proxy", "ca-file"])
 def test_proxies_and_authorities_of_the_environment_count_and_a_netrc_does_not(
+    *,
     case: str,
     site: Any,
     orders: Path,
@@ -159,7 +160,7 @@ def test_the_first_authority_variable_wins_and_a_missing_file_is_named(
     monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
     assert ca_file() == str(bundle)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file.pem")
-    with pytest.raises(ConfigError, match="REQUESTS_CA_BUNDLE names /no/such/file.pem"):
+    with pytest.raises(ConfigError, match=r"REQUESTS_CA_BUNDLE names /no/such/file\.pem"):
         ca_file()
 
 

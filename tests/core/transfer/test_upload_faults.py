@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.books import CHUNKS, CREATE, GET, PROBES, Books, sparse
 from support.clocks import TenantClock
 from support.listener import Silent
 from support.orders import CHUNK
 from support.runs import MemoryStore, run_through, submit
 from support.silence import Silence
-from visionbatch_mock.tenant import Tenant
-
 from visionbatch.errors import (
     Corrupted,
     Redirected,
@@ -25,6 +25,7 @@ from visionbatch.errors import (
     UploadStalled,
 )
 from visionbatch.transfer.source import FileSource
+from visionbatch_mock.tenant import Tenant
 
 ANY = "storage.sessions.any"
 
@@ -208,11 +209,9 @@ def test_a_retry_after_that_makes_no_sense_or_is_too_long_does_not_put_the_worke
     site: Any, orders: Path, clock: TenantClock, faults: Any, retry_after: str
 ) -> None:
     faults(CHUNKS, {"fault": "return-503", "retry_after": retry_after})
-    try:
+    too_long = retry_after.isdigit()
+    with pytest.raises(UploadStalled, match="asks to stay away") if too_long else nullcontext():
         submit(site(), orders)
-    except UploadStalled as error:
-        assert retry_after.isdigit()
-        assert error.retry_safe
     assert clock.elapsed < 10
 
 
@@ -267,7 +266,7 @@ def test_a_connection_reset_is_asked_about_and_gone_on_from(
 @pytest.mark.fault("UP12")
 @pytest.mark.parametrize("status", [400, 413])
 def test_an_early_refusal_is_reported_and_not_the_broken_pipe(
-    site: Any, tmp_path: Path, books: Books, faults: Any, silence: Silence, status: int
+    site: Any, books: Books, faults: Any, silence: Silence, status: int
 ) -> None:
     client = site(chunk_bytes=0, block_bytes=1 << 20)
     faults(CHUNKS, f"early-{status}")
@@ -275,9 +274,12 @@ def test_an_early_refusal_is_reported_and_not_the_broken_pipe(
     assert batch.upload_url is not None
 
     # Far more than the buffers of a connection hold, so that the server is gone before the last byte leaves.
-    with FileSource(sparse(tmp_path / "large.zip", 48 << 20)) as source:
-        with silence.raises(UploadRefused, match=f"the session answered {status}") as caught:
-            client.upload(source, batch.upload_url, batch_id=batch.batch_id)
+    with (
+        sparse(48 << 20) as path,
+        FileSource(path) as source,
+        silence.raises(UploadRefused, match=f"the session answered {status}") as caught,
+    ):
+        client.upload(source, batch.upload_url, batch_id=batch.batch_id)
 
     assert caught.value.ref == batch.batch_id
     assert len(books.on_sessions) == 1

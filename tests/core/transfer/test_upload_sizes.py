@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.books import Books, BytesSource, sparse
 from support.clocks import HandClock
 from support.listener import Sink
 from support.orders import CHUNK
 from support.silence import Silence
-
 from visionbatch import DeepomaticSettings
 from visionbatch.config import AllowedHosts, TransferSettings
 from visionbatch.errors import ConfigError, InvalidInput
@@ -28,7 +28,7 @@ SIZES = [1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK, 3 * CHUNK + 1]
 @pytest.mark.fault("UP22")
 @pytest.mark.parametrize("size", [0, *SIZES, 4 * GIB + 1], ids=lambda size: f"{size}B")
 def test_archives_of_every_awkward_size_arrive_to_the_byte(
-    site: Any, tmp_path: Path, books: Books, silence: Silence, size: int
+    site: Any, books: Books, silence: Silence, size: int
 ) -> None:
     if size == 0:
         client = site()
@@ -38,7 +38,7 @@ def test_archives_of_every_awkward_size_arrive_to_the_byte(
             client.upload(BytesSource(b""), batch.upload_url)
         assert not books.on_sessions
     elif size > GIB:
-        with Sink() as sink, FileSource(sparse(tmp_path / "sparse.zip", size)) as source:
+        with Sink() as sink, sparse(size) as path, FileSource(path) as source:
             hosts = (f"http://localhost:{sink.port}",)
             client = site(settings={"upload_hosts": hosts}, chunk_bytes=2 * GIB, block_bytes=1 << 19)
             uploaded = client.upload(source, client.api.admit(sink.url))

@@ -1,0 +1,190 @@
+"""Running one task in this process: through ``dag.test()``, or by calling the operator with a context of paper.
+
+Nothing here imports Airflow before it is called, for importing it settles where its home is.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+RECORD_KEY = "visionbatch_run"
+TASK = "task"
+
+_numbers = count(1)
+
+
+@dataclass
+class TaskRun:
+    """What became of one task, read from the metadata database.
+
+    :param errors: exceptions that ended its tries, in order.
+    """
+
+    home: Path
+    dag_id: str
+    errors: list[BaseException] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        return str(self._one("state"))
+
+    @property
+    def tries(self) -> int:
+        return int(self._one("try_number"))
+
+    @property
+    def error(self) -> BaseException:
+        """The one exception there was."""
+        (error,) = self.errors
+        return error
+
+    @property
+    def xcoms(self) -> dict[str, Any]:
+        return {key: json.loads(value) for key, value in self.rows("select key, value from xcom where dag_id = ?")}
+
+    @property
+    def result(self) -> Any:
+        return self.xcoms.get("return_value")
+
+    @property
+    def record(self) -> dict[str, Any] | None:
+        """The run record in Airflow's task state."""
+        states = dict(self.rows("select key, value from task_state_store where dag_id = ?"))
+        return json.loads(states[RECORD_KEY]) if RECORD_KEY in states else None
+
+    @property
+    def rendered(self) -> dict[str, Any]:
+        """The template fields as the UI shows them."""
+        ((fields,),) = self.rows("select rendered_fields from rendered_task_instance_fields where dag_id = ?")
+        return dict(json.loads(fields))
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with database(self.home) as connection:
+            return connection.execute(query, (self.dag_id,)).fetchall()
+
+    def _one(self, column: str) -> Any:
+        ((value,),) = self.rows(f"select {column} from task_instance where dag_id = ?")
+        return value
+
+
+class InProcessAirflow:
+    """One Airflow home for the process; its database is migrated and its settings are in the environment."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def run(
+        self,
+        operator: Any,
+        *,
+        params: Mapping[str, Any] | None = None,
+        conf: Mapping[str, Any] | None = None,
+        **arguments: Any,
+    ) -> TaskRun:
+        """Run a Dag of one task with ``dag.test()``; the task is tried once unless ``retries`` says otherwise.
+
+        :param operator: its class.
+        :param params: parameters of the Dag, for templates.
+        """
+        from airflow.sdk import DAG  # noqa: PLC0415
+
+        run = TaskRun(self.home, f"dag_{next(_numbers)}")
+
+        def ended(context: Any) -> None:
+            run.errors.append(context["exception"])
+
+        with DAG(run.dag_id, schedule=None, params=dict(params or {})) as dag:
+            operator(
+                **{
+                    "task_id": TASK,
+                    "retries": 0,
+                    "retry_delay": timedelta(0),
+                    "on_failure_callback": ended,
+                    "on_retry_callback": ended,
+                    "on_skipped_callback": ended,
+                    **arguments,
+                }
+            )
+        _write_down(dag)
+        dag.test(run_conf=dict(conf or {}))
+        return run
+
+
+def _write_down(dag: Any) -> None:
+    """Put a Dag without a file into the database, as the Dag processor does with those that have one."""
+    from airflow.models.dagbundle import DagBundleModel  # noqa: PLC0415
+    from airflow.models.serialized_dag import SerializedDagModel  # noqa: PLC0415
+    from airflow.serialization.definitions.dag import SerializedDAG  # noqa: PLC0415
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG  # noqa: PLC0415
+    from airflow.utils.session import create_session  # noqa: PLC0415
+
+    with create_session() as session:
+        session.merge(DagBundleModel(name="testing"))
+        session.flush()
+        kept = LazyDeserializedDAG.from_dag(dag)
+        SerializedDAG.bulk_write_to_db("testing", None, [kept], session=session)
+        SerializedDagModel.write_dag(kept, bundle_name="testing", session=session)
+
+
+@contextmanager
+def database(home: Path) -> Iterator[sqlite3.Connection]:
+    """The metadata database, to read."""
+    connection = sqlite3.connect(f"file:{home / 'airflow.db'}?mode=ro", uri=True, timeout=30)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+class PaperTi:
+    """What an operator wants of a task instance, written down in a dictionary."""
+
+    dag_id, run_id, task_id, map_index = "paper_dag", "paper_run", TASK, -1
+    task = None
+
+    def __init__(
+        self,
+        *,
+        try_number: int = 1,
+        max_tries: int = 0,
+        started_s_ago: float = 0.0,
+        rescheduled_s_ago: float | None = None,
+    ) -> None:
+        self.try_number = try_number
+        self.max_tries = max_tries
+        now = datetime.now(UTC)
+        self.start_date = now - timedelta(seconds=started_s_ago)
+        self.pushed: dict[str, Any] = {}
+        self._first_reschedule = None if rescheduled_s_ago is None else now - timedelta(seconds=rescheduled_s_ago)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+    def get_first_reschedule_date(self, context: Any) -> datetime | None:
+        return self._first_reschedule
+
+
+class PaperState(dict[str, Any]):
+    """Airflow's task state as a dictionary of JSON texts."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return json.loads(self[key]) if key in self else default
+
+    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+        self[key] = json.dumps(value)
+
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
+
+
+def paper_context(ti: PaperTi | None = None) -> dict[str, Any]:
+    """A context for calling an operator's methods without any Airflow behind it."""
+    return {"ti": ti or PaperTi(), "task_state_store": PaperState()}
