@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from visionbatch.model.secret import Secret, SecretUrl
     from visionbatch.model.snapshot import Counts, Phase, Snapshot
     from visionbatch.pipelines.deepomatic import Deepomatic, Tuning, deepomatic_site, token_header
-    from visionbatch.pipelines.deepomatic_run import DeepomaticRun, Submitted
+    from visionbatch.pipelines.deepomatic_run import DeepomaticRun
     from visionbatch.pipelines.hub import Hub, await_end, hub
     from visionbatch.pipelines.inputs import Report
     from visionbatch.pipelines.manifest import Manifest
     from visionbatch.pipelines.progress import LoggedProgress
     from visionbatch.pipelines.site import Site
+    from visionbatch.pipelines.submitted import Submitted
     from visionbatch.transfer.upload import Checkpoint
 
 _HOMES = {
@@ -64,7 +65,7 @@ _HOMES = {
     "Sink": "io.sinks",
     "Site": "pipelines.site",
     "Snapshot": "model.snapshot",
-    "Submitted": "pipelines.deepomatic_run",
+    "Submitted": "pipelines.submitted",
     "TransferSettings": "config",
     "Tuning": "pipelines.deepomatic",
     "Verdict": "flow.judge",

@@ -14,7 +14,7 @@ from airflow_visionbatch.failures import failing_for_good, with_retry_policy
 from airflow_visionbatch.links import CONSOLE_KEY, DeepomaticBatchLink
 
 if TYPE_CHECKING:
-    from visionbatch import Deepomatic, DeepomaticRun, Policies, Snapshot, Submitted
+    from visionbatch import Deepomatic, DeepomaticRun, Policies, Snapshot, Submitted, VisionBatchError
 
 SERVICE = "deepomatic"
 BATCH_KEY = "batch_id"
@@ -122,7 +122,7 @@ class DeepomaticRunBatchOperator(BaseOperator):
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Submit, then wait here or in the triggerer."""
-        with failing_for_good(), self._stoppable(context), self._site() as site:
+        with failing_for_good(), self._site() as site, self._stoppable(context):
             submitted = self._submit(site, context)
             deadline = submitted.record.deadline
             if not self.wait:
@@ -198,14 +198,29 @@ class DeepomaticRunBatchOperator(BaseOperator):
         from airflow_visionbatch.ownership import was_cleared
         from airflow_visionbatch.places import source_place
         from visionbatch import CheckSettings, settings_from
+        from visionbatch.errors import InputMissing
 
         filesystem, place = source_place(self.source, self.source_conn_id)
         settings = settings_from(CheckSettings, self.check, where="check")
         run = self._run = self._new_run(site, context)
         deadline = None if self.timeout is None else time.time() + self.timeout
-        with site.check(place, settings, filesystem) as checked:
-            self.log.info("%s", checked.report.summary())
-            return run.submit(checked, label=self.batch_label, deadline=deadline, cleared=was_cleared(context["ti"]))
+        try:
+            with site.check(place, settings, filesystem) as checked:
+                self.log.info("%s", checked.report.summary())
+                cleared = was_cleared(context["ti"])
+                return run.submit(checked, label=self.batch_label, deadline=deadline, cleared=cleared)
+        except InputMissing as missing:
+            self._tell_how_far(missing, context)
+            raise
+
+    def _tell_how_far(self, missing: VisionBatchError, context: Any) -> None:
+        """Add to a source that is not here what an earlier try, elsewhere, had sent of it."""
+        from airflow_visionbatch.state import run_store
+
+        record = run_store(context, self.state_path).load()
+        if record is not None and record.ref:
+            missing.about(SERVICE, record.ref)
+            missing.what += f"; {record.sent} of {record.total} bytes have been sent from elsewhere"
 
     def _new_run(self, site: Deepomatic, context: Any) -> DeepomaticRun:
         from airflow_visionbatch.state import run_store

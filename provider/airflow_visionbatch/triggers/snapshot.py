@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from airflow_visionbatch.services import hook_for
 from visionbatch import Hub, Pace, Snapshot, VisionBatchError, error_from_json, hub
 
 EVENT_SCHEMA = 1
+
+KILL_S = 29.0
+"""Seconds for the answer to a kill: Airflow gives it thirty."""
 
 TOLD_OF_KILLS = hasattr(BaseTrigger, "on_kill")
 """Airflow 3.3 tells a trigger of a kill; before, a cancelled coroutine may be a kill or a mere restart."""
@@ -91,9 +94,20 @@ class SnapshotTrigger(BaseTrigger):
         yield TriggerEvent(outcome)
 
     async def on_kill(self) -> None:
-        """Cancel the remote batch or job if nobody else looks after it, see `airflow_visionbatch.ownership`."""
+        """Cancel the remote batch or job if nobody else looks after it, see `airflow_visionbatch.ownership`.
+
+        Airflow 3.3 repeats its cancellation about every second until the trigger has ended, which would break this off
+        too: the first look-up in a fresh triggerer takes longer. So it is worked off apart, and within `KILL_S`.
+        """
         if not self.cancel_on_kill:
             return
+        work = asyncio.ensure_future(asyncio.wait_for(self._cancel_unless_owned(), KILL_S))
+        while not work.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(work)
+        work.result()
+
+    async def _cancel_unless_owned(self) -> None:
         owner = await owner_of(self.task_instance)
         if owner is Owner.SOMEBODY:
             self.log.info("%s %s is left alone: the task is still alive elsewhere", self.service, self.ref)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Self
 
 import requests
 from requests.auth import AuthBase
@@ -13,6 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from visionbatch.errors import AnswerTooLarge, TimedOut
 from visionbatch.flow.effects import Request, Response
+from visionbatch.io.closing import Closable
 from visionbatch.io.control import (
     BODY_CAP,
     Credentials,
@@ -27,7 +26,7 @@ from visionbatch.model.secret import Secret
 Timeouts = tuple[float, float]
 
 
-class ControlPlane:
+class ControlPlane(Closable):
     """Sends control-plane requests with one credential to one origin; use as a context manager.
 
     Not for use from several threads at once, as little as the session it holds.
@@ -45,17 +44,6 @@ class ControlPlane:
         self._session = requests.Session()
         # Off, or requests would read .netrc; proxies and authorities are given below instead.
         self._session.trust_env = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections."""

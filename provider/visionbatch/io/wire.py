@@ -15,11 +15,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from visionbatch.errors import TimedOut, TlsRefused, TransportError, Unreachable
+from visionbatch.io.closing import Closable
 from visionbatch.io.control import USER_AGENT
 from visionbatch.io.network import proxy_for, tls_context
 from visionbatch.model.secret import SecretUrl
@@ -56,7 +55,7 @@ class WireLimits:
     slow_after_s: float = 30.0
 
 
-class Wire:
+class Wire(Closable):
     """Sends bodies to secret URLs over a connection that it keeps; use as a context manager.
 
     :param limits: bounds on every exchange.
@@ -66,17 +65,6 @@ class Wire:
         self._limits = limits or WireLimits()
         self._connection: http.client.HTTPConnection | None = None
         self._peer: tuple[str, str] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connection."""

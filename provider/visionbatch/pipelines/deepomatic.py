@@ -6,8 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from visionbatch.config import TransferSettings
 from visionbatch.deepomatic.api import SERVICE, Batch, DeepomaticApi
@@ -18,6 +17,7 @@ from visionbatch.flow.effects import Flow, Response
 from visionbatch.flow.retry import RetryPolicy
 from visionbatch.flow.watch import Pace, watch
 from visionbatch.io.clock import Clock, SystemClock
+from visionbatch.io.closing import Closable
 from visionbatch.io.control import AsyncCredentials, Credentials, Origin
 from visionbatch.io.control_sync import ControlPlane
 from visionbatch.io.drive import drive
@@ -56,7 +56,7 @@ class Tuning:
     transfer: TransferSettings = field(default_factory=TransferSettings)
 
 
-class Deepomatic:
+class Deepomatic(Closable):
     """One site of Deepomatic; use as a context manager.
 
     :param settings: the site.
@@ -75,17 +75,6 @@ class Deepomatic:
         self.clock = clock or SystemClock()
         self.api = DeepomaticApi(settings, self.tuning.retry)
         self._plane = ControlPlane(Origin(settings.base_url, settings.allow_plain_http), credentials)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections."""

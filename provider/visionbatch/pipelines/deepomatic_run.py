@@ -9,13 +9,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
 
 from visionbatch.deepomatic.api import SERVICE, Batch
-from visionbatch.deepomatic.error_report import ReportSummary, summarise
 from visionbatch.errors import (
     Corrupted,
     DeadlinePassed,
@@ -27,16 +24,18 @@ from visionbatch.errors import (
     VisionBatchError,
 )
 from visionbatch.flow.effects import Pause
-from visionbatch.flow.judge import Outcome, Verdict, judge
+from visionbatch.flow.judge import Outcome
 from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import OnTimeout, Policies
 from visionbatch.model.run import RunRecord, RunStore, Stage
 from visionbatch.model.secret import SecretUrl
-from visionbatch.model.snapshot import Counts, Phase, Snapshot
+from visionbatch.model.snapshot import Phase, Snapshot
+from visionbatch.pipelines.conclusion import concluded
 from visionbatch.pipelines.decide import Action, Decision, decide
 from visionbatch.pipelines.deepomatic import Deepomatic
 from visionbatch.pipelines.inputs import Checked
 from visionbatch.pipelines.manifest import Manifest
+from visionbatch.pipelines.submitted import Submitted
 from visionbatch.transfer.source import Source
 from visionbatch.transfer.upload import Checkpoint, Progress
 
@@ -47,44 +46,6 @@ SESSIONS = 3
 
 SETTLING = (1.0, 2.0, 4.0, 8.0)
 """Seconds between the looks that find out whether a session was lost because it had finished."""
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """A batch whose archive has arrived.
-
-    :param archive: for the manifest: size, CRC-32C, fingerprint, counts.
-    """
-
-    record: RunRecord
-    archive: dict[str, int | str]
-    warnings: int = 0
-
-    @property
-    def batch_id(self) -> str:
-        """The remote batch."""
-        return self.record.ref
-
-    def manifest(self, console_url: str) -> Manifest:
-        """What is known while nobody waits for the end."""
-        return Manifest(
-            SERVICE,
-            self.batch_id,
-            "submitted",
-            generation=self.record.generation,
-            archive=dict(self.archive),
-            warnings=self.warnings,
-            console_url=console_url,
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON primitives only, to cross a deferral."""
-        return {"record": self.record.to_json(), "archive": self.archive, "warnings": self.warnings}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Submitted:
-        """Read what `to_json` wrote."""
-        return cls(RunRecord.from_json(value["record"]), dict(value["archive"]), int(value.get("warnings", 0)))
 
 
 class DeepomaticRun:
@@ -175,7 +136,8 @@ class DeepomaticRun:
             if self._policies.on_timeout is OnTimeout.CANCEL:
                 self.cancel()
             raise
-        manifest, verdict = self._judged(submitted, snapshot, sink)
+        manifest, verdict = concluded(self._site, submitted, snapshot, self._policies.on_partial, sink)
+        self._update(stage=Stage.ENDED, outcome=verdict.outcome.value)
         level = logging.INFO if verdict.outcome is Outcome.DONE else logging.WARNING
         log.log(level, "%s batch %s: %s", SERVICE, submitted.batch_id, verdict.reason)
         if sink is not None:
@@ -184,21 +146,6 @@ class DeepomaticRun:
             deliver(manifest)
         verdict.require(SERVICE, submitted.batch_id)
         return manifest
-
-    def _judged(self, submitted: Submitted, snapshot: Snapshot, sink: Sink | None) -> tuple[Manifest, Verdict]:
-        summary, location = self._error_report(submitted.batch_id, sink)
-        counts = snapshot.counts or _counts_from(summary, submitted)
-        verdict = judge(dataclasses.replace(snapshot, counts=counts), self._policies.on_partial)
-        self._update(stage=Stage.ENDED, outcome=verdict.outcome.value)
-        errors = {"lines": summary.lines, "by_code": dict(summary.by_code), "location": location} if summary else {}
-        manifest = dataclasses.replace(
-            submitted.manifest(self._site.api.console_url(submitted.batch_id)),
-            outcome=verdict.outcome.value,
-            status=snapshot.native,
-            counts=dict(vars(counts)) if counts else {},
-            errors=errors,
-        )
-        return manifest, verdict
 
     def cancel(self) -> None:
         """Delete this run's batch, if there is one."""
@@ -332,23 +279,3 @@ class DeepomaticRun:
             "work_orders": checked.report.work_orders,
             "files": checked.report.files,
         }
-
-    def _error_report(self, batch_id: str, sink: Sink | None) -> tuple[ReportSummary | None, str]:
-        response = self._site.errors(batch_id)
-        if response is None:
-            log.info("%s batch %s: the site gives no error report by API", SERVICE, batch_id)
-            return None, ""
-        kind = response.headers.get("content-type", "")
-        summary = summarise(response.body, kind)
-        for line in summary.examples:
-            log.warning("%s batch %s: %s", SERVICE, batch_id, line)
-        suffix = "csv" if "csv" in kind else "json"
-        return summary, sink.write(f"{batch_id}.errors.{suffix}", response.body) if sink else ""
-
-
-def _counts_from(summary: ReportSummary | None, submitted: Submitted) -> Counts | None:
-    """Counts for a service that gives none: the report names the work orders that failed."""
-    total = submitted.archive.get("work_orders")
-    if summary is None or not isinstance(total, int):
-        return None
-    return Counts(total, max(total - summary.work_orders, 0), summary.work_orders)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -111,7 +112,7 @@ def opened(place: str | Path, settings: CheckSettings, filesystem: Any = None) -
         if filesystem is None:
             path = Path(place)
             if not path.exists():
-                raise InputMissing(f"there is no {path} on this machine")
+                raise InputMissing(f"there is no {path} on this machine, {platform.node()}")
             if path.is_dir():
                 yield _checked_folder(LocalTree(path), path.resolve().name, settings)
                 return

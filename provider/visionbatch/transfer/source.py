@@ -6,10 +6,11 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol
 
 from visionbatch.config import KIB
 from visionbatch.errors import InputChanged, InputMissing
+from visionbatch.io.closing import Closable
 
 EDGE_BYTES = 64 * KIB
 """Bytes of a ready-made archive's head and tail that identify it: a zip's tail lists every member's CRC."""
@@ -45,7 +46,7 @@ class Source(Protocol):
         """
 
 
-class FileSource:
+class FileSource(Closable):
     """A ready-made archive on the local disk; use as a context manager.
 
     :raises InputMissing: when it is not there or not a plain file.
@@ -75,10 +76,8 @@ class FileSource:
         """SHA-256 over size, head and tail: a zip's tail holds the CRC of every member."""
         return edge_fingerprint(self._file, self.size)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[memoryview]:
