@@ -21,6 +21,7 @@ from visionbatch.flow.watch import watch
 from visionbatch.io.control import Origin
 from visionbatch.io.control_async import AsyncControlPlane, shared_session
 from visionbatch.io.drive import adrive
+from visionbatch.io.rate import Rate
 from visionbatch_mock import MockServer
 from visionbatch_mock.lifecycle import BatchState
 from visionbatch_mock.tenant import Tenant
@@ -253,7 +254,7 @@ async def test_a_key_renewed_while_another_waits_for_its_turn_is_no_reason_to_re
 
     async with shared_session() as session:
         # The second request leaves with the old key, but later than the first one is answered.
-        plane = AsyncControlPlane(Origin(mock.url), keys, session, requests_per_s=10)
+        plane = AsyncControlPlane(Origin(mock.url), keys, session, rate=Rate(per_s=10))
         looks = [adrive(api.look(submitted.batch_id), plane) for _ in range(2)]
         assert [found.native for found in await asyncio.gather(*looks)] == ["uploaded", "uploaded"]
     assert keys.asked == 2

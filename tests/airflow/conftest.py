@@ -1,0 +1,155 @@
+"""One Airflow home for the process, a mock for the whole run, and a fresh customer for each test.
+
+Nothing in this folder imports Airflow while tests are collected, so that a run without the marker ``airflow`` neither
+pays for it nor leaves a home behind.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.airflow_runs import InProcessAirflow
+from support.books import Books
+from support.orders import CHUNK, write_orders
+from visionbatch_mock import MockConfig, MockServer
+from visionbatch_mock.tenant import Tenant
+
+HERE = Path(__file__).parent
+KEY_MARKS = "%/+="
+"""Characters that a key may hold and that some encodings change."""
+
+QUICK = {"queued_s": 0.0, "processing_s": 0.2}
+
+NOT_OURS = ("ignore:Using `httpx` with `starlette.testclient` is deprecated",)
+"""Warnings of Airflow's own parts, by their text; ours stay errors."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == HERE:
+            for warning in NOT_OURS:
+                item.add_marker(pytest.mark.filterwarnings(warning))
+
+
+@pytest.fixture(autouse=True)
+def plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proxies and credentials of the machine that runs the tests are none of theirs."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture(scope="session")
+def airflow_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Airflow's settings as environment variables, with a home that lasts as long as the run."""
+    home = tmp_path_factory.mktemp("airflow-home")
+    dags = home / "dags"
+    dags.mkdir()
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "false",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
+    }
+
+
+@pytest.fixture(scope="session")
+def airflow(airflow_settings: dict[str, str]) -> Iterator[InProcessAirflow]:
+    """Airflow in this process, with a migrated database."""
+    if "airflow" in sys.modules:
+        pytest.fail("Airflow was imported before its home was known: run `pytest -m airflow` in a process of its own")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    subprocess.run(
+        [sys.executable, "-m", "airflow", "db", "migrate"],
+        env={**environment, **airflow_settings},
+        check=True,
+        capture_output=True,
+        timeout=180,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
+            patch.delenv(name)
+        for name, value in airflow_settings.items():
+            patch.setenv(name, value)
+        yield InProcessAirflow(Path(airflow_settings["AIRFLOW_HOME"]))
+
+
+@pytest.fixture(scope="session")
+def mock() -> Iterator[MockServer]:
+    with MockServer(MockConfig(seed=11)) as server:
+        yield server
+
+
+@pytest.fixture
+def tenant(mock: MockServer) -> Tenant:
+    """A customer without a history, whose batches are processed at once."""
+    tenant = mock.world.tenant(f"key-{KEY_MARKS}-{secrets.token_hex(8)}")
+    tenant.configure(**QUICK)
+    return tenant
+
+
+@pytest.fixture
+def books(tenant: Tenant) -> Books:
+    return Books(tenant)
+
+
+class Connections:
+    """Airflow connections in the environment, as a deployment would have them."""
+
+    def __init__(self, mock: MockServer, tenant: Tenant, patch: pytest.MonkeyPatch) -> None:
+        self._mock = mock
+        self._tenant = tenant
+        self._patch = patch
+
+    def value(self, **changes: Any) -> dict[str, Any]:
+        """The JSON form of a connection that works; ``extra`` is merged, anything else replaced."""
+        extra = {"upload_hosts": self._mock.url, "transfer": {"chunk_bytes": CHUNK}, **changes.pop("extra", {})}
+        whole = {"conn_type": "deepomatic", "host": self._mock.url, "password": self._tenant.token, **changes}
+        return {**{key: value for key, value in whole.items() if value is not None}, "extra": extra}
+
+    def __call__(self, conn_id: str = "deepomatic_default", **changes: Any) -> str:
+        """Set a connection and give its id."""
+        self.raw(conn_id, self.value(**changes))
+        return conn_id
+
+    def raw(self, conn_id: str, value: dict[str, Any]) -> None:
+        self._patch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(value))
+
+
+@pytest.fixture
+def connection(mock: MockServer, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> Connections:
+    """This test's customer is behind ``deepomatic_default``; call it to set another connection or to change this."""
+    connections = Connections(mock, tenant, monkeypatch)
+    connections()
+    return connections
+
+
+@pytest.fixture(scope="session")
+def orders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two work orders whose archive is five chunks long."""
+    return write_orders(tmp_path_factory.mktemp("orders") / "orders")
+
+
+@pytest.fixture(scope="session")
+def archive(orders: Path) -> bytes:
+    """The archive that these two become."""
+    from support.orders import read_whole  # noqa: PLC0415
+    from visionbatch import CheckSettings, Deepomatic, DeepomaticSettings  # noqa: PLC0415
+
+    client = Deepomatic(DeepomaticSettings("http://127.0.0.1:9"), dict)
+    with client, client.check(orders, CheckSettings()) as checked:
+        return read_whole(checked.ready())

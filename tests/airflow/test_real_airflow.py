@@ -1,0 +1,334 @@
+"""The four processes of a real Airflow: what only they can show. One stack serves all of these tests, in this order."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import socket
+import textwrap
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from support.airflow_stack import AirflowStack
+from support.books import CHUNKS, CREATE, GET, Books
+from support.leaks import files_below, forms, places_of, rows_of
+from support.orders import write_orders
+from visionbatch_mock import MockServer
+from visionbatch_mock.lifecycle import BatchState
+from visionbatch_mock.tenant import Tenant
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
+
+OURS = Path(__file__).parents[2] / "dags" / "deepomatic_batch.py"
+SHIPPED, SENSOR, SLOT, DEFERRED, FAILING = "deepomatic_batch", "sensor", "in_a_slot", "deferred", "failing"
+
+DAGS = """
+    from airflow.sdk import DAG
+
+    from airflow_visionbatch.operators.deepomatic import DeepomaticRunBatchOperator
+    from airflow_visionbatch.sensors.deepomatic import DeepomaticBatchSensor
+
+    source = {source!r}
+
+    with DAG("sensor", schedule=None, params={{"batch": ""}}):
+        DeepomaticBatchSensor(
+            task_id="wait", batch_id="{{{{ params.batch }}}}", start_from_trigger=True, poke_interval=1, timeout=120
+        )
+
+    with DAG("in_a_slot", schedule=None):
+        DeepomaticRunBatchOperator(
+            task_id="run", source=source, deepomatic_conn_id="killed", deferrable=False, poll_interval=0.5
+        )
+
+    with DAG("deferred", schedule=None):
+        DeepomaticRunBatchOperator(
+            task_id="run", source=source, deepomatic_conn_id="killed", deferrable=True, poll_interval=0.5
+        )
+
+    with DAG("failing", schedule=None):
+        for conn_id in {failing!r}:
+            DeepomaticRunBatchOperator(
+                task_id=conn_id, source=source, deepomatic_conn_id=conn_id, deferrable=True, poll_interval=0.5, retries=1
+            )
+"""
+
+
+def canary(name: str) -> str:
+    """A secret that is easy to find and holds what encodings change."""
+    return f"{name}-%/+={secrets.token_hex(12)}"
+
+
+def nobody_listens() -> str:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+@dataclass
+class Deployment:
+    """A running Airflow and the customers of the mock that its connections lead to.
+
+    :param guarded: every secret that was put into it.
+    """
+
+    airflow: AirflowStack
+    mock: MockServer
+    shipped: Tenant
+    killed: Tenant
+    tenants: list[Tenant]
+    orders: Path
+    reports: Path
+    guarded: list[str]
+    failing_run: str = ""
+    deferred_rows: int = 0
+
+    def state(self, dag_id: str, run_id: str) -> str:
+        ((state,),) = self.airflow.rows(
+            "select state from task_instance where dag_id = ? and run_id = ?", dag_id, run_id
+        )
+        return str(state)
+
+    def wait_state(self, dag_id: str, run_id: str, *states: str) -> None:
+        self.airflow.wait_for(lambda: self.state(dag_id, run_id) in states, f"{dag_id} to be {states}", 60)
+
+    def set_state(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+        self.airflow.api("PATCH", path, json={"new_state": state})
+
+    def trigger_kwargs(self) -> list[str]:
+        """The arguments of all waiting triggers, decrypted as the triggerer does."""
+        key = Fernet(self.airflow.environment["AIRFLOW__CORE__FERNET_KEY"].encode())
+        rows = self.airflow.rows("select kwargs from trigger")
+        return [text if text.startswith("{") else key.decrypt(text.encode()).decode() for (text,) in rows]
+
+
+@pytest.fixture(scope="module")
+def deployed(mock: MockServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    home = tmp_path_factory.mktemp("stack")
+    orders = write_orders(home / "orders", photos=2)
+    guarded: list[str] = []
+
+    def tenant(name: str, **settings: Any) -> Tenant:
+        made = mock.world.tenant(canary(name))
+        made.configure(**settings)
+        guarded.append(made.token)
+        return made
+
+    def connection(token: str, host: str = mock.url) -> dict[str, Any]:
+        extra = {"upload_hosts": mock.url, "console_url": "https://studio.example.com/batches/{batch_id}"}
+        return {"conn_type": "deepomatic", "host": host, "password": token, "extra": extra}
+
+    shipped = tenant(
+        "shipped", queued_s=3.0, processing_s=5.0, error_report="json", analysis_failures={"WO_2": "blurred"}
+    )
+    killed = tenant("killed", lifecycle="manual")
+    evil = tenant("evil")
+    elsewhere = canary("evil-session")
+    guarded.append(elsewhere)
+    address = f"https://evil.example.net/upload?upload_id={elsewhere}"
+    evil.faults.plan({"instructions": {CREATE: [{"fault": "set-upload_url", "value": address}] * 4}})
+    refused = tenant("refused")
+    refused.faults.plan({"instructions": {CHUNKS: ["return-403"] * 4}})
+    dark = {"WO_1": "too dark", "WO_2": "too dark"}
+    cut = tenant("cut", queued_s=0.0, processing_s=0.5, analysis_failures=dark)
+    cut.faults.plan({"instructions": {CREATE: ["truncate-40B"] * 4, GET: ["return-500"] * 4}})
+    wrong_key = tenant("invalid")
+    lonely = canary("lonely")
+    guarded.append(lonely)
+    connections = {
+        "deepomatic_default": connection(shipped.token),
+        "killed": connection(killed.token),
+        "evil": connection(evil.token),
+        "refused": connection(refused.token),
+        "cut": connection(cut.token),
+        "wrong_key": connection(wrong_key.token),
+        "wrong_host": connection(lonely, nobody_listens()),
+    }
+    failing = ["evil", "refused", "cut", "wrong_key", "wrong_host"]
+    dags = home / "dags"
+    dags.mkdir()
+    shutil.copy(OURS, dags)
+    (dags / "of_the_test.py").write_text(textwrap.dedent(DAGS.format(source=str(orders), failing=failing)))
+    settings = {"AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1"}
+    with AirflowStack(home / "airflow", dags, connections=connections, settings=settings) as airflow:
+        tenants = [shipped, killed, evil, refused, cut, wrong_key]
+        made = Deployment(airflow, mock, shipped, killed, tenants, orders, home / "reports", guarded)
+        # Its slowest task waits out half a minute of refused connections, beside what the other tests do.
+        made.failing_run = airflow.trigger(FAILING)
+        yield made
+
+
+def test_the_shipped_dag_gives_its_worker_back_and_brings_a_partial_result(deployed):
+    airflow = deployed.airflow
+    run = airflow.trigger(SHIPPED, {"work_orders": str(deployed.orders), "reports": str(deployed.reports)})
+
+    def waiting() -> list[tuple[Any, ...]]:
+        return airflow.rows(
+            "select t.classpath from task_instance i join trigger t on t.id = i.trigger_id"
+            " where i.dag_id = ? and i.run_id = ? and i.task_id = 'run_batch' and i.state = 'deferred'",
+            SHIPPED,
+            run,
+        )
+
+    ((classpath,),) = airflow.wait_for(waiting, "the task to be deferred", 90)
+    assert classpath == "airflow_visionbatch.triggers.snapshot.SnapshotTrigger"
+    kwargs = deployed.trigger_kwargs()
+    deployed.deferred_rows += len(kwargs)
+    assert not places_of(deployed.guarded, [("trigger", text.encode()) for text in kwargs])
+    (batch,) = deployed.shipped.batches.all()
+    page = f"https://studio.example.com/batches/{batch.id}"
+    path = f"/dags/{SHIPPED}/dagRuns/{run}/taskInstances/run_batch/links"
+    # Airflow stores the link a moment after the state.
+    shown = airflow.wait_for(lambda: airflow.api("GET", path)["extra_links"]["Deepomatic batch"], "the link", 30)
+    assert shown == page
+
+    assert airflow.wait_run(SHIPPED, run, 90) == "success"
+    manifest = airflow.xcom(SHIPPED, run, "run_batch")
+    manifest = json.loads(manifest) if isinstance(manifest, str) else manifest
+    assert (manifest["batch_id"], manifest["outcome"]) == (batch.id, "partial")
+    assert manifest["counts"] == {"total": 2, "succeeded": 1, "failed": 1}
+    assert airflow.xcom(SHIPPED, run, "run_batch", "batch_id").strip('"') == batch.id
+    assert "1 of 2 work orders analysed" in str(airflow.xcom(SHIPPED, run, "tell"))
+    report = deployed.reports / f"{batch.id}.errors.json"
+    assert "blurred" in report.read_text()
+    assert len(Books(deployed.shipped).effects("archive.committed")) == 1
+
+
+def test_the_tasks_log_tells_what_was_seen_in_the_triggerer(deployed):
+    ((run,),) = deployed.airflow.rows("select run_id from dag_run where dag_id = ?", SHIPPED)
+    log = deployed.airflow.task_log(SHIPPED, run, "run_batch")
+    for line in (
+        "queued (",
+        "running (",
+        "partial (",
+        "waiting in the triggerer for batch",
+        "accepted by on_partial=warn",
+    ):
+        assert line in log, line
+    folder = deployed.airflow.home / "task-logs"
+    of_the_trigger = [path for path in folder.rglob("*.trigger.*.log") if f"dag_id={SHIPPED}" in str(path)]
+    assert any("running (" in path.read_text() for path in of_the_trigger)
+
+
+def test_a_sensor_that_starts_in_the_triggerer_needs_no_worker_before(deployed):
+    airflow = deployed.airflow
+    deployed.shipped.configure(lifecycle="manual")
+    batch = deployed.shipped.batches.create("made elsewhere")
+    batch.force(BatchState.UPLOADED)
+    run = airflow.trigger(SENSOR, {"batch": batch.id})
+    looks = Books(deployed.shipped).requests(GET)
+    airflow.wait_for(
+        lambda: [entry for entry in Books(deployed.shipped).requests(GET)[len(looks) :] if batch.id in entry.path],
+        "the triggerer to look at the batch",
+        60,
+    )
+    ((state, pid, started),) = airflow.rows(
+        "select state, pid, start_date from task_instance where dag_id = ? and run_id = ?", SENSOR, run
+    )
+    assert (state, pid) == ("deferred", None), started
+    logs = list((airflow.home / "task-logs").rglob(f"dag_id={SENSOR}/**/attempt=*.log*"))
+    assert not [path for path in logs if ".trigger." not in path.name]
+    batch.force(BatchState.PROCESSING)
+    batch.force(BatchState.SUCCESS)
+    assert airflow.wait_run(SENSOR, run, 60) == "success"
+    assert "succeeded" in str(airflow.xcom(SENSOR, run, "wait"))
+
+
+def test_a_running_task_that_a_person_fails_deletes_its_batch(deployed):
+    airflow, books = deployed.airflow, Books(deployed.killed)
+    run = airflow.trigger(SLOT)
+    airflow.wait_for(lambda: books.effects("archive.committed"), "the archive to arrive", 60)
+    deployed.set_state(SLOT, run, "run", "failed")
+    (deleted,) = airflow.wait_for(lambda: books.effects("batch.deleted"), "the batch to be deleted", 60)
+    assert deleted["batch_id"] == books.effects("archive.committed")[0]["batch_id"]
+
+
+def test_a_deferred_task_keeps_its_batch_when_cleared_and_deletes_it_when_failed(deployed):
+    airflow, tenant = deployed.airflow, deployed.killed
+    tenant.reset()
+    tenant.configure(lifecycle="manual")
+    books = Books(tenant)
+    run = airflow.trigger(DEFERRED)
+    deployed.wait_state(DEFERRED, run, "deferred")
+    body = {"dry_run": False, "dag_run_id": run, "task_ids": ["run"], "only_failed": False}
+    airflow.api("POST", f"/dags/{DEFERRED}/clearTaskInstances", json=body)
+
+    def deferred_again() -> bool:
+        rows = airflow.rows(
+            "select state, try_number from task_instance where dag_id = ? and run_id = ?", DEFERRED, run
+        )
+        return rows == [("deferred", 2)]
+
+    airflow.wait_for(deferred_again, "the second try to wait", 90)
+    looks = len(books.requests(GET))
+    airflow.wait_for(lambda: len(books.requests(GET)) > looks + 2, "the second try to look", 60)
+    (committed,) = books.effects("archive.committed")
+    assert not books.effects("batch.deleted")
+    deployed.set_state(DEFERRED, run, "run", "failed")
+    airflow.wait_for(lambda: books.effects("batch.deleted"), "the batch to be deleted", 90)
+    assert [entry["batch_id"] for entry in books.effects("batch.deleted")] == [committed["batch_id"]]
+
+
+def test_the_button_that_tests_a_connection_answers(deployed):
+    body = {
+        "connection_id": "from_the_form",
+        "conn_type": "deepomatic",
+        "host": deployed.mock.url,
+        "password": deployed.shipped.token,
+        "extra": json.dumps({"upload_hosts": deployed.mock.url}),
+    }
+    answer = deployed.airflow.api("POST", "/connections/test", json=body)
+    assert answer == {"status": True, "message": "The site answers and accepts the key."}
+    deployed.airflow.api("POST", "/connections", json=body)
+    answer = deployed.airflow.api("POST", "/connections/test", json={**body, "host": nobody_listens()})
+    assert answer["status"] is False
+    assert not places_of(deployed.guarded, [("answer", json.dumps(answer).encode())])
+
+
+@pytest.mark.fault("SC1")
+def test_no_secret_is_written_anywhere(deployed):
+    airflow = deployed.airflow
+    assert airflow.wait_run(FAILING, deployed.failing_run, 150) == "failed"
+    states = dict(
+        airflow.rows(
+            "select task_id, state from task_instance where run_id = ? and dag_id = ?", deployed.failing_run, FAILING
+        )
+    )
+    assert set(states.values()) == {"failed"}, states
+    sessions = [
+        session.id for tenant in deployed.tenants for batch in tenant.batches.all() for session in batch.sessions
+    ]
+    assert len(sessions) >= 3
+    assert deployed.deferred_rows
+    guarded = [*deployed.guarded, *sessions]
+
+    def written() -> Iterator[tuple[str, bytes]]:
+        yield from files_below(airflow.home, deployed.reports)
+        yield from rows_of(airflow.database)
+        for task_id in states:
+            tries = airflow.rows(
+                "select try_number from task_instance where run_id = ? and task_id = ?", deployed.failing_run, task_id
+            )
+            for number in range(1, int(tries[0][0]) + 1):
+                log = airflow.task_log(FAILING, deployed.failing_run, task_id, number)
+                yield f"log of {task_id}, try {number}", log.encode()
+
+    everything = list(written())
+    assert any("task-logs" in place and b"UnsafeUrl" in text for place, text in everything)
+    assert any(place.startswith("table task_state_store") for place, _ in everything)
+    assert any(place.startswith("table xcom") for place, _ in everything)
+    assert any(place.startswith("table rendered_task_instance_fields") for place, _ in everything)
+    assert places_of(guarded, everything) == []
+
+
+def test_the_search_would_find_a_secret_in_every_form():
+    secret = canary("needle")
+    for number, form in enumerate(forms(secret)):
+        assert places_of([secret], [(f"form {number}", b"<" + form + b">")]) == [f"form {number}: secret 0"]

@@ -1,0 +1,116 @@
+"""Dags whose task processes end by SIGKILL at the moment that a plan names; the operator itself is the shipped one.
+
+The plan is a JSON file named after the Dag run. It is renamed before the signal, so that it takes effect once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import dag, task
+
+from airflow_visionbatch.operators.deepomatic import DeepomaticRunBatchOperator
+
+PLANS = Path(os.environ["CRASH_PLANS"])
+
+
+def arm(context: Any) -> None:
+    """Wrap what the plan is about, in this task process only."""
+    plan = PLANS / f"{context['run_id']}.json"
+    if not plan.exists():
+        return
+    told = json.loads(plan.read_text())
+
+    def die() -> None:
+        try:
+            plan.rename(plan.with_suffix(".done"))
+        except FileNotFoundError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if told["moment"] == "waiting":
+        _die_waiting(die)
+    else:
+        _die_saving(told, die)
+
+
+def _die_waiting(die: Callable[[], None]) -> None:
+    from visionbatch import Deepomatic  # noqa: PLC0415  # a Dag file is parsed often
+
+    def wait(self: Deepomatic, batch_id: str, **options: Any) -> None:
+        die()
+        return shipped(self, batch_id, **options)
+
+    shipped = Deepomatic.wait
+    Deepomatic.wait = wait
+
+
+def _die_saving(told: dict[str, Any], die: Callable[[], None]) -> None:
+    from airflow_visionbatch.state import TaskStateRunStore  # noqa: PLC0415
+
+    shipped = TaskStateRunStore.save
+    left = told.get("nth", 1)
+
+    @wraps(shipped)
+    def save(self: TaskStateRunStore, record: Any) -> None:
+        nonlocal left
+        here = (
+            record.stage.value == told["stage"]
+            and record.sent >= told.get("sent", 0)
+            and record.checked >= told.get("checked", 0)
+        )
+        left -= here
+        if here and left == 0 and told["moment"] == "before":
+            die()
+        shipped(self, record)
+        if here and left == 0:
+            die()
+
+    TaskStateRunStore.save = save
+
+
+COMMON: dict[str, Any] = {
+    "task_id": "send",
+    "deepomatic_conn_id": "{{ dag_run.conf['connection'] }}",
+    "poll_interval": 0.5,
+    "retry_delay": timedelta(seconds=1),
+    "pre_execute": arm,
+}
+SOURCE = "{{ dag_run.conf['source'] }}"
+
+
+def one_task(name: str, **arguments: Any) -> None:
+    @dag(name, schedule=None, catchup=False, max_active_runs=100, max_active_tasks=100)
+    def described() -> None:
+        DeepomaticRunBatchOperator(**{**COMMON, "source": SOURCE, **arguments})
+
+    described()
+
+
+one_task("sync_retry", deferrable=False, retries=2)
+one_task("sync_clear", deferrable=False, retries=0)
+one_task("deferrable_retry", deferrable=True, retries=2)
+one_task("deferrable_clear", deferrable=True, retries=0)
+one_task("leave_running", deferrable=True, retries=0, cancel_on_kill=False)
+one_task("impatient", deferrable=True, retries=0, timeout=6, execution_timeout=timedelta(minutes=10))
+
+
+@dag(schedule=None, catchup=False, max_active_runs=100, max_active_tasks=100)
+def mapped() -> None:
+    """One batch for each item of a list that is read anew by every run of the first task."""
+
+    @task
+    def items(dag_run: Any = None) -> list[str]:
+        return list(json.loads(Path(dag_run.conf["items"]).read_text()))
+
+    DeepomaticRunBatchOperator.partial(**COMMON, deferrable=True, retries=0).expand(source=items())
+
+
+mapped()
