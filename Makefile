@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 WORK_ORDERS ?=
 PORT ?= 8080
 WORKERS ?= 2
+MATRIX ?= 3.1 3.2
 
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo test test-fast airflow mock lint format bench clean
+.PHONY: setup demo test test-fast crash matrix airflow mock lint format bench clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -37,7 +38,23 @@ lint: setup  ## Style, types and the table of rooms.
 
 test: lint  ## Everything that CI runs.
 	$(BIN)/python -m pytest -m 'not airflow' -n $(WORKERS)
-	$(BIN)/python -m pytest -m airflow
+	$(BIN)/python -m pytest -m 'airflow and not slow'
+	$(MAKE) matrix
+
+crash: setup  ## The whole table of kills, on real Airflow processes.
+	CRASH_TABLE=$(CURDIR)/.demo/crash.md $(BIN)/python -m pytest tests/crash -m airflow
+
+matrix: $(MATRIX:%=matrix-%)  ## The demo on the older versions of Airflow that are supported.
+
+matrix-%: .venv-%/.ready
+	.venv-$*/bin/python -m tests.demo.run --home .demo/airflow-$*
+
+# Those versions have constraints of their own: the newest libraries do not suit all of them.
+.venv-%/.ready: pyproject.toml tests/demo/constraints-%.txt
+	test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
+	PIP_CONSTRAINT= .venv-$*/bin/python -m pip install --quiet --upgrade pip
+	PIP_CONSTRAINT=tests/demo/constraints-$*.txt .venv-$*/bin/python -m pip install --quiet --editable '.[airflow,mock]'
+	touch $@
 
 test-fast: setup  ## The tests that need no Airflow.
 	$(BIN)/python -m pytest -m 'not airflow' -n $(WORKERS) -q
@@ -50,4 +67,4 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .demo .airflow build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-* .demo .airflow build dist .pytest_cache .mypy_cache .ruff_cache

@@ -5,7 +5,9 @@ Features are looked for, versions are not compared.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -33,8 +35,11 @@ __all__ = [
     "PokeReturnValue",
     "XCom",
     "conf",
+    "count",
     "has_retry_policies",
+    "lineage_collector",
     "never_expire",
+    "span_attributes",
 ]
 
 
@@ -48,3 +53,26 @@ def never_expire() -> timedelta:
     from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
     return NEVER_EXPIRE
+
+
+def count(metric: str, tags: dict[str, str]) -> None:
+    """Add one to a metric of Airflow's; nothing where there is no such thing, for counting fails no task."""
+    with suppress(Exception):
+        from airflow.providers.common.compat.sdk import Stats
+
+        Stats.incr(metric, tags=tags)
+
+
+def span_attributes(values: dict[str, Any]) -> None:
+    """Put attributes on the current OpenTelemetry span; nothing where there is none."""
+    with suppress(Exception):
+        from opentelemetry import trace
+
+        trace.get_current_span().set_attributes(values)
+
+
+def lineage_collector() -> Any:
+    """Where hooks tell Airflow what they read and wrote; it forgets all of it unless somebody listens."""
+    from airflow.providers.common.compat.sdk import get_hook_lineage_collector
+
+    return get_hook_lineage_collector()

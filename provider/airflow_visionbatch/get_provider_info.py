@@ -25,7 +25,23 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "sensors": [{"integration-name": "Deepomatic", "python-modules": ["airflow_visionbatch.sensors.deepomatic"]}],
         "hooks": [{"integration-name": "Deepomatic", "python-modules": ["airflow_visionbatch.hooks.deepomatic"]}],
-        "triggers": [{"integration-name": "Deepomatic", "python-modules": ["airflow_visionbatch.triggers.snapshot"]}],
+        "triggers": [
+            {
+                "integration-name": "Deepomatic",
+                "python-modules": [
+                    "airflow_visionbatch.triggers.snapshot",
+                    "airflow_visionbatch.triggers.batch_events",
+                ],
+            }
+        ],
+        "asset-uris": [
+            {
+                "schemes": ["deepomatic"],
+                "handler": "airflow_visionbatch.assets.sanitize_uri",
+                "factory": "airflow_visionbatch.assets.create_asset",
+                "to_openlineage_converter": "airflow_visionbatch.assets.convert_asset_to_openlineage",
+            }
+        ],
         "connection-types": [
             {
                 "connection-type": "deepomatic",

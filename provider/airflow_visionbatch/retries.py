@@ -11,10 +11,19 @@ if TYPE_CHECKING:
     from visionbatch import VisionBatchError
 
 
-class VisionBatchRetryPolicy(RetryPolicy):
-    """Fails at once what only a person can mend, and comes back when the service asked for it.
+LONGEST_DELAY_S = 24 * 3600.0
+"""The longest wait that a service may ask for; more is a slip of theirs."""
 
-    Everything else is left to the task's ``retries`` and ``retry_delay``. The default of our operators.
+_IN_VAIN = frozenset({"JobPartial", "JobCancelled", "DeadlinePassed"})
+
+
+class VisionBatchRetryPolicy(RetryPolicy):
+    """Fails at once what another try cannot mend, and comes back when the service asked for it.
+
+    Another try cannot mend settings, rights or input, a partial outcome that ``on_partial`` refuses (the same archive
+    would be analysed and paid for again), a batch that somebody cancelled, or a deadline that has passed. Everything
+    else is left to the task's ``retries`` and ``retry_delay``; a retry of a failed batch begins the next generation.
+    The default of our operators.
     """
 
     def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
@@ -22,12 +31,13 @@ class VisionBatchRetryPolicy(RetryPolicy):
         error = _ours(exception)
         if error is None:
             return RetryDecision(action=RetryAction.DEFAULT)
-        if error.permanent:
+        if error.permanent or type(error).__name__ in _IN_VAIN:
             return RetryDecision(action=RetryAction.FAIL, reason=f"{type(error).__name__}: {error.next_step}")
         seconds = getattr(error, "retry_after_s", None)
         if seconds is not None:
             reason = f"the service asked to stay away for {seconds:.0f} s"
-            return RetryDecision(action=RetryAction.RETRY, retry_delay=timedelta(seconds=seconds), reason=reason)
+            delay = timedelta(seconds=min(seconds, LONGEST_DELAY_S))
+            return RetryDecision(action=RetryAction.RETRY, retry_delay=delay, reason=reason)
         return RetryDecision(action=RetryAction.DEFAULT)
 
     def serialize(self) -> dict[str, Any]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from visionbatch import Hub
 
 _HOOKS = {"deepomatic": ("airflow_visionbatch.hooks.deepomatic", "DeepomaticHook")}
 
@@ -15,3 +19,10 @@ def hook_for(service: str, conn_id: str) -> Any:
     """
     module, name = _HOOKS[service]
     return getattr(import_module(module), name)(conn_id)
+
+
+def hub_of(service: str, conn_id: str) -> AbstractAsyncContextManager[Hub]:
+    """What all triggers of a connection in this triggerer share; the connection is looked up once for all."""
+    from visionbatch import hub
+
+    return hub(f"{service} {conn_id}", lambda: hook_for(service, conn_id).site())

@@ -16,16 +16,19 @@ if TYPE_CHECKING:
     from visionbatch.deepomatic.check_settings import CheckSettings
     from visionbatch.deepomatic.settings import DeepomaticSettings, site_url
     from visionbatch.errors import VisionBatchError, error_from_json
+    from visionbatch.flow.ended import EndedSince
     from visionbatch.flow.judge import Outcome, Verdict, judge
     from visionbatch.flow.retry import RetryPolicy
     from visionbatch.flow.watch import Pace
     from visionbatch.io.run_files import FileRunStore
     from visionbatch.io.run_objects import ObjectRunStore
     from visionbatch.io.sinks import LocalSink, ObjectSink, Sink
+    from visionbatch.model.listed import Listed
     from visionbatch.model.policy import OnPartial, OnTimeout, Policies
     from visionbatch.model.run import RunRecord, RunStore
     from visionbatch.model.secret import Secret, SecretUrl
     from visionbatch.model.snapshot import Counts, Phase, Snapshot
+    from visionbatch.pipelines.decide import Action, Decision
     from visionbatch.pipelines.deepomatic import Deepomatic, Tuning, deepomatic_site, token_header
     from visionbatch.pipelines.deepomatic_run import DeepomaticRun
     from visionbatch.pipelines.hub import Hub, await_end, hub
@@ -37,14 +40,18 @@ if TYPE_CHECKING:
     from visionbatch.transfer.upload import Checkpoint
 
 _HOMES = {
+    "Action": "pipelines.decide",
     "CheckSettings": "deepomatic.check_settings",
     "Checkpoint": "transfer.upload",
     "Counts": "model.snapshot",
+    "Decision": "pipelines.decide",
     "Deepomatic": "pipelines.deepomatic",
     "DeepomaticRun": "pipelines.deepomatic_run",
     "DeepomaticSettings": "deepomatic.settings",
+    "EndedSince": "flow.ended",
     "FileRunStore": "io.run_files",
     "Hub": "pipelines.hub",
+    "Listed": "model.listed",
     "LocalSink": "io.sinks",
     "LoggedProgress": "pipelines.progress",
     "Manifest": "pipelines.manifest",
@@ -81,14 +88,18 @@ _HOMES = {
 }
 
 __all__ = [
+    "Action",
     "CheckSettings",
     "Checkpoint",
     "Counts",
+    "Decision",
     "Deepomatic",
     "DeepomaticRun",
     "DeepomaticSettings",
+    "EndedSince",
     "FileRunStore",
     "Hub",
+    "Listed",
     "LocalSink",
     "LoggedProgress",
     "Manifest",

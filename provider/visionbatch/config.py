@@ -6,7 +6,8 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 from visionbatch.errors import ConfigError, UnsafeUrl
@@ -33,10 +34,31 @@ def settings_from(cls: type[_S], values: Mapping[str, Any], *, where: str) -> _S
     unknown = sorted(set(values) - known)
     if unknown:
         raise ConfigError(f"{where} has unknown keys {unknown}; known are {sorted(known)}")
+    for name, kind in get_type_hints(cls).items():
+        if name in values and not _fits(values[name], kind):
+            raise ConfigError(f"{where}: {name} is {values[name]!r}, which is not {_named(kind)}")
     try:
         return cls(**values)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where} has a value of a wrong kind: {error}") from error
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value is of the kind that a field is declared to hold; a number may be whole where it need not."""
+    alternatives = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    for one in alternatives:
+        plain = get_origin(one) or one
+        if plain is float and isinstance(value, int) and not isinstance(value, bool):
+            return True
+        if plain is tuple and isinstance(value, list):
+            return True
+        if isinstance(value, plain) and (plain is bool or not isinstance(value, bool)):
+            return True
+    return False
+
+
+def _named(kind: Any) -> str:
+    return str(getattr(kind, "__name__", kind)).replace("collections.abc.", "")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ VisionBatchError
 ├── InputError              the work orders themselves are at fault                 exit 3
 │   ├── InvalidInput          the check found blocking findings; nothing was sent
 │   ├── InputMissing          the source is not there, on this machine at least
-│   └── InputChanged          the source is not what it was when the run began
+│   ├── InputChanged          the source is not what it was when the run began
+│   └── SourceUnreadable      reading failed, perhaps for a moment                   exit 5
 ├── TransportError          could not talk                                          exit 5
 │   ├── Unreachable           no connection, or it broke
 │   ├── TimedOut              connected, then silence
@@ -55,6 +56,10 @@ from visionbatch.model.finding import Finding
 
 FINDINGS_SHOWN = 20
 """Findings printed in the text of an `InvalidInput`; all of them are in its ``findings``."""
+
+
+_FACTS = ("status", "retry_after_s", "persisted", "total", "all_sent", "maybe_received")
+"""Particulars of single classes that are JSON primitives."""
 
 
 class ExitCode(IntEnum):
@@ -130,6 +135,7 @@ class VisionBatchError(Exception):
             "next_step": self.next_step,
             "retry_safe": self.retry_safe,
             "exit": {"code": int(self.exit_code), "name": self.exit_code.name.lower()},
+            **{name: vars(self)[name] for name in _FACTS if name in vars(self)},
         }
 
     def about(self, service: str, ref: str = "") -> VisionBatchError:
@@ -143,13 +149,17 @@ def error_from_json(value: Mapping[str, Any]) -> VisionBatchError:
     """The error that `VisionBatchError.to_json` described; a class not known here becomes the base."""
     kinds: dict[str, type[VisionBatchError]] = {kind.__name__: kind for kind in every_error()}
     kind = kinds.get(str(value.get("error")), VisionBatchError)
-    return kind(
+    error = kind(
         str(value.get("what", "an error without a text")),
         service=str(value.get("service", "")),
         ref=str(value.get("ref", "")),
         next_step=str(value.get("next_step", "")),
         retry_safe=bool(value.get("retry_safe", False)),
     )
+    for name in _FACTS:
+        if name in value and name in vars(error):
+            setattr(error, name, value[name])
+    return error
 
 
 def every_error(root: type[VisionBatchError] = VisionBatchError) -> list[type[VisionBatchError]]:
@@ -218,6 +228,14 @@ class InputChanged(InputError):
     """The source is not what it was when the run began."""
 
     default_next_step = "Let on_input_change decide, or start a new run with the new input."
+
+
+class SourceUnreadable(InputError):
+    """Reading the source failed: a disk or a network drive in trouble, which may pass."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_retry_safe = True
+    default_next_step = "Check the disk or drive, then run again: the upload goes on where it stopped."
 
 
 class TransportError(VisionBatchError):
@@ -394,7 +412,14 @@ class UploadRefused(UploadError):
 
 
 class UploadStalled(UploadError):
-    """The budget of retries or the deadline is spent; what has arrived stays there."""
+    """The budget of retries or the deadline is spent; what has arrived stays there.
+
+    :param retry_after_s: seconds the server asked to be left alone; ``None`` when it did not say.
+    """
+
+    def __init__(self, what: str, *, retry_after_s: float | None = None, **about: Any) -> None:
+        super().__init__(what, **about)
+        self.retry_after_s = retry_after_s
 
     default_next_step = "Run again: the upload goes on where it stopped."
 

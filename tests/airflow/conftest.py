@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 KEY_MARKS = "%/+="
 """Characters that a key may hold and that some encodings change."""
 
-QUICK = {"queued_s": 0.0, "processing_s": 0.2}
+QUICK = {"queued_s": 0.0, "processing_s": 0.3}
 
 NOT_OURS = ("ignore:Using `httpx` with `starlette.testclient` is deprecated",)
 """Warnings of Airflow's own parts, by their text; ours stay errors."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import re
 import shutil
+import signal
+import threading
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -211,18 +215,69 @@ def test_on_timeout_leaves_or_cancels_the_batch(run_batch, connection, tenant, b
     )
 
 
-@pytest.mark.parametrize("cancel_on_kill", [True, False])
-def test_on_kill_deletes_the_batch_if_it_shall(on_paper, tenant, books, cancel_on_kill):
-    from airflow.sdk.exceptions import TaskDeferred  # noqa: PLC0415
+@pytest.fixture
+def killed_while_it_waits(on_paper, tenant, books, monkeypatch):
+    """Run an operator that is told to stop while it looks at its batch, from a signal's handler as Airflow does it."""
+    from airflow_visionbatch import ownership  # noqa: PLC0415
 
-    tenant.configure(lifecycle="manual")
-    task = on_paper(cancel_on_kill=cancel_on_kill, deferrable=True)
-    task.on_kill()  # before there is anything to delete
-    with pytest.raises(TaskDeferred):
-        task.execute(paper_context())
-    task.on_kill()
+    def kill(state: str | None, **arguments: Any) -> None:
+        monkeypatch.setattr(ownership, "_state", lambda task_instance: state)
+        tenant.configure(lifecycle="manual")
+        task = on_paper(timeout=20.0, **arguments)
+        before = signal.signal(signal.SIGUSR1, lambda *_: task.on_kill())
+
+        def once_it_waits() -> None:
+            gate, until = threading.Event(), time.monotonic() + 10
+            while len(books.requests(GET)) < 2 and time.monotonic() < until:
+                gate.wait(0.01)
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+        killer = threading.Thread(target=once_it_waits)
+        killer.start()
+        try:
+            with pytest.raises(Exception, match="told this process to stop"):
+                task.execute(paper_context())
+        finally:
+            killer.join(20)
+            signal.signal(signal.SIGUSR1, before)
+
+    return kill
+
+
+@pytest.mark.parametrize(
+    ("state", "arguments", "deleted"),
+    [
+        ("failed", {}, True),
+        ("failed", {"cancel_on_kill": False}, False),
+        ("running", {}, False),
+        ("queued", {}, False),
+        (None, {}, False),
+        (None, {"cancel_on_unknown": True}, True),
+    ],
+)
+def test_a_kill_deletes_the_batch_of_a_task_that_was_ended_and_no_other(
+    killed_while_it_waits, books, state, arguments, deleted
+):
+    killed_while_it_waits(state, **arguments)
     created = [entry["batch_id"] for entry in books.effects("batch.created")]
-    assert [entry["batch_id"] for entry in books.effects("batch.deleted")] == (created if cancel_on_kill else [])
+    assert [entry["batch_id"] for entry in books.effects("batch.deleted")] == (created if deleted else [])
+
+
+def test_a_kill_outside_of_its_work_does_nothing(on_paper, books):
+    task = on_paper()
+    task.on_kill()
+    assert task.execute(paper_context())["outcome"] == "done"
+    task.on_kill()
+    assert not books.requests(DELETE)
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["sync", "deferrable"])
+def test_an_outage_right_after_the_upload_costs_no_try(run_batch, tenant, books, archive, deferrable):
+    plan = tenant.faults.plan({"instructions": {GET: ["return-503", "html-502", "return-reset-connection"]}})
+    run = run_batch(deferrable=deferrable)
+    assert plan.completed
+    assert (run.state, run.errors) == ("success", [])
+    books.processed_once(archive)
 
 
 def test_a_retry_goes_on_in_the_middle_of_the_archive(run_batch, tenant, books, archive):
@@ -376,7 +431,7 @@ class Effects:
         assert list((tmp_path / "out").glob("*.manifest.json"))
 
     def check(self, make, tenant, books, orders, tmp_path):
-        with pytest.raises(Exception, match="cabinet-0.jpg"):
+        with pytest.raises(Exception, match=r"cabinet-0\.jpg"):
             make(check={"task_groups": ["meter"]}).execute(paper_context())
 
     def timeout(self, make, tenant, books, orders, tmp_path):
@@ -394,6 +449,7 @@ class Effects:
     def deferrable(self, make, tenant, books, orders, tmp_path):
         from airflow.sdk.exceptions import TaskDeferred  # noqa: PLC0415
 
+        tenant.configure(lifecycle="manual")
         with pytest.raises(TaskDeferred):
             make(deferrable=True).execute(paper_context())
 
@@ -455,15 +511,18 @@ class Effects:
         assert len(books.effects("archive.committed")) == 2
 
     def cancel_on_kill(self, make, tenant, books, orders, tmp_path):
+        from airflow.sdk.exceptions import TaskDeferred  # noqa: PLC0415
+
+        tenant.configure(lifecycle="manual")
         for shall in (False, True):
-            task = make(cancel_on_kill=shall, wait=False)
-            task.execute(paper_context())
-            task.on_kill()
-            assert bool(books.requests(DELETE)) is shall
+            with pytest.raises(TaskDeferred) as deferred:
+                make(cancel_on_kill=shall, deferrable=True).execute(paper_context())
+            assert deferred.value.trigger.cancel_on_kill is shall
 
     def cancel_on_unknown(self, make, tenant, books, orders, tmp_path):
         from airflow.sdk.exceptions import TaskDeferred  # noqa: PLC0415
 
+        tenant.configure(lifecycle="manual")
         for shall in (False, True):
             with pytest.raises(TaskDeferred) as deferred:
                 make(cancel_on_unknown=shall, deferrable=True).execute(paper_context())

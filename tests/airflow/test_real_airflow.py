@@ -55,7 +55,12 @@ DAGS = """
     with DAG("failing", schedule=None):
         for conn_id in {failing!r}:
             DeepomaticRunBatchOperator(
-                task_id=conn_id, source=source, deepomatic_conn_id=conn_id, deferrable=True, poll_interval=0.5, retries=1
+                task_id=conn_id,
+                source=source,
+                deepomatic_conn_id=conn_id,
+                deferrable=True,
+                poll_interval=0.5,
+                retries=1,
             )
 """
 
@@ -166,7 +171,8 @@ def deployed(mock: MockServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def test_the_shipped_dag_gives_its_worker_back_and_brings_a_partial_result(deployed):
-    airflow = deployed.airflow
+    airflow, books = deployed.airflow, Books(deployed.shipped)
+    deployed.shipped.clock.freeze()
     run = airflow.trigger(SHIPPED, {"work_orders": str(deployed.orders), "reports": str(deployed.reports)})
 
     def waiting() -> list[tuple[Any, ...]]:
@@ -189,6 +195,14 @@ def test_the_shipped_dag_gives_its_worker_back_and_brings_a_partial_result(deplo
     shown = airflow.wait_for(lambda: airflow.api("GET", path)["extra_links"]["Deepomatic batch"], "the link", 30)
     assert shown == page
 
+    def look_taken() -> None:
+        before = len(books.requests(GET))
+        airflow.wait_for(lambda: len(books.requests(GET)) > before, "the triggerer to look", 60)
+
+    for seconds in (0, 4, 6):  # uploaded, processing, ended
+        deployed.shipped.clock.advance(seconds)
+        look_taken()
+    deployed.shipped.clock.run()
     assert airflow.wait_run(SHIPPED, run, 90) == "success"
     manifest = airflow.xcom(SHIPPED, run, "run_batch")
     manifest = json.loads(manifest) if isinstance(manifest, str) else manifest
@@ -198,7 +212,7 @@ def test_the_shipped_dag_gives_its_worker_back_and_brings_a_partial_result(deplo
     assert "1 of 2 work orders analysed" in str(airflow.xcom(SHIPPED, run, "tell"))
     report = deployed.reports / f"{batch.id}.errors.json"
     assert "blurred" in report.read_text()
-    assert len(Books(deployed.shipped).effects("archive.committed")) == 1
+    assert len(books.effects("archive.committed")) == 1
 
 
 def test_the_tasks_log_tells_what_was_seen_in_the_triggerer(deployed):
@@ -208,7 +222,7 @@ def test_the_tasks_log_tells_what_was_seen_in_the_triggerer(deployed):
         "queued (",
         "running (",
         "partial (",
-        "waiting in the triggerer for batch",
+        "Pausing task as DEFERRED",
         "accepted by on_partial=warn",
     ):
         assert line in log, line

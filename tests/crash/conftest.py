@@ -41,7 +41,12 @@ def theatre(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Confi
     plans = home / "plans"
     plans.mkdir()
     dags = Path(__file__).parent / "dags"
-    settings = {"CRASH_PLANS": str(plans)}
+    settings = {
+        "CRASH_PLANS": str(plans),
+        # A worker may be this late to notice that its task is deferred; if the task is resumed before that, the
+        # scheduler takes it for lost.
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    }
     with (
         MockServer(MockConfig(seed=11)) as mock,
         AirflowStack(home / "airflow", dags, settings=settings) as stack,

@@ -81,7 +81,8 @@ def test_a_try_that_was_given_to_another_stops_sending_and_leaves_the_session(ou
     scene.wait_state("success", timeout=240)
     row = scene.processed_once(resent=2 * CHUNK)
     assert row.generation == 1
-    assert "Superseded" in scene.log
+    # Either its next save is refused, or its worker hears of it first and tells it to stop.
+    assert "Superseded" in scene.log or "is left alone" in scene.log
     assert not scene.books.effects("session.cancelled")
 
 

@@ -96,7 +96,7 @@ class Campaign:
     def _tend(self) -> None:
         """Clear what has failed and waits for it, and start what there is room for."""
         for kill, scene in self._scenes.items():
-            if kill.way == "clear" and not scene.cleared and scene.state == "failed":
+            if kill.way == "clear" and not scene.cleared and scene.run_state == "failed":
                 scene.clear()
         running = sum(not self._has_ended(kill) for kill in self._scenes)
         for kill in self._ahead[: IN_FLIGHT - running]:

@@ -14,7 +14,16 @@ from airflow_visionbatch.failures import failing_for_good, with_retry_policy
 from airflow_visionbatch.links import CONSOLE_KEY, DeepomaticBatchLink
 
 if TYPE_CHECKING:
-    from visionbatch import Deepomatic, DeepomaticRun, Policies, Snapshot, Submitted, VisionBatchError
+    from airflow_visionbatch.lineage import Lineage
+    from visionbatch import (
+        Decision,
+        Deepomatic,
+        DeepomaticRun,
+        Manifest,
+        Policies,
+        Snapshot,
+        Submitted,
+    )
 
 SERVICE = "deepomatic"
 BATCH_KEY = "batch_id"
@@ -45,6 +54,7 @@ class DeepomaticRunBatchOperator(BaseOperator):
     :param batch_label: name of the batch for people; the source's own by default. Templated.
     :param report_path: folder for error report and manifest, local or object store; without, they are not kept.
         Templated.
+    :param report_conn_id: connection of the reports' object store.
     :param check: arguments of `visionbatch.CheckSettings`, such as ``{"task_groups": [...]}``. Templated.
     :param timeout: how long the batch may take once this try begins; ``None`` waits for ever.
     :param wait: end when the batch has ended, rather than when its archive has arrived.
@@ -83,6 +93,7 @@ class DeepomaticRunBatchOperator(BaseOperator):
         source_conn_id: str | None = None,
         batch_label: str = "",
         report_path: str | None = None,
+        report_conn_id: str | None = None,
         check: Mapping[str, Any] | None = None,
         timeout: timedelta | float | None = timedelta(hours=24),
         wait: bool = True,
@@ -104,6 +115,7 @@ class DeepomaticRunBatchOperator(BaseOperator):
         self.source_conn_id = source_conn_id
         self.batch_label = batch_label
         self.report_path = report_path
+        self.report_conn_id = report_conn_id
         self.check = check or {}
         self.timeout = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         self.wait = wait
@@ -118,6 +130,7 @@ class DeepomaticRunBatchOperator(BaseOperator):
         self.cancel_on_unknown = cancel_on_unknown
         self.state_path = state_path
         self._run: DeepomaticRun | None = None
+        self._lineage: Lineage | None = None
         self._at_work = False
 
     def execute(self, context: Any) -> dict[str, Any]:
@@ -126,11 +139,15 @@ class DeepomaticRunBatchOperator(BaseOperator):
             submitted = self._submit(site, context)
             deadline = submitted.record.deadline
             if not self.wait:
-                return submitted.manifest(site.api.console_url(submitted.batch_id)).to_json()
+                manifest = submitted.manifest(site.api.console_url(submitted.batch_id))
+                self._tell(context, manifest)
+                return manifest.to_json()
             # An end that is there already needs no triggerer; and of a deferral that comes back before the scheduler
             # has heard that the worker is free, Airflow thinks that the task was lost.
-            if self.deferrable and not site.status(submitted.batch_id).phase.is_terminal:
-                self._defer(submitted, deadline)
+            if self.deferrable:
+                last_seen = _last_seen(site, submitted.batch_id)
+                if last_seen is None or not last_seen.phase.is_terminal:
+                    self._defer(submitted, deadline, last_seen, site.api.console_url(submitted.batch_id))
             return self._finish(site, context, submitted, lambda: site.wait(submitted.batch_id, deadline=deadline))
 
     def execute_complete(self, context: Any, event: Any) -> dict[str, Any]:
@@ -140,7 +157,18 @@ class DeepomaticRunBatchOperator(BaseOperator):
 
         with failing_for_good(), self._site() as site:
             ended = WaitEnded.read(event)
+            ended.replay(self.log)
             return self._finish(site, context, Submitted.from_json(ended.carry), ended.snapshot)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """What this task read, wrote and came to, for OpenLineage; ``None`` where that is not installed."""
+        if self._lineage is None and self._run is None:
+            return None
+        return (self._lineage or self._lineage_of({"batch_id": self._run.batch_id if self._run else ""})).openlineage()
+
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> Any:
+        """The same for a task that failed, as far as it has come."""
+        return self.get_openlineage_facets_on_complete(task_instance)
 
     def on_kill(self) -> None:
         """Stop at once; what becomes of the batch is decided when nothing else is under way in this process.
@@ -198,48 +226,45 @@ class DeepomaticRunBatchOperator(BaseOperator):
         from airflow_visionbatch.ownership import was_cleared
         from airflow_visionbatch.places import source_place
         from visionbatch import CheckSettings, settings_from
-        from visionbatch.errors import InputMissing
 
         filesystem, place = source_place(self.source, self.source_conn_id)
         settings = settings_from(CheckSettings, self.check, where="check")
         run = self._run = self._new_run(site, context)
         deadline = None if self.timeout is None else time.time() + self.timeout
-        try:
-            with site.check(place, settings, filesystem) as checked:
-                self.log.info("%s", checked.report.summary())
-                cleared = was_cleared(context["ti"])
-                return run.submit(checked, label=self.batch_label, deadline=deadline, cleared=cleared)
-        except InputMissing as missing:
-            self._tell_how_far(missing, context)
-            raise
-
-    def _tell_how_far(self, missing: VisionBatchError, context: Any) -> None:
-        """Add to a source that is not here what an earlier try, elsewhere, had sent of it."""
-        from airflow_visionbatch.state import run_store
-
-        record = run_store(context, self.state_path).load()
-        if record is not None and record.ref:
-            missing.about(SERVICE, record.ref)
-            missing.what += f"; {record.sent} of {record.total} bytes have been sent from elsewhere"
+        return run.submit_place(
+            place,
+            check=settings,
+            filesystem=filesystem,
+            label=self.batch_label,
+            deadline=deadline,
+            cleared=was_cleared(context["ti"]),
+        )
 
     def _new_run(self, site: Deepomatic, context: Any) -> DeepomaticRun:
         from airflow_visionbatch.state import run_store
+        from airflow_visionbatch.telemetry import tell_batch, tell_decision
         from visionbatch import DeepomaticRun, LoggedProgress
 
         ti = context["ti"]
 
+        def decided(decision: Decision) -> None:
+            tell_decision(decision, operator=self, service=SERVICE, ti=ti)
+
         def created(batch_id: str) -> None:
+            tell_batch(batch_id)
             ti.xcom_push(key=BATCH_KEY, value=batch_id)
             ti.xcom_push(key=CONSOLE_KEY, value=site.api.console_url(batch_id))
 
         store = run_store(context, self.state_path)
         progress = LoggedProgress(self.log, every_s=PROGRESS_S)
-        return DeepomaticRun(site, store, self._policies(), progress=progress, created=created)
+        return DeepomaticRun(site, store, self._policies(), progress=progress, created=created, decided=decided)
 
-    def _defer(self, submitted: Submitted, deadline: float | None) -> None:
+    def _defer(self, submitted: Submitted, deadline: float | None, last_seen: Snapshot | None, link: str) -> None:
         from airflow_visionbatch.triggers.snapshot import SnapshotTrigger
+        from airflow_visionbatch.waiting import tell_wait
 
-        self.log.info("waiting in the triggerer for batch %s, deadline %s", submitted.batch_id, deadline)
+        what = f"{SERVICE} batch {submitted.batch_id}"
+        tell_wait(self.log, what, link=link, state=last_seen, poll_s=self.poll_interval, deadline=deadline)
         self.defer(
             trigger=SnapshotTrigger(
                 SERVICE,
@@ -261,14 +286,58 @@ class DeepomaticRunBatchOperator(BaseOperator):
     def _finish(
         self, site: Deepomatic, context: Any, submitted: Submitted, end: Callable[[], Snapshot]
     ) -> dict[str, Any]:
+        from airflow_visionbatch.lineage import Noted
         from airflow_visionbatch.places import sink
 
         ti = context["ti"]
         run = self._run or self._new_run(site, context)
-        manifest = run.conclude(
-            submitted,
-            end,
-            sink=sink(self.report_path, self.source_conn_id) if self.report_path else None,
-            deliver=lambda manifest: ti.xcom_push(key=MANIFEST_KEY, value=manifest.to_json()),
+        noted = Noted(sink(self.report_path, self.report_conn_id)) if self.report_path else None
+
+        def deliver(manifest: Manifest) -> None:
+            ti.xcom_push(key=MANIFEST_KEY, value=manifest.to_json())
+            self._tell(context, manifest, noted.locations if noted else ())
+
+        return run.conclude(submitted, end, sink=noted, deliver=deliver).to_json()
+
+    def _tell(self, context: Any, manifest: Manifest, written: Sequence[str] = ()) -> None:
+        """Tell the asset events and the lineage what became of the batch.
+
+        :param written: locations of report and manifest.
+        """
+        from airflow_visionbatch.assets import tell_outlets
+        from airflow_visionbatch.hooks.deepomatic import DeepomaticHook
+
+        facts = {
+            "batch_id": manifest.batch_id,
+            "generation": manifest.generation,
+            "outcome": manifest.outcome,
+            "counts": manifest.counts,
+            "report": manifest.errors.get("location", ""),
+        }
+        tell_outlets(self, context, facts)
+        self._lineage = self._lineage_of(facts, written)
+        self._lineage.tell_airflow(DeepomaticHook(self.deepomatic_conn_id))
+
+    def _lineage_of(self, facts: Mapping[str, Any], written: Sequence[str] = ()) -> Lineage:
+        from airflow_visionbatch.assets import batch_uri
+        from airflow_visionbatch.lineage import Lineage, place_uri
+
+        batch = [batch_uri(self.deepomatic_conn_id, facts["batch_id"])] if facts["batch_id"] else []
+        return Lineage(
+            SERVICE,
+            inputs=[place_uri(self.source)],
+            outputs=[*batch, *(place_uri(location) for location in written)],
+            facts={"service": SERVICE, **facts},
         )
-        return manifest.to_json()
+
+
+def _last_seen(site: Deepomatic, batch_id: str) -> Snapshot | None:
+    """The batch as it stands; ``None`` if the service cannot say now, for the triggerer has the patience."""
+    from visionbatch import VisionBatchError
+
+    try:
+        return site.status(batch_id)
+    except VisionBatchError as error:
+        if error.permanent:
+            raise
+        return None

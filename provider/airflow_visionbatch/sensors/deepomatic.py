@@ -70,9 +70,9 @@ class DeepomaticBatchSensor(BaseSensorOperator):
     def execute(self, context: Any) -> Any:
         """Wait here, or hand the wait to the triggerer."""
         with failing_for_good():
-            self._show_link(context)
+            link = self._show_link(context)
             if self.deferrable:
-                self._defer()
+                self._defer(link)
             return super().execute(context)
 
     def poke(self, context: Any) -> PokeReturnValue:
@@ -85,7 +85,7 @@ class DeepomaticBatchSensor(BaseSensorOperator):
             except DeadlinePassed as error:
                 self.log.info("%s", error.what)
                 return PokeReturnValue(is_done=False)
-            return PokeReturnValue(is_done=True, xcom_value=self._accepted(snapshot))
+            return PokeReturnValue(is_done=True, xcom_value=self._accepted(context, snapshot))
 
     def execute_complete(self, context: Any, event: Any) -> dict[str, Any]:
         """Go on after the triggerer has waited."""
@@ -93,23 +93,32 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         from visionbatch.errors import DeadlinePassed
 
         with failing_for_good():
+            ended = WaitEnded.read(event)
+            ended.replay(self.log)
             try:
-                return self._accepted(WaitEnded.read(event).snapshot())
+                return self._accepted(context, ended.snapshot())
             except DeadlinePassed as error:
                 raise (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(str(error)) from error
 
-    def _accepted(self, snapshot: Snapshot) -> dict[str, Any]:
+    def _accepted(self, context: Any, snapshot: Snapshot) -> dict[str, Any]:
+        from airflow_visionbatch.assets import tell_outlets
         from visionbatch import OnPartial, judge
 
         verdict = judge(snapshot, OnPartial.parse(self.on_partial))
         self.log.info("deepomatic batch %s: %s", self.batch_id, verdict.reason)
         verdict.require(SERVICE, self.batch_id)
-        return snapshot.to_json()
+        value = snapshot.to_json()
+        facts = {"batch_id": self.batch_id, "outcome": verdict.outcome.value}
+        tell_outlets(self, context, {**facts, "phase": value["phase"], "counts": value["counts"] or {}})
+        return value
 
-    def _defer(self) -> None:
+    def _defer(self, link: str) -> None:
         from airflow_visionbatch.triggers.snapshot import SnapshotTrigger
+        from airflow_visionbatch.waiting import tell_wait
 
         deadline = time.time() + self.timeout
+        what = f"{SERVICE} batch {self.batch_id}"
+        tell_wait(self.log, what, link=link, state=None, poll_s=self.poke_interval, deadline=deadline)
         self.defer(
             trigger=SnapshotTrigger(SERVICE, self.deepomatic_conn_id, self.batch_id, deadline, self._pace()),
             method_name="execute_complete",
@@ -148,6 +157,8 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         since = (ti.get_first_reschedule_date(context) if self.reschedule else None) or ti.start_date
         return since is not None and time.time() - since.timestamp() > GRACE_S
 
-    def _show_link(self, context: Any) -> None:
+    def _show_link(self, context: Any) -> str:
         with self._site(grace_s=0) as site:
-            context["ti"].xcom_push(key=CONSOLE_KEY, value=site.api.console_url(self.batch_id))
+            link = site.api.console_url(self.batch_id)
+        context["ti"].xcom_push(key=CONSOLE_KEY, value=link)
+        return link

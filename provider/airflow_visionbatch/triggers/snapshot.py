@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
+from sys import intern
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_visionbatch.ownership import Owner, owner_of
-from airflow_visionbatch.services import hook_for
-from visionbatch import Hub, Pace, Snapshot, VisionBatchError, error_from_json, hub
+from airflow_visionbatch.services import hub_of
+from airflow_visionbatch.waiting import History, history_in, replay
+from visionbatch import Hub, Pace, Snapshot, VisionBatchError, error_from_json
 
 EVENT_SCHEMA = 1
 
@@ -52,11 +55,12 @@ class SnapshotTrigger(BaseTrigger):
         **later: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's constructor has no annotations
-        self.service = service
-        self.conn_id = conn_id
+        # Thousands of triggers wait in one process: what they have in common is kept once.
+        self.service = intern(service)
+        self.conn_id = intern(conn_id)
         self.ref = ref
         self.deadline = deadline
-        self.pace = pace or {}
+        self.pace = _kept_once(tuple(sorted((pace or {}).items())))
         self.carry = carry or {}
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_unknown = cancel_on_unknown
@@ -85,13 +89,21 @@ class SnapshotTrigger(BaseTrigger):
 
         Nothing may stand between the event and the end: a trigger that lingers is killed as if by a person.
         """
+        history = History()
         try:
-            outcome = await self._outcome()
+            async with self._hub() as shared:
+                snapshot = await shared.await_end(
+                    self.ref, pace=_pace(**self.pace), deadline=self.deadline, observe=history
+                )
+            ended = {"snapshot": snapshot.to_json()}
+        except VisionBatchError as error:
+            ended = {"failure": error.to_json()}
         except asyncio.CancelledError:
             if not TOLD_OF_KILLS:
                 await asyncio.shield(self.on_kill())
             raise
-        yield TriggerEvent(outcome)
+        event = {"schema": EVENT_SCHEMA, "service": self.service, "ref": self.ref, "carry": self.carry, **ended}
+        yield TriggerEvent(history.added_to(event))
 
     async def on_kill(self) -> None:
         """Cancel the remote batch or job if nobody else looks after it, see `airflow_visionbatch.ownership`.
@@ -127,21 +139,19 @@ class SnapshotTrigger(BaseTrigger):
 
     def _hub(self) -> AbstractAsyncContextManager[Hub]:
         """What all triggers of a connection in this triggerer share; the connection is looked up once for all."""
-        return hub(f"{self.service} {self.conn_id}", lambda: hook_for(self.service, self.conn_id).site())
+        return hub_of(self.service, self.conn_id)
 
-    async def _outcome(self) -> dict[str, Any]:
-        event: dict[str, Any] = {
-            "schema": EVENT_SCHEMA,
-            "service": self.service,
-            "ref": self.ref,
-            "carry": self.carry,
-        }
-        try:
-            async with self._hub() as shared:
-                snapshot = await shared.await_end(self.ref, pace=Pace(**self.pace), deadline=self.deadline)
-        except VisionBatchError as error:
-            return {**event, "failure": error.to_json()}
-        return {**event, "snapshot": snapshot.to_json()}
+
+@lru_cache(maxsize=64)
+def _kept_once(fields: tuple[tuple[str, float], ...]) -> dict[str, float]:
+    """One mapping for all that have the same fields; nobody changes it."""
+    return dict(fields)
+
+
+@lru_cache(maxsize=64)
+def _pace(**fields: float) -> Pace:
+    """One value for all who keep the same pace: thousands of triggers hold it."""
+    return Pace(**fields)
 
 
 @dataclass(frozen=True)
@@ -163,6 +173,16 @@ class WaitEnded:
         if not isinstance(event, dict) or event.get("schema") != EVENT_SCHEMA:
             raise VisionBatchError("the trigger's event is not one of ours", retry_safe=True)
         return cls(dict(event.get("carry") or {}), event)
+
+    @property
+    def history(self) -> list[tuple[float, str]]:
+        """The last changes of state that the trigger saw, with their moments in Unix seconds."""
+        return history_in(self._event)
+
+    def replay(self, log: Any) -> None:
+        """Write what the trigger saw into the task's log."""
+        what = f"{self._event.get('service')} batch {self._event.get('ref')}"
+        replay(log, what, self.history, int(self._event.get("forgotten") or 0))
 
     def snapshot(self) -> Snapshot:
         """The last state of the batch or job.

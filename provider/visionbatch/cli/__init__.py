@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and give its exit code, one of `visionbatch.errors.ExitCode` or 128 plus a signal."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        cli.main(arguments, standalone_mode=False)
+        code = cli.main(arguments, standalone_mode=False)
     except VisionBatchError as error:
         if "--json" in arguments:
             click.echo(json.dumps(error.to_json(), indent=1))
@@ -47,11 +47,14 @@ def main(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return int(ExitCode.USAGE)
+    except OSError as error:
+        click.echo(f"visionbatch: {error.filename or 'a file'}: {error.strerror}", err=True)
+        return int(ExitCode.USAGE)
     except Exception:  # noqa: BLE001  # the last line of defence: a bug has an exit code of its own
         traceback.print_exc()
         click.echo("visionbatch: this is a bug; the lines above say where", err=True)
         return int(ExitCode.BUG)
-    return int(ExitCode.DONE)
+    return code if isinstance(code, int) else int(ExitCode.DONE)
 
 
 def entry() -> None:

@@ -14,7 +14,7 @@ import click
 
 from visionbatch.deepomatic.check_settings import CheckSettings
 from visionbatch.deepomatic.settings import UPLOAD_HOSTS, DeepomaticSettings, site_url
-from visionbatch.errors import ConfigError
+from visionbatch.errors import ConfigError, ExitCode
 from visionbatch.flow.judge import judge
 from visionbatch.io.run_files import FileRunStore
 from visionbatch.io.sinks import LocalSink
@@ -22,6 +22,7 @@ from visionbatch.model.policy import OnPartial, Policies
 from visionbatch.model.secret import Secret
 from visionbatch.pipelines.deepomatic import Deepomatic, token_header
 from visionbatch.pipelines.deepomatic_run import DeepomaticRun
+from visionbatch.transfer.upload import Checkpoint
 
 KEY_VARIABLE = "VISIONBATCH_DEEPOMATIC_API_KEY"
 
@@ -54,10 +55,14 @@ def check(options: Mapping[str, Any], *, source: Path, task_groups: tuple[str, .
 
     with opened(source, CheckSettings(task_groups=task_groups or None, deep=deep)) as checked:
         report = checked.report
+    if report.errors and options["json"]:
+        # One document only: the error's would follow.
+        click.echo(json.dumps(report.to_json(), indent=1))
+        raise click.exceptions.Exit(int(ExitCode.INVALID_INPUT))
     for finding in () if options["json"] else report.findings:
         click.echo(str(finding))
-    _show(options, report.to_json(), report.summary())
     report.require()
+    _show(options, report.to_json(), report.summary())
 
 
 @deepomatic.command()
@@ -68,6 +73,8 @@ def check(options: Mapping[str, Any], *, source: Path, task_groups: tuple[str, .
 @click.option("--timeout", type=float, default=24 * 3600.0, show_default=True, help="Seconds until the batch must end.")
 @click.option("--on-partial", default="warn", show_default=True, help="warn, fail, accept, accept:5 or accept:2%.")
 @click.option("--on-timeout", default="leave", show_default=True, help="leave or cancel.")
+@click.option("--on-input-change", default="fail", show_default=True, help="fail or cancel_and_new.")
+@click.option("--task-group", "task_groups", multiple=True, help="Admissible task group; any without.")
 @click.pass_obj
 def run(
     options: Mapping[str, Any],
@@ -79,17 +86,19 @@ def run(
     timeout: float,
     on_partial: str,
     on_timeout: str,
+    on_input_change: str,
+    task_groups: tuple[str, ...],
 ) -> None:
     """Check, send, wait, and fetch the error report. The same command again goes on where it stopped."""
-    policies = Policies.of(on_partial=on_partial, on_timeout=on_timeout)
+    policies = Policies.of(on_partial=on_partial, on_timeout=on_timeout, on_input_change=on_input_change)
     store = FileRunStore(state_dir or _state_directory(), f"deepomatic {run_id or source.resolve()}")
-    with _site(options) as site, store.locked(), site.check(source) as checked:
+    checks = CheckSettings(task_groups=task_groups or None)
+    with _site(options) as site, store.locked():
         batch = DeepomaticRun(site, store, policies)
-        deadline = time.time() + timeout
-        submitted = batch.submit(checked, deadline=deadline)
+        submitted = batch.submit_place(source, check=checks, deadline=time.time() + timeout)
         manifest = batch.conclude(
             submitted,
-            lambda: site.wait(submitted.batch_id, deadline=deadline),
+            lambda: site.wait(submitted.batch_id, deadline=submitted.record.deadline),
             sink=LocalSink(report_dir) if report_dir else None,
         )
     _show(options, manifest.to_json(), f"batch {manifest.batch_id}: {manifest.outcome} {manifest.counts or ''}")
@@ -115,8 +124,8 @@ def wait(options: Mapping[str, Any], *, batch_id: str, timeout: float, on_partia
     with _site(options) as site:
         snapshot = site.wait(batch_id, deadline=time.time() + timeout)
     verdict = judge(snapshot, OnPartial.parse(on_partial))
-    _show(options, snapshot.to_json(), verdict.reason)
     verdict.require("deepomatic", batch_id)
+    _show(options, snapshot.to_json(), verdict.reason)
 
 
 @deepomatic.command()
@@ -143,14 +152,32 @@ def delete(options: Mapping[str, Any], *, batch_id: str) -> None:
 
 
 @deepomatic.command()
-@click.option("-i", "--batch-id", required=True, help="Batch that exists, such as one made in the web interface.")
+@click.argument("label")
+@click.pass_obj
+def create(options: Mapping[str, Any], *, label: str) -> None:
+    """Make an empty batch and print its id."""
+    with _site(options) as site:
+        batch = site.create(label)
+    _show(options, {"batch_id": batch.batch_id}, batch.batch_id)
+
+
+@deepomatic.command()
+@click.option("-i", "--batch-id", help="Batch that exists, such as one made in the web interface.")
+@click.option("-u", "--upload-url-file", type=Path, help="File that holds an upload URL, which is a secret.")
 @click.option("-f", "--file", "source", type=Path, required=True, help="Folder of work orders or ready-made zip.")
 @click.pass_obj
-def upload(options: Mapping[str, Any], *, batch_id: str, source: Path) -> None:
+def upload(options: Mapping[str, Any], *, batch_id: str | None, upload_url_file: Path | None, source: Path) -> None:
     """Send an archive to a batch that exists, going on where an earlier upload stopped."""
+    if (batch_id is None) == (upload_url_file is None):
+        raise ConfigError("give either --batch-id or --upload-url-file")
     with _site(options) as site, site.check(source) as checked:
-        done = site.upload_to(batch_id, checked.ready())
-    _show(options, {"batch_id": batch_id, "size": done.size}, f"batch {batch_id} has its archive of {done.size} bytes")
+        if batch_id is not None:
+            done = site.upload_to(batch_id, checked.ready())
+        else:
+            url = site.api.admit(_first_line(upload_url_file))
+            done = site.upload(checked.ready(), url, resume=Checkpoint())
+    line = f"{done.size} bytes are there" if done is not None else "the batch has an archive already"
+    _show(options, {"batch_id": batch_id, "size": done.size if done is not None else None}, line)
 
 
 def _site(options: Mapping[str, Any]) -> Deepomatic:
@@ -164,10 +191,18 @@ def _site(options: Mapping[str, Any]) -> Deepomatic:
 def _key() -> Secret:
     """The API key; never an option, for a command line is visible to everybody on the machine."""
     path = os.environ.get(f"{KEY_VARIABLE}_FILE")
-    key = Path(path).read_text().strip() if path else os.environ.get(KEY_VARIABLE, "").strip()
+    key = _first_line(Path(path)) if path else os.environ.get(KEY_VARIABLE, "").strip()
     if not key:
         raise ConfigError(f"there is no API key in {KEY_VARIABLE}, nor in a file named by {KEY_VARIABLE}_FILE")
     return Secret(key)
+
+
+def _first_line(path: Path | None) -> str:
+    """What a file with one secret in it holds."""
+    try:
+        return path.read_text().strip() if path else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}") from error
 
 
 def _state_directory() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from math import ceil
 from typing import Any
 from urllib.parse import quote
@@ -23,8 +24,10 @@ from visionbatch.errors import (
 )
 from visionbatch.flow.call import call
 from visionbatch.flow.effects import Flow, Now, Request, Response
+from visionbatch.flow.listing import Enough
 from visionbatch.flow.retry import RetryPolicy, persist
 from visionbatch.flow.watch import Roster
+from visionbatch.model.listed import Listed
 from visionbatch.model.secret import SecretUrl
 from visionbatch.model.snapshot import Phase, Snapshot
 from visionbatch.model.text import printable
@@ -34,6 +37,9 @@ log = logging.getLogger(__name__)
 SERVICE = "deepomatic"
 ONCE = RetryPolicy(attempts=1)
 ID_CHARS = 200
+LABEL_CHARS = 200
+"""Characters of a batch's name that are kept of a list: it goes into events, and so into the scheduler's database."""
+
 LIST_PAGE = 100
 """Batches to a page of the list: what Django's paginators commonly allow."""
 
@@ -160,28 +166,54 @@ class DeepomaticApi:
         """
         missing = set(roster.refs)
         for number in range(2 * ceil(len(missing) / LIST_PAGE)):
-            page = yield from self._page(number)
-            for item in page.get("results") or ():
+            items, goes_on = yield from self._page(number)
+            for item in items:
                 batch_id = item.get("batch_id")
-                if batch_id in missing:
+                # An entry without a status is a summary: such a batch has to be asked for.
+                if isinstance(batch_id, str) and batch_id in missing and isinstance(item.get("status"), str):
                     missing.discard(batch_id)
                     roster.saw(batch_id, interpret(item, self._phases))
-            if not missing or not page.get("next"):
+            if not missing or not goes_on:
                 break
         for batch_id in missing:
             try:
                 roster.saw(batch_id, (yield from self.look(batch_id)))
             except VisionBatchError as error:
                 now: float = yield Now()
-                roster.missed(error, now, batch_id)
+                roster.missed(batch_id, error, now)
 
-    def _page(self, number: int) -> Flow[Mapping[str, Any]]:
+    def newest(self, enough: Enough) -> Flow[tuple[Listed, ...]]:
+        """The list of batches from its beginning, where the newest stand, page by page until that is enough.
+
+        :raises BulkUnsupported: when the site has no list (404 or 405).
+        """
+        return self._named("", self._newest(enough))
+
+    def _newest(self, enough: Enough) -> Flow[tuple[Listed, ...]]:
+        read: dict[str, Listed] = {}
+        for number in count():
+            items, goes_on = yield from self._page(number)
+            for item in items:
+                batch_id = _identifier(item)
+                if batch_id and isinstance(item.get("status"), str):
+                    label = printable(str(item.get("filename") or ""), LABEL_CHARS)
+                    read.setdefault(batch_id, Listed(batch_id, label, interpret(item, self._phases)))
+            if not (items and goes_on) or enough(tuple(read.values())):
+                break
+        return tuple(read.values())
+
+    def _page(self, number: int) -> Flow[tuple[list[Mapping[str, Any]], bool]]:
+        """The entries of a page, and whether there is another."""
         query = (("offset", str(number * LIST_PAGE)), ("limit", str(LIST_PAGE)))
         try:
             response = yield from call(Request("GET", self._settings.batches_path, query), ONCE)
         except (NotFound, Refused) as error:
             raise BulkUnsupported(f"the site does not list batches: {error.what}", service=SERVICE) from error
-        return response.json_object()
+        page = response.json_object()
+        results = page.get("results")
+        if not isinstance(results, list):
+            raise BulkUnsupported("the site does not list batches: the answer has no results", service=SERVICE)
+        return [item for item in results if isinstance(item, dict)], bool(page.get("next"))
 
     def cancel(self, batch_id: str) -> Flow[None]:
         """Delete a batch; one that is not there any more counts as cancelled."""

@@ -10,6 +10,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,12 +28,14 @@ class ReportSummary:
 
     :param lines: errors listed.
     :param work_orders: distinct work orders with at least one line of level error.
+    :param unplaced: lines of level error that name no work order by a key known here.
     :param by_code: lines by code.
     :param examples: the first few lines, for the log.
     """
 
     lines: int
     work_orders: int
+    unplaced: int
     by_code: Mapping[str, int]
     examples: tuple[str, ...] = ()
 
@@ -42,23 +45,28 @@ def summarise(body: bytes, content_type: str, *, examples: int = 10) -> ReportSu
     codes: Counter[str] = Counter()
     failed: set[str] = set()
     first: list[str] = []
-    lines = 0
+    lines = unplaced = 0
     for lines, record in enumerate(_records(body, content_type), start=1):  # noqa: B007  # the last number is the count
         code = printable(str(record.get("code", "unknown")), LINE_CHARS)
         work_order = next((str(record[key]) for key in WORK_ORDER_KEYS if record.get(key)), "")
         codes[code] += 1
-        if work_order and str(record.get("level", "error")).lower() == "error":
-            failed.add(work_order)
+        if str(record.get("level", "error")).lower() == "error":
+            if work_order:
+                failed.add(work_order)
+            else:
+                unplaced += 1
         if len(first) < examples:
             place = "/".join(str(part) for part in (work_order, record.get("file")) if part)
             message = f"{place}: {record.get('message', '')} [{code}]"
             first.append(printable(message, LINE_CHARS))
-    return ReportSummary(lines, len(failed), dict(codes), tuple(first))
+    return ReportSummary(lines, len(failed), unplaced, dict(codes), tuple(first))
 
 
 def _records(body: bytes, content_type: str) -> Iterator[Mapping[str, Any]]:
     if "csv" in content_type:
-        yield from csv.DictReader(io.StringIO(body.decode("utf-8-sig", "replace")))
+        # A field beyond the reader's limit ends the counting, and nothing else.
+        with suppress(csv.Error):
+            yield from csv.DictReader(io.StringIO(body.decode("utf-8-sig", "replace")))
         return
     try:
         value = json.loads(body)

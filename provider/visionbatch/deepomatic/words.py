@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, TypeGuard
 
 from visionbatch.errors import ConfigError
@@ -50,7 +51,14 @@ def interpret(answer: Mapping[str, Any], phases: Mapping[str, Phase]) -> Snapsho
     :param answer: JSON object of the batch; counters under ``work_orders`` are used when they are there.
     """
     native = printable(str(answer.get("status", "")), WORD_CHARS)
-    return Snapshot(phases.get(normalised(native), Phase.UNKNOWN), native, _counts(answer.get("work_orders")))
+    phase, counts = phases.get(normalised(native), Phase.UNKNOWN), _counts(answer.get("work_orders"))
+    return _bare(phase, native) if counts is None else Snapshot(phase, native, counts)
+
+
+@lru_cache(maxsize=256)
+def _bare(phase: Phase, native: str) -> Snapshot:
+    """One value for all the batches that are in the same state, of which thousands may be watched."""
+    return Snapshot(phase, native)
 
 
 def _counts(value: Any) -> Counts | None:

@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 LONGEST_ASKED_S = 3600.0
 """The longest ``Retry-After`` that a watch obeys: waiting is cheap there, but a slip should not cost a day."""
 
+SLICE = 100
+"""Vigils told of an outage, each with a line in its log, before the event loop may turn to others."""
+
 Observer = Callable[[Snapshot], None]
 """Called with the first snapshot and with each that differs from the one before."""
 
@@ -93,17 +96,24 @@ def patrol(roster: Roster, look: Callable[[Roster], Flow[None]], pace: Pace) -> 
     """
     while roster:
         asked = None
+        began: float = yield Now()
         try:
             yield from look(roster)
         except VisionBatchError as error:
             now: float = yield Now()
-            roster.missed(error, now)
+            for vigils in roster.slices():
+                for vigil in vigils:
+                    vigil.missed(error, now)
+                if len(vigils) == SLICE:
+                    yield Pause(0, 0)
             asked = wait_asked_by(error)
+            began = now
         else:
             now = yield Now()
         roster.settle(now)
         if roster:
-            yield roster.pause(pace, asked, now)
+            # The interval counts from look to look, for one at thousands takes seconds; after a failure it counts anew.
+            yield roster.pause(pace, asked, now, spent_s=now - began)
 
 
 class Vigil:
@@ -111,12 +121,11 @@ class Vigil:
 
     :param subject: what is watched, for messages.
     :param began: Unix seconds.
-    :param settled: called once, when `result` is there.
     """
 
     __slots__ = (
         "_began", "_confirmed", "_context", "_deadline", "_end", "_failure", "_last", "_observe", "_outage", "_pace",
-        "_settled", "_strange_words", "_subject", "quiet_looks",
+        "_strange_words", "_subject", "quiet_looks",
     )  # fmt: skip
 
     def __init__(
@@ -127,7 +136,6 @@ class Vigil:
         began: float,
         deadline: float | None = None,
         observe: Observer | None = None,
-        settled: Callable[[], None] | None = None,
     ) -> None:
         self.quiet_looks = 1
         self._subject = subject
@@ -135,7 +143,6 @@ class Vigil:
         self._began = began
         self._deadline = deadline
         self._observe = observe
-        self._settled = settled
         # Many vigils may share a loop, but each one's lines belong into its own task's log.
         self._context: Context = copy_context()
         self._last: Snapshot | None = None
@@ -144,6 +151,11 @@ class Vigil:
         self._failure: Exception | None = None
         self._outage = ""
         self._strange_words: set[str] | None = None
+
+    @property
+    def subject(self) -> str:
+        """What is watched, for messages."""
+        return self._subject
 
     @property
     def unconfirmed(self) -> bool:
@@ -163,19 +175,22 @@ class Vigil:
         if self._failure is not None:
             raise self._failure
         if self._end is None:
-            raise RuntimeError(f"{self._subject} is still being watched, {self._last_words()}")
+            raise RuntimeError(f"{self.subject} is still being watched, {self._last_words()}")
         return self._end
 
     def saw(self, snapshot: Snapshot) -> None:
         """Take a snapshot in."""
         if self._outage:
-            self._context.run(log.info, "%s: in reach again", self._subject)
+            self._context.run(log.info, "%s: in reach again", self.subject)
             self._outage = ""
         if snapshot == self._last:
             self.quiet_looks += 1
         else:
             self.quiet_looks = 1
-            self._context.run(self._tell, snapshot)
+            try:
+                self._context.run(self._tell, snapshot)
+            except Exception as error:  # noqa: BLE001  # an observer's, raised where the watch was asked for
+                self._failure = error
         ended = snapshot.phase.is_terminal
         self._confirmed = ended and self._end is not None
         self._end = snapshot if ended else None
@@ -190,14 +205,13 @@ class Vigil:
             return
         self.quiet_looks += 1
         if not self._outage:
-            self._context.run(log.warning, "%s: out of reach, still waiting: %s", self._subject, error.what)
+            self._context.run(log.warning, "%s: out of reach, still waiting: %s", self.subject, error.what)
         self._outage = error.what
 
     def abandon(self, error: Exception) -> None:
         """End the vigil with an error that is none of the service's."""
         self._failure = error
-        if self._settled is not None:
-            self._settled()
+        self.settled()
 
     def settle(self, now: float) -> bool:
         """Whether the vigil is over; if it has just come to that, whoever waits is told."""
@@ -205,10 +219,17 @@ class Vigil:
         if not (self._failure or self._confirmed or passed):
             return False
         if self._failure is None and self._end is None:
-            self._failure = DeadlinePassed(f"{self._subject} has not ended by its deadline, {self._last_words()}")
-        if self._settled is not None:
-            self._settled()
+            self._failure = DeadlinePassed(f"{self.subject} has not ended by its deadline, {self._last_words()}")
+        self.settled()
         return True
+
+    def settled(self) -> None:
+        """Called when `result` is there; for those who wait elsewhere than in the loop itself."""
+
+    def first_pause(self, now: float) -> Pause:
+        """How long it may wait for its first look."""
+        pause = self._pace.pause(self.quiet_looks)
+        return pause if self._deadline is None else pause.capped(self._deadline - now)
 
     def _last_words(self) -> str:
         state = f"last seen {self._last}" if self._last else "never seen"
@@ -220,11 +241,11 @@ class Vigil:
             self._strange_words = words | {snapshot.native}
             log.warning(
                 '%s: the service says "%s", which is not a word known here; still polling. Name it in status_aliases.',
-                self._subject,
+                self.subject,
                 snapshot.native,
             )
         elif self._last is None or str(snapshot) != str(self._last):
-            log.info("%s: %s", self._subject, snapshot)
+            log.info("%s: %s", self.subject, snapshot)
         if self._observe is not None:
             self._observe(snapshot)
 
@@ -233,7 +254,7 @@ class Roster:
     """The vigils that share a loop, by the id of what they watch; it may grow and shrink while the loop runs."""
 
     def __init__(self) -> None:
-        self._vigils: dict[str, list[Vigil]] = {}
+        self._vigils: dict[str, tuple[Vigil, ...]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._vigils)
@@ -245,11 +266,11 @@ class Roster:
 
     def add(self, ref: str, vigil: Vigil) -> None:
         """Enter a vigil."""
-        self._vigils.setdefault(ref, []).append(vigil)
+        self._vigils[ref] = (*self._vigils.get(ref, ()), vigil)
 
     def remove(self, ref: str, vigil: Vigil) -> None:
         """Strike a vigil off; one that is not there any more is no error."""
-        others = [other for other in self._vigils.get(ref, ()) if other is not vigil]
+        others = tuple(other for other in self._vigils.get(ref, ()) if other is not vigil)
         if others:
             self._vigils[ref] = others
         else:
@@ -260,10 +281,15 @@ class Roster:
         for vigil in self._vigils.get(ref, ()):
             vigil.saw(snapshot)
 
-    def missed(self, error: VisionBatchError, now: float, ref: str | None = None) -> None:
-        """A look at one id failed, or at everybody."""
-        for vigil in self._everybody() if ref is None else self._vigils.get(ref, ()):
+    def missed(self, ref: str, error: VisionBatchError, now: float) -> None:
+        """A look at one id failed."""
+        for vigil in self._vigils.get(ref, ()):
             vigil.missed(error, now)
+
+    def slices(self) -> Iterator[list[Vigil]]:
+        """Who is there now, in slices short enough for a loop that others wait for."""
+        everybody = self._everybody()
+        return (everybody[start : start + SLICE] for start in range(0, len(everybody), SLICE))
 
     def abandon(self, error: Exception) -> None:
         """End everybody's vigil: the loop itself is broken."""
@@ -277,15 +303,20 @@ class Roster:
         for ref, vigil in over:
             self.remove(ref, vigil)
 
-    def pause(self, pace: Pace, asked_s: float | None, now: float) -> Pause:
-        """How long to wait now: as long as the most restless allows, and not past a deadline."""
-        restless = min(vigil.quiet_looks for vigil in self._everybody())
-        if any(vigil.unconfirmed for vigil in self._everybody()):
+    def pause(self, pace: Pace, asked_s: float | None, now: float, spent_s: float = 0.0) -> Pause:
+        """How long to wait now: as long as the most restless allows, and not past a deadline.
+
+        :param spent_s: how much of it has passed already; at least ``confirm_s`` is left.
+        """
+        everybody = self._everybody()
+        if any(vigil.unconfirmed for vigil in everybody):
             pause = Pause(pace.confirm_s, pace.confirm_s)
         else:
-            pause = pace.pause(restless, asked_s)
-        deadlines = [vigil.deadline for vigil in self._everybody() if vigil.deadline is not None]
+            pause = pace.pause(min(vigil.quiet_looks for vigil in everybody), asked_s)
+            spent_s = min(spent_s, max(pause.at_least - pace.confirm_s, 0.0))
+            pause = Pause(pause.at_least - spent_s, pause.at_most - spent_s)
+        deadlines = [vigil.deadline for vigil in everybody if vigil.deadline is not None]
         return pause.capped(min(deadlines) - now) if deadlines else pause
 
-    def _everybody(self) -> Iterator[Vigil]:
-        return (vigil for vigils in self._vigils.values() for vigil in vigils)
+    def _everybody(self) -> list[Vigil]:
+        return [vigil for vigils in self._vigils.values() for vigil in vigils]

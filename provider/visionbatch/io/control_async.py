@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -71,6 +73,15 @@ class AsyncControlPlane:
     _number: int = 0
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    @cached_property
+    def _way(self) -> tuple[str | None, ssl.SSLContext]:
+        """Proxy and authorities: to read the environment for each request would cost as much as a third of it."""
+        return proxy_for(self.origin.url), tls_context()
+
+    @cached_property
+    def _timeout(self) -> aiohttp.ClientTimeout:
+        return aiohttp.ClientTimeout(total=self.timeout_s)
+
     async def send(self, request: Request, refused: int | None = None) -> Response | None:
         """Send one request; ``None`` when the credential was refused and there is no other.
 
@@ -83,17 +94,17 @@ class AsyncControlPlane:
         # Before the turn: while this one waits, another may renew the credential.
         number = self._number
         await self.rate.turn()
-        url = self.origin.at(request)
+        proxy, tls = self._way
         try:
             async with self.session.request(
                 request.method,
-                url,
+                self.origin.at(request),
                 headers=head_of(credential),
                 json=request.body,
                 allow_redirects=False,
-                proxy=proxy_for(url),
-                ssl=tls_context(),
-                timeout=aiohttp.ClientTimeout(total=self.timeout_s),
+                proxy=proxy,
+                ssl=tls,
+                timeout=self._timeout,
             ) as answer:
                 body = await self._read(answer)
                 response = Response(answer.status, lower_names(answer.headers), body, number)

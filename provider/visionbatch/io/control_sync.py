@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
@@ -20,7 +22,7 @@ from visionbatch.io.control import (
     lower_names,
     transport_error,
 )
-from visionbatch.io.network import ca_file, proxy_for
+from visionbatch.io.network import proxy_for, tls_context
 from visionbatch.model.secret import Secret
 
 Timeouts = tuple[float, float]
@@ -44,6 +46,7 @@ class ControlPlane(Closable):
         self._session = requests.Session()
         # Off, or requests would read .netrc; proxies and authorities are given below instead.
         self._session.trust_env = False
+        self._session.mount("https://", _SystemTrust())
 
     def close(self) -> None:
         """Close the connections."""
@@ -75,7 +78,6 @@ class ControlPlane(Closable):
                 allow_redirects=False,
                 stream=True,
                 proxies={"http": proxy, "https": proxy} if proxy else {},
-                verify=ca_file() or True,
             ) as answer:
                 body = self._read(answer)
                 return Response(answer.status_code, lower_names(answer.headers), body, self._number)
@@ -95,6 +97,19 @@ class ControlPlane(Closable):
             if time.monotonic() > until:
                 raise TimedOut(f"an answer of {self._origin.host} drips in too slowly")
         return bytes(body)
+
+
+class _SystemTrust(HTTPAdapter):
+    """Trusts what the other stacks trust: requests alone would bring authorities of its own."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options, ssl_context=tls_context())
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        return super().proxy_manager_for(proxy, **options, ssl_context=tls_context())
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Nothing to add: the context has its authorities, and it verifies."""
 
 
 class _NoAuth(AuthBase):

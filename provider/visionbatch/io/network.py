@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 from visionbatch.errors import ConfigError
 
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-"""Variables that name a file of certificate authorities, the first one set wins."""
+"""Variables that name a file or folder of certificate authorities, the first one set wins."""
 
 
 def proxy_for(url: str) -> str | None:
@@ -36,10 +36,10 @@ def proxy_for(url: str) -> str | None:
     return proxy
 
 
-def ca_file() -> str | None:
-    """File of certificate authorities named by the environment, if one is.
+def ca_place() -> str | None:
+    """File or folder of certificate authorities named by the environment, if one is.
 
-    :raises ConfigError: when it names a file that is not there.
+    :raises ConfigError: when it names what is not there.
     """
     for variable in CA_VARIABLES:
         path = os.environ.get(variable)
@@ -55,11 +55,12 @@ def tls_context() -> ssl.SSLContext:
 
     Loading a trust store costs some 40 ms of CPU, more than sending a chunk.
     """
-    return _context(ca_file())
+    return _context(ca_place())
 
 
 @lru_cache(maxsize=8)
-def _context(cafile: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=cafile)
+def _context(place: str | None) -> ssl.SSLContext:
+    is_folder = place is not None and os.path.isdir(place)  # noqa: PTH112  # a plain string from the environment
+    context = ssl.create_default_context(cafile=None if is_folder else place, capath=place if is_folder else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

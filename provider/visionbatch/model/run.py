@@ -40,6 +40,7 @@ class RunRecord:
     :param crc32c: CRC-32C of that prefix, which tells a later try whether the source still is the same.
     :param deadline: Unix seconds by which the batch has to end; ``None`` is never.
     :param outcome: last word about the batch once it ended.
+    :param token: part of the batch's label that no other run has, by which it can be found again.
     """
 
     service: str
@@ -54,6 +55,7 @@ class RunRecord:
     deadline: float | None = None
     outcome: str = ""
     place: str = ""
+    token: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The stored form, JSON primitives only."""
@@ -83,12 +85,23 @@ class RunRecord:
             raise UnreadableRecord("the run record is not a JSON object with a schema number")
         if value["schema"] > SCHEMA:
             raise UnreadableRecord(f"the run record has schema {value['schema']}, this version reads up to {SCHEMA}")
-        known = {f.name for f in dataclasses.fields(cls)}
-        fields = {key: item for key, item in value.items() if key in known}
+        fields = {key: item for key, item in value.items() if key in _KINDS}
+        for key, item in fields.items():
+            if isinstance(item, bool) or not isinstance(item, _KINDS[key]):
+                raise UnreadableRecord(f"the run record's {key} is {type(item).__name__}")
         try:
             return cls(**{**fields, "stage": Stage(fields["stage"])})
         except (KeyError, TypeError, ValueError) as error:
             raise UnreadableRecord(f"the run record lacks or garbles a field: {error}") from error
+
+
+_TEXTS = ("service", "fingerprint", "stage", "ref", "outcome", "place", "token")
+_NUMBERS = ("generation", "total", "sent", "checked", "crc32c")
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(_TEXTS, (str,)),
+    **dict.fromkeys(_NUMBERS, (int,)),
+    "deadline": (int, float, type(None)),
+}
 
 
 class RunStore(Protocol):

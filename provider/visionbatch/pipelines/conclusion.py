@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from typing import Any
 
 from visionbatch.deepomatic.api import SERVICE
 from visionbatch.deepomatic.error_report import ReportSummary, summarise
+from visionbatch.errors import VisionBatchError
 from visionbatch.flow.judge import Verdict, judge
 from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import OnPartial
@@ -27,10 +29,9 @@ def concluded(
 
     :param snapshot: the batch's last state.
     """
-    summary, location = _error_report(site, submitted.batch_id, sink)
-    counts = snapshot.counts or _counts_from(summary, submitted)
+    summary, errors = _error_report(site, submitted.batch_id, sink)
+    counts = _counts(snapshot.counts, summary, submitted)
     verdict = judge(dataclasses.replace(snapshot, counts=counts), on_partial)
-    errors = {"lines": summary.lines, "by_code": dict(summary.by_code), "location": location} if summary else {}
     manifest = dataclasses.replace(
         submitted.manifest(site.api.console_url(submitted.batch_id)),
         outcome=verdict.outcome.value,
@@ -41,22 +42,31 @@ def concluded(
     return manifest, verdict
 
 
-def _error_report(site: Deepomatic, batch_id: str, sink: Sink | None) -> tuple[ReportSummary | None, str]:
-    response = site.errors(batch_id)
+def _error_report(site: Deepomatic, batch_id: str, sink: Sink | None) -> tuple[ReportSummary | None, dict[str, Any]]:
+    """The report in numbers, and what the manifest says of it; a report that cannot be had spoils no finished batch."""
+    try:
+        response = site.errors(batch_id)
+    except VisionBatchError as error:
+        log.warning("%s batch %s: the error report cannot be fetched: %s", SERVICE, batch_id, error.what)
+        return None, {"unavailable": error.what}
     if response is None:
         log.info("%s batch %s: the site gives no error report by API", SERVICE, batch_id)
-        return None, ""
+        return None, {}
     kind = response.headers.get("content-type", "")
     summary = summarise(response.body, kind)
     for line in summary.examples:
         log.warning("%s batch %s: %s", SERVICE, batch_id, line)
-    suffix = "csv" if "csv" in kind else "json"
-    return summary, sink.write(f"{batch_id}.errors.{suffix}", response.body) if sink else ""
+    name = f"{batch_id}.errors.{'csv' if 'csv' in kind else 'json'}"
+    location = sink.write(name, response.body) if sink else ""
+    return summary, {"lines": summary.lines, "by_code": dict(summary.by_code), "location": location}
 
 
-def _counts_from(summary: ReportSummary | None, submitted: Submitted) -> Counts | None:
-    """Counts for a service that gives none: the report names the work orders that failed."""
-    total = submitted.archive.get("work_orders")
+def _counts(told: Counts | None, summary: ReportSummary | None, submitted: Submitted) -> Counts | None:
+    """What the service counts, corrected by the report where that names more failures; the report's alone without."""
+    total = told.total if told is not None else submitted.archive.get("work_orders")
     if summary is None or not isinstance(total, int):
-        return None
-    return Counts(total, max(total - summary.work_orders, 0), summary.work_orders)
+        return told
+    failed = min(summary.work_orders + (summary.unplaced > 0), max(total, 1))
+    if told is not None and told.failed >= failed:
+        return told
+    return Counts(total, max(total - failed, 0), failed)

@@ -47,6 +47,7 @@ def decide(
     policies: Policies,
     remote: Snapshot | None,
     *,
+    takes_data: bool = False,
     place: str = "",
     cleared: bool = False,
 ) -> Decision:
@@ -54,6 +55,7 @@ def decide(
 
     :param record: what the last try left.
     :param fingerprint: identity of the input now.
+    :param takes_data: whether the remote batch has an open upload session.
     :param place: where the input lies. Another input at another place is not this run's: a mapped task inherits such a
         record when its items were put in another order, and then its remote batch is left alone. The same input at
         another place is a copy, and another input at the same place has changed.
@@ -70,12 +72,14 @@ def decide(
         return Decision(Action.REPLACE, record.generation + 1, reason)
     if record.stage is Stage.INTENT:
         return Decision(Action.SEEK, record.generation, "the last try ended before it knew of a batch")
-    return _by_remote(record, policies, remote)
+    return _by_remote(record, policies, remote, takes_data=takes_data)
 
 
 def _reason_to_replace(record: RunRecord, fingerprint: str, policies: Policies, *, cleared: bool) -> str:
     """Why the policies want another remote batch, whatever became of this one; empty when they do not."""
     if record.fingerprint != fingerprint:
+        if record.stage is Stage.ENDED:
+            return "the last batch has ended, and this is another input"
         if policies.on_input_change is OnInputChange.FAIL:
             raise InputChanged("the input is not the one this run began with", ref=record.ref)
         return "the input has changed"
@@ -88,11 +92,14 @@ def _reason_to_replace(record: RunRecord, fingerprint: str, policies: Policies, 
     return ""
 
 
-def _by_remote(record: RunRecord, policies: Policies, remote: Snapshot | None) -> Decision:
+def _by_remote(record: RunRecord, policies: Policies, remote: Snapshot | None, *, takes_data: bool) -> Decision:
     if remote is None:
         return Decision(Action.REPLACE, record.generation + 1, f"batch {record.ref} is gone")
-    if remote.phase is Phase.AWAITING_DATA:
-        return Decision(Action.RESUME, record.generation, "the batch still waits for its archive")
+    # Once the server has said that the archive is whole, a state that lags behind is no reason to send it again; and
+    # before that, a word nobody knows is no proof that it arrived.
+    unsent = record.stage is Stage.CREATED
+    if unsent and (remote.phase is Phase.AWAITING_DATA or (remote.phase is Phase.UNKNOWN and takes_data)):
+        return Decision(Action.RESUME, record.generation, f"the batch still waits for its archive: {remote}")
     verdict = judge(remote, policies.on_partial)
     if verdict.outcome is Outcome.WAIT:
         return Decision(Action.ADOPT, record.generation, f"the batch is {remote}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from visionbatch.config import TransferSettings
 from visionbatch.deepomatic.api import SERVICE, Batch, DeepomaticApi
 from visionbatch.deepomatic.check_settings import CheckSettings
 from visionbatch.deepomatic.settings import DeepomaticSettings
-from visionbatch.errors import UploadCancelled, VisionBatchError
+from visionbatch.errors import ConfigError, UploadCancelled, VisionBatchError
 from visionbatch.flow.effects import Flow, Response
 from visionbatch.flow.retry import RetryPolicy
 from visionbatch.flow.watch import Pace, watch
@@ -23,17 +24,24 @@ from visionbatch.io.control_sync import ControlPlane
 from visionbatch.io.drive import drive
 from visionbatch.io.wire import Wire, WireLimits
 from visionbatch.model.secret import Secret, SecretUrl
-from visionbatch.model.snapshot import Snapshot
+from visionbatch.model.snapshot import Phase, Snapshot
 from visionbatch.pipelines.inputs import Checked, opened
 from visionbatch.pipelines.site import Site
 from visionbatch.transfer.source import Source
 from visionbatch.transfer.upload import Checkpoint, Progress, Upload, Uploaded
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 
 def token_header(key: Secret) -> dict[str, Secret]:
-    """The header that authenticates at a site (Deepomatic's API pages)."""
+    """The header that authenticates at a site (Deepomatic's API pages).
+
+    :raises ConfigError: for a key that no header can carry, such as one pasted with a line break.
+    """
+    if not key.reveal().isascii() or not key.reveal().isprintable() or " " in key.reveal():
+        raise ConfigError("the API key has characters that no key has; was it pasted with a line break?")
     return {"Authorization": Secret(f"Token {key.reveal()}")}
 
 
@@ -126,10 +134,14 @@ class Deepomatic(Closable):
         *,
         batch_id: str = "",
         resume: Checkpoint | None = None,
+        deadline: float | None = None,
         progress: Progress | None = None,
         checkpoint: Callable[[Checkpoint], None] | None = None,
     ) -> Uploaded:
-        """Send an archive over a session; see `visionbatch.transfer.upload.Upload`."""
+        """Send an archive over a session; see `visionbatch.transfer.upload.Upload`.
+
+        :param deadline: Unix seconds, should that come before the transfer settings' own.
+        """
         transfer = self.tuning.transfer
         limits = WireLimits(
             transfer.connect_timeout_s,
@@ -146,6 +158,7 @@ class Deepomatic(Closable):
                     clock=self.clock,
                     settings=transfer,
                     resume=resume,
+                    deadline=deadline,
                     progress=progress,
                     checkpoint=checkpoint,
                 ).run()
@@ -153,19 +166,22 @@ class Deepomatic(Closable):
             error.about(SERVICE, batch_id)
             raise
 
-    def upload_to(self, batch_id: str, source: Source, *, progress: Progress | None = None) -> Uploaded:
+    def upload_to(self, batch_id: str, source: Source, *, progress: Progress | None = None) -> Uploaded | None:
         """Send an archive to a batch that exists, such as one made in the web interface, going on where it stopped.
 
-        :raises UploadCancelled: when the batch has no session any more: it is complete, or was deleted.
+        A batch that has an archive already gets nothing, and ``None`` is given.
+
+        :raises UploadCancelled: when the batch has ended badly and takes none any more.
         """
         batch = self.get(batch_id)
-        if batch.upload_url is None:
-            raise UploadCancelled(
-                f"the batch takes no archive any more, it is {batch.snapshot}",
-                service=SERVICE,
-                ref=batch_id,
-            )
-        return self.upload(source, batch.upload_url, batch_id=batch_id, resume=Checkpoint(), progress=progress)
+        if batch.upload_url is not None:
+            resume = Checkpoint()
+            return self.upload(source, batch.upload_url, batch_id=batch_id, resume=resume, progress=progress)
+        if batch.snapshot.phase in (Phase.FAILED, Phase.CANCELLED, Phase.AWAITING_DATA):
+            what = f"the batch takes no archive, it is {batch.snapshot}"
+            raise UploadCancelled(what, service=SERVICE, ref=batch_id)
+        log.info("%s batch %s has an archive already: %s", SERVICE, batch_id, batch.snapshot)
+        return None
 
     def errors(self, batch_id: str) -> Response | None:
         """The error report, untouched; see `DeepomaticApi.error_report`."""

@@ -6,46 +6,38 @@ there. ``conclude`` is called by whoever waited, or waits.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 from visionbatch.deepomatic.api import SERVICE, Batch
-from visionbatch.errors import (
-    Corrupted,
-    DeadlinePassed,
-    InputChanged,
-    NotFound,
-    SessionLost,
-    TransportError,
-    UploadStalled,
-    VisionBatchError,
-)
+from visionbatch.deepomatic.check_settings import CheckSettings
+from visionbatch.errors import DeadlinePassed, InputMissing, NotFound, UploadStalled, VisionBatchError
 from visionbatch.flow.effects import Pause
 from visionbatch.flow.judge import Outcome
 from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import OnTimeout, Policies
 from visionbatch.model.run import RunRecord, RunStore, Stage
-from visionbatch.model.secret import SecretUrl
 from visionbatch.model.snapshot import Phase, Snapshot
 from visionbatch.pipelines.conclusion import concluded
 from visionbatch.pipelines.decide import Action, Decision, decide
 from visionbatch.pipelines.deepomatic import Deepomatic
 from visionbatch.pipelines.inputs import Checked
+from visionbatch.pipelines.journal import Journal
 from visionbatch.pipelines.manifest import Manifest
+from visionbatch.pipelines.sending import Sender
 from visionbatch.pipelines.submitted import Submitted
 from visionbatch.transfer.source import Source
-from visionbatch.transfer.upload import Checkpoint, Progress
+from visionbatch.transfer.upload import Progress
 
 log = logging.getLogger(__name__)
 
-SESSIONS = 3
-"""Sessions tried for one batch: a second one is ordinary (the first expired), a fourth would mean a fault of ours."""
-
-SETTLING = (1.0, 2.0, 4.0, 8.0)
-"""Seconds between the looks that find out whether a session was lost because it had finished."""
+CONFIRM_S = 1.0
+"""Seconds before a bad state is looked at again: a service that fails over may show an old one for a moment."""
 
 
 class DeepomaticRun:
@@ -54,6 +46,7 @@ class DeepomaticRun:
     :param site: whose batch it is.
     :param store: where the record is kept.
     :param created: called with the batch's id as soon as there is one, before the first byte is sent.
+    :param decided: called with what a try is going to do, before it does anything.
     """
 
     def __init__(
@@ -64,19 +57,45 @@ class DeepomaticRun:
         *,
         progress: Progress | None = None,
         created: Callable[[str], None] | None = None,
+        decided: Callable[[Decision], None] | None = None,
     ) -> None:
         self._site = site
-        self._store = store
+        self._journal = Journal(store, RunRecord(SERVICE, ""))
+        self._sender = Sender(site, self._journal, progress)
         self._policies = policies or Policies()
-        self._progress = progress
         self._created = created
-        self._record = RunRecord(SERVICE, "")
-        self._replaced = False
+        self._decided = decided
 
     @property
     def batch_id(self) -> str:
         """The batch this run works on now; empty before there is one."""
-        return self._record.ref
+        return self._journal.record.ref
+
+    def submit_place(
+        self,
+        place: str | Path,
+        *,
+        check: CheckSettings | None = None,
+        filesystem: Any = None,
+        label: str = "",
+        deadline: float | None = None,
+        cleared: bool = False,
+    ) -> Submitted:
+        """Check a folder or zip and `submit` it; a batch that has its archive already does not need the source again.
+
+        :raises InputMissing: when the source is not there and no earlier try has sent it.
+        """
+        try:
+            with self._site.check(place, check, filesystem) as checked:
+                log.info("%s", checked.report.summary())
+                return self.submit(checked, label=label, deadline=deadline, cleared=cleared)
+        except InputMissing as missing:
+            adopted = self._adopted_without_source()
+            if adopted is None:
+                self._tell_how_far(missing)
+                raise
+            log.warning("%s; going on with batch %s, which has its archive", missing.what, adopted.batch_id)
+            return adopted
 
     def submit(
         self, checked: Checked, *, label: str = "", deadline: float | None = None, cleared: bool = False
@@ -91,27 +110,31 @@ class DeepomaticRun:
         :raises VisionBatchError: anything the service or the network does; the record says how to go on.
         """
         source = checked.ready()
-        fingerprint = checked.report.fingerprint
-        place = checked.report.location
-        decision = self._decide(fingerprint, place, cleared=cleared)
+        report = checked.report
+        decision = self._decide(report.fingerprint, report.location, cleared=cleared)
         log.info("%s: generation %s: %s (%s)", SERVICE, decision.generation, decision.action, decision.reason)
-        self._update(
-            fingerprint=fingerprint,
+        if self._decided is not None:
+            self._decided(decision)
+        goes_on = decision.action in (Action.RESUME, Action.ADOPT, Action.TAKE)
+        earlier = self._journal.record.deadline
+        self._journal.update(
+            fingerprint=report.fingerprint,
             generation=decision.generation,
-            place=place,
+            place=report.location,
             total=source.size,
-            deadline=deadline,
+            # A retry does not get more time; a person who clears the task means it to have.
+            deadline=earlier if goes_on and earlier is not None and not cleared else deadline,
         )
-        label = label or source.name
-        if decision.action in (Action.BEGIN, Action.SEEK, Action.REPLACE):
-            self._begin(label, source, seek=decision.action is Action.SEEK)
-        elif decision.action is Action.RESUME:
+        if decision.action is Action.RESUME:
             self._announce()
-            self._send(source, label, self._site.get(self._record.ref), resumed=True)
+            self._deliver(label or source.name, source, self._site.get(self.batch_id), resumed=True)
+        elif goes_on:
+            self._announce()
         else:
-            self._announce()
-            self._update(stage=Stage.UPLOADED)
-        return Submitted(self._record, self._archive_facts(checked, source), checked.report.warnings)
+            batch = self._new_batch(label or source.name, seek=decision.action is Action.SEEK)
+            self._deliver(label or source.name, source, batch, resumed=False)
+        self._journal.update(stage=Stage.UPLOADED)
+        return Submitted(self._journal.record, self._archive_facts(checked, source), report.warnings)
 
     def conclude(
         self,
@@ -129,15 +152,15 @@ class DeepomaticRun:
         :raises DeadlinePassed: when ``end`` does; the batch is cancelled first if ``on_timeout`` says so.
         :raises JobError: for an outcome that the policies do not accept.
         """
-        self._record = submitted.record
+        self._journal.record = submitted.record
         try:
             snapshot = end()
-        except DeadlinePassed:
+        except DeadlinePassed as passed:
             if self._policies.on_timeout is OnTimeout.CANCEL:
-                self.cancel()
+                self._cancel_after(passed)
             raise
         manifest, verdict = concluded(self._site, submitted, snapshot, self._policies.on_partial, sink)
-        self._update(stage=Stage.ENDED, outcome=verdict.outcome.value)
+        self._journal.update(stage=Stage.ENDED, outcome=verdict.outcome.value)
         level = logging.INFO if verdict.outcome is Outcome.DONE else logging.WARNING
         log.log(level, "%s batch %s: %s", SERVICE, submitted.batch_id, verdict.reason)
         if sink is not None:
@@ -149,132 +172,101 @@ class DeepomaticRun:
 
     def cancel(self) -> None:
         """Delete this run's batch, if there is one."""
-        if self._record.ref:
-            self._site.delete(self._record.ref)
-            log.info("%s batch %s: cancelled", SERVICE, self._record.ref)
+        if self.batch_id:
+            self._site.delete(self.batch_id)
+            log.info("%s batch %s: cancelled", SERVICE, self.batch_id)
+
+    def _cancel_after(self, passed: DeadlinePassed) -> None:
+        """Cancel at the deadline; what goes wrong with that must not hide the deadline."""
+        try:
+            self.cancel()
+        except VisionBatchError as error:
+            passed.add_note(f"cancelling it failed too: {error}")
+            log.warning("%s batch %s is not cancelled: %s", SERVICE, self.batch_id, error)
 
     def _decide(self, fingerprint: str, place: str, *, cleared: bool) -> Decision:
-        stored = self._store.load()
-        remote = self._remote(stored.ref) if stored is not None else None
-        decision = decide(stored, fingerprint, self._policies, remote, place=place, cleared=cleared)
-        self._record = stored or self._record
-        if decision.action is Action.REPLACE and remote is not None and not remote.phase.is_terminal:
+        stored = self._journal.load()
+        remote = self._remote(stored.ref) if stored is not None and stored.ref else None
+        snapshot = remote.snapshot if remote is not None else None
+        takes_data = remote is not None and remote.upload_url is not None
+        decision = decide(
+            stored, fingerprint, self._policies, snapshot, takes_data=takes_data, place=place, cleared=cleared
+        )
+        if decision.action is Action.REPLACE and snapshot is not None and not snapshot.phase.is_terminal:
             self.cancel()
         if decision.action in (Action.BEGIN, Action.REPLACE):
-            self._record = RunRecord(SERVICE, fingerprint, decision.generation)
+            self._journal.record = RunRecord(SERVICE, fingerprint, decision.generation)
         return decision
 
-    def _remote(self, batch_id: str) -> Snapshot | None:
-        if not batch_id:
-            return None
+    def _remote(self, batch_id: str) -> Batch | None:
+        """The remote batch; a state that would have it replaced is looked at twice."""
+        batch = self._get(batch_id)
+        if batch is None or batch.snapshot.phase in (Phase.FAILED, Phase.CANCELLED):
+            self._site.clock.pause(Pause(CONFIRM_S, CONFIRM_S))
+            batch = self._get(batch_id)
+        return batch
+
+    def _get(self, batch_id: str) -> Batch | None:
         try:
-            return self._site.get(batch_id).snapshot
+            return self._site.get(batch_id)
         except NotFound:
             return None
 
-    def _begin(self, label: str, source: Source, *, seek: bool = False) -> None:
-        """Make a batch and send the archive to it; the intent is on record before, the id before the first byte."""
-        mark = f"{label}.{self._record.fingerprint[:8]}.{self._record.generation}"
-        batch = self._site.perform(self._site.api.find(mark)) if seek else None
-        self._update(stage=Stage.INTENT)
-        batch = batch or self._site.create(mark)
-        self._update(stage=Stage.CREATED, ref=batch.batch_id, sent=0, checked=0, crc32c=0)
+    def _adopted_without_source(self) -> Submitted | None:
+        record = self._journal.load()
+        if record is None or record.stage not in (Stage.UPLOADED, Stage.ENDED) or self._get(record.ref) is None:
+            return None
         self._announce()
-        self._send(source, label, batch, resumed=False)
+        return Submitted(record, {"size": record.total, "fingerprint": record.fingerprint})
 
-    def _announce(self) -> None:
-        log.info("%s batch %s", SERVICE, self._record.ref)
-        if self._created is not None:
-            self._created(self._record.ref)
+    def _tell_how_far(self, missing: InputMissing) -> None:
+        """Add to a source that is not here what an earlier try, elsewhere, had sent of it."""
+        record = self._journal.record
+        if record.ref:
+            missing.about(SERVICE, record.ref)
+            missing.what += f"; {record.sent} of {record.total} bytes have been sent from elsewhere"
 
-    def _send(self, source: Source, label: str, batch: Batch, *, resumed: bool) -> None:
-        """Send the archive over the batch's session, or over the one that takes a lost session's place."""
-        url = batch.upload_url
-        for _ in range(SESSIONS):
-            if url is None:
-                self._without_session(source, label, batch)
-                return
-            resume = Checkpoint(self._record.sent, self._record.checked, self._record.crc32c) if resumed else None
-            try:
-                self._upload(source, url, resume)
-            except SessionLost as lost:
-                log.warning("%s", lost)
-                batch = self._after_loss(lost)
-                # The same address again is the same dead session.
-                url, resumed = (None if batch.upload_url == url else batch.upload_url), False
-            else:
-                self._update(stage=Stage.UPLOADED, sent=source.size)
-                return
-        raise UploadStalled(
-            f"{SESSIONS} sessions were lost one after the other",
-            service=SERVICE,
-            ref=self._record.ref,
-            total=source.size,
-        )
-
-    def _upload(self, source: Source, url: SecretUrl, resume: Checkpoint | None) -> None:
-        try:
-            self._site.upload(
-                source,
-                url,
-                batch_id=self._record.ref,
-                resume=resume,
-                progress=self._progress,
-                checkpoint=self._save_checkpoint,
-            )
-        except (Corrupted, InputChanged):
-            # What the batch holds must not be processed, or taken for a part of something better.
-            with suppress(VisionBatchError):
-                self.cancel()
-            raise
-
-    def _after_loss(self, lost: SessionLost) -> Batch:
-        """Ask the control plane what a lost session means; after the last byte, give it time to show."""
-        batch = self._site.get(self._record.ref)
-        for seconds in SETTLING if lost.all_sent else ():
-            if batch.snapshot.phase is not Phase.AWAITING_DATA:
-                break
-            self._site.clock.pause(Pause(seconds, seconds))
-            batch = self._site.get(self._record.ref)
+    def _new_batch(self, label: str, *, seek: bool = False) -> Batch:
+        """Make a batch; the intent, with the mark that finds it again, is on record before."""
+        record = self._journal.record
+        token = record.token if seek and record.token else secrets.token_hex(4)
+        mark = f"{label}.{token}"
+        found = self._site.perform(self._site.api.find(mark)) if seek else None
+        self._journal.update(stage=Stage.INTENT, token=token)
+        batch = found or self._site.create(mark)
+        self._journal.update(stage=Stage.CREATED, ref=batch.batch_id, sent=0, checked=0, crc32c=0)
+        self._announce()
         return batch
 
-    def _without_session(self, source: Source, label: str, batch: Batch) -> None:
-        """The batch takes nothing more: it is complete, or it can only be replaced, which is done once in a try."""
-        if batch.snapshot.phase is not Phase.AWAITING_DATA:
-            self._update(stage=Stage.UPLOADED)
+    def _announce(self) -> None:
+        log.info("%s batch %s", SERVICE, self.batch_id)
+        if self._created is not None:
+            self._created(self.batch_id)
+
+    def _deliver(self, label: str, source: Source, batch: Batch, *, resumed: bool) -> None:
+        """Send the archive; a batch that waits for it without giving a session is replaced, once in a try."""
+        if self._sender.send(source, batch, resumed=resumed):
             return
-        if self._replaced:
+        log.warning("%s batch %s gives no session; making the next generation", SERVICE, self.batch_id)
+        with suppress(VisionBatchError):
+            self.cancel()
+        old = self._journal.record
+        self._journal.record = RunRecord(
+            SERVICE, old.fingerprint, old.generation + 1, total=old.total, deadline=old.deadline, place=old.place
+        )
+        if not self._sender.send(source, self._new_batch(label), resumed=False):
             raise UploadStalled(
                 "the batch waits for its archive but gives no session, and so did the one before",
                 service=SERVICE,
-                ref=self._record.ref,
+                ref=self.batch_id,
                 total=source.size,
             )
-        log.warning("%s batch %s gives no session; making the next generation", SERVICE, self._record.ref)
-        self._replaced = True
-        self.cancel()
-        self._record = RunRecord(
-            SERVICE, self._record.fingerprint, self._record.generation + 1, deadline=self._record.deadline
-        )
-        self._update(total=source.size)
-        self._begin(label, source)
-
-    def _save_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Record how far the upload is; losing a checkpoint costs a later try some reading, and no more."""
-        try:
-            self._update(sent=checkpoint.sent, checked=checkpoint.checked, crc32c=checkpoint.crc32c)
-        except TransportError as error:
-            log.warning("the checkpoint at %d bytes is not saved: %s", checkpoint.sent, error.what)
-
-    def _update(self, **changes: object) -> None:
-        self._record = dataclasses.replace(self._record, **changes)  # type: ignore[arg-type]  # names are checked at run time
-        self._store.save(self._record)
 
     def _archive_facts(self, checked: Checked, source: Source) -> dict[str, int | str]:
-        whole = self._record.checked == source.size
+        record = self._journal.record
         return {
             "size": source.size,
-            "crc32c": f"{self._record.crc32c:08x}" if whole else "",
+            "crc32c": f"{record.crc32c:08x}" if record.checked == source.size else "",
             "fingerprint": checked.report.fingerprint,
             "work_orders": checked.report.work_orders,
             "files": checked.report.files,

@@ -36,7 +36,7 @@ class Report:
     :param files: their files.
     :param bytes: bytes of those files.
     :param by_rule: findings by rule, all of them.
-    :param findings: the first `FINDINGS_KEPT` of them.
+    :param findings: the first of them, `FINDINGS_KEPT` at most.
     :param fingerprint: identity of the input, see `visionbatch.transfer.plan.Plan.fingerprint`; empty with errors.
     """
 
@@ -55,7 +55,9 @@ class Report:
         self.errors += finding.severity is Severity.ERROR
         self.warnings += finding.severity is Severity.WARNING
         self.by_rule[finding.rule] += 1
-        if len(self.findings) < FINDINGS_KEPT:
+        # Warnings take half of the room, or a thousand of them would leave a refusal without a reason.
+        room = FINDINGS_KEPT if finding.severity is Severity.ERROR else FINDINGS_KEPT // 2
+        if len(self.findings) < room:
             self.findings.append(finding)
 
     def require(self) -> None:

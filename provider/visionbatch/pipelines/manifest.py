@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,11 +38,15 @@ class Manifest:
     schema: int = 1
 
     def to_json(self) -> dict[str, Any]:
-        """JSON primitives only, below `MANIFEST_BYTES`."""
+        """JSON primitives only, below `MANIFEST_BYTES`: codes are left out, rarest first, until it fits."""
         value = dataclasses.asdict(self)
-        by_code = self.errors.get("by_code")
-        if by_code and len(by_code) > CODES_SHOWN:
-            most = sorted(by_code.items(), key=lambda pair: -pair[1])
-            value["errors"]["by_code"] = dict(most[:CODES_SHOWN])
-            value["errors"]["codes_left_out"] = len(most) - CODES_SHOWN
+        codes = sorted(self.errors.get("by_code", {}).items(), key=lambda pair: -pair[1])
+        kept = min(len(codes), CODES_SHOWN)
+        while codes:
+            value["errors"]["by_code"] = dict(codes[:kept])
+            if kept < len(codes):
+                value["errors"]["codes_left_out"] = len(codes) - kept
+            if not kept or len(json.dumps(value).encode()) < MANIFEST_BYTES:
+                break
+            kept -= 1
         return value

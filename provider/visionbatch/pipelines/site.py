@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from visionbatch.flow.effects import Flow
+from visionbatch.flow.listing import Enough
 from visionbatch.flow.watch import Roster
 from visionbatch.io.control import AsyncCredentials, Origin
+from visionbatch.model.listed import Listed
 from visionbatch.model.snapshot import Snapshot
 
 
@@ -25,6 +27,12 @@ class Watched(Protocol):
         """One look at everything on the roster, asked for together.
 
         :raises BulkUnsupported: when the service has no way to ask for many.
+        """
+
+    def newest(self, enough: Enough) -> Flow[tuple[Listed, ...]]:
+        """The list of batches or jobs, newest first, until that is enough.
+
+        :raises BulkUnsupported: when the service has none.
         """
 
     def cancel(self, ref: str) -> Flow[None]:

@@ -16,7 +16,8 @@ ready      fewer than       unsure                                  a stale answ
            ever before
 unsure     fewer than       raise `SessionLost`                     the server lost bytes it had acknowledged
            ever before
-any        more than sent   raise `Corrupted`                       going on would skip bytes
+any        more than sent   raise `Corrupted`                       going on would skip bytes; on a resumed session
+                                                                    an earlier process may have sent them
 any        doubtful         unsure                                  5xx, 408, 429, gap, garbled end, no answer
 any        lost             raise `SessionLost`                     404, 410
 any        cancelled        raise `UploadCancelled`                 499
@@ -215,6 +216,9 @@ class ResumableUpload:
         # A session used before may hold anything: nobody here knows what was sent to it.
         self._sent_to = total if resumed else 0
         self._first_look = resumed
+        # The process that used it before may not know yet that it has been replaced, and send a little more. Its bytes
+        # are the same bytes; the checksum of the whole has the last word.
+        self._shared = resumed
 
     @property
     def done(self) -> bool:
@@ -303,9 +307,9 @@ class ResumableUpload:
         count = reply.persisted
         if count is None:
             self._doubt(f"the session answered with the range {excerpt(reply.headers['range'].encode())}")
-        elif count > self._sent_to or count > self.total:
+        elif count > (self.total if self._shared else self._sent_to):
             raise Corrupted(
-                f"the server acknowledges {count} bytes where {self._sent_to} were sent",
+                f"the server acknowledges {count} bytes where {self._sent_to} of {self.total} were sent",
                 persisted=self.best,
                 total=self.total,
             )
@@ -322,6 +326,7 @@ class ResumableUpload:
             # Now it is known what an earlier process had achieved, and that it had not finished. An answer without
             # a range would not show that: it may have been left out.
             self._sent_to, self._first_look = max(count, step.stop if isinstance(step, Put) else 0), False
+        self._sent_to = max(self._sent_to, count)
         advanced = count > self.best
         self.standing = Standing.READY
         self.offset = self.best = count

@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from visionbatch.config import TransferSettings
-from visionbatch.errors import Corrupted, InputChanged, InvalidInput, TlsRefused, TransportError, UploadStalled
+from visionbatch.errors import (
+    Corrupted,
+    InputChanged,
+    InvalidInput,
+    SourceUnreadable,
+    TlsRefused,
+    TransportError,
+    UploadStalled,
+)
 from visionbatch.flow.retry import RetryPolicy, retry_after_seconds
 from visionbatch.io.clock import Clock
 from visionbatch.io.wire import Wire
@@ -60,6 +68,7 @@ class Upload:
     """One archive on its way over one session.
 
     :param resume: go on with a session that was used before, from what is known of it.
+    :param deadline: Unix seconds, should that come before ``settings.deadline_s`` has passed.
     :param checkpoint: called at most every ``settings.checkpoint_s`` seconds, and when the archive has arrived.
     """
 
@@ -72,6 +81,7 @@ class Upload:
         clock: Clock,
         settings: TransferSettings,
         resume: Checkpoint | None = None,
+        deadline: float | None = None,
         progress: Progress | None = None,
         checkpoint: Callable[[Checkpoint], None] | None = None,
     ) -> None:
@@ -91,7 +101,9 @@ class Upload:
             resumed=resume is not None,
         )
         self._checksum = PrefixChecksum()
-        self._began = self._saved = clock.now()
+        self._saved = now = clock.now()
+        own_deadline = now + settings.deadline_s
+        self._deadline = own_deadline if deadline is None else min(own_deadline, deadline)
         self._position = 0
         self._sent_bytes = 0
         self._requests = 0
@@ -143,7 +155,7 @@ class Upload:
             log.warning("upload: %s; asking where it stands", error.what)
             self._state.broke(error.what)
             return None
-        reply = Reply(answer.status, answer.headers, answer.body)
+        reply = Reply(answer.status, answer.headers, self._url.scrub(answer.body))
         failures = self._state.failures
         self._state.answered(step, reply)
         if self._state.failures > failures:
@@ -153,10 +165,23 @@ class Upload:
 
     def _blocks(self, step: Put) -> Iterator[memoryview]:
         position = step.start
-        for block in self._source.blocks(step.start, step.stop, self._settings.block_bytes):
+        for block in self._read(step.start, step.stop):
             self._checksum.update(position, block)
             position += len(block)
             self._within_deadline()
+            yield block
+
+    def _read(self, start: int, stop: int) -> Iterator[memoryview]:
+        """The source's blocks; its own faults must not be taken for the network's."""
+        blocks = self._source.blocks(start, stop, self._settings.block_bytes)
+        while True:
+            try:
+                block = next(blocks)
+            except StopIteration:
+                return
+            except OSError as error:
+                reason = error.strerror or type(error).__name__
+                raise SourceUnreadable(f"{self._source.name} cannot be read: {reason}") from error
             yield block
 
     def _left(self, count: int) -> None:
@@ -182,17 +207,18 @@ class Upload:
         if reply is not None:
             asked = retry_after_seconds(reply.headers.get("retry-after"), self._clock.now())
         if asked is not None and asked > self._retry.retry_after_cap_s:
-            raise self._stalled(f"the session asks to stay away for {asked:.0f} s")
+            raise self._stalled(f"the session asks to stay away for {asked:.0f} s", asked)
         self._clock.pause(self._retry.pause_after(self._state.failures, asked))
         self._within_deadline()
 
     def _within_deadline(self) -> None:
-        if self._clock.now() - self._began > self._settings.deadline_s:
-            raise self._stalled(f"the upload has not ended in {self._settings.deadline_s:.0f} s")
+        if self._clock.now() > self._deadline:
+            raise self._stalled("the upload has not ended by its deadline")
 
-    def _stalled(self, why: str) -> UploadStalled:
+    def _stalled(self, why: str, asked_s: float | None = None) -> UploadStalled:
         done, total = self._state.best, self._source.size
-        return UploadStalled(f"{why}, at {done} of {total} bytes", persisted=done, total=total)
+        what = f"{why}, at {done} of {total} bytes"
+        return UploadStalled(what, persisted=done, total=total, retry_after_s=asked_s)
 
     def _compare_with(self, earlier: Checkpoint) -> None:
         """Read the prefix that was sent before and compare it with its checksum."""
@@ -204,7 +230,7 @@ class Upload:
 
     def _read_up_to(self, position: int) -> None:
         start = self._checksum.position
-        for block in self._source.blocks(start, position, self._settings.block_bytes):
+        for block in self._read(start, position):
             self._checksum.update(start, block)
             start += len(block)
 

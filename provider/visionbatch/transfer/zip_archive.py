@@ -6,6 +6,7 @@ every machine, and an upload can go on at any of them in another process.
 
 from __future__ import annotations
 
+import errno
 import zlib
 from array import array
 from bisect import bisect_right
@@ -29,6 +30,9 @@ in front of its bytes. Data descriptors would spare the second pass, but some re
 
 _UNKNOWN = -1
 
+_PASSING = frozenset({errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ETIMEDOUT, errno.ENOMEM})
+"""Troubles of a disk or network drive that say nothing about the file."""
+
 
 class ZipArchive:
     """The archive of a plan, as a `visionbatch.transfer.source.Source`.
@@ -42,6 +46,8 @@ class ZipArchive:
         self._open = open_member
         self._starts = array("Q")
         self._crcs = array("q", [_UNKNOWN]) * len(plan)
+        # Of the large member that was read last: which, up to where, and the CRC so far.
+        self._part = (-1, 0, 0)
         position = directory_size = 0
         for path, size in plan:
             self._starts.append(position)
@@ -67,24 +73,24 @@ class ZipArchive:
         return self._plan.fingerprint
 
     def verify(self) -> None:
-        """Nothing to look at in advance: every member is compared with the plan when it is read."""
+        """Nothing to look at in advance: members are compared with plan and CRC while they are read."""
 
     def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[memoryview]:
         """See `visionbatch.transfer.source.Source.blocks`."""
-        return _packed(self._pieces(offset), stop - offset, block_bytes)
+        return _packed(self._pieces(offset, stop), stop - offset, block_bytes)
 
-    def _pieces(self, offset: int) -> Iterator[memoryview]:
-        """The archive from an offset on, in pieces of any size."""
+    def _pieces(self, offset: int, stop: int) -> Iterator[memoryview]:
+        """The archive from an offset on, in pieces of any size; a large member ends with ``stop``."""
         if offset < self._directory_start:
             first = bisect_right(self._starts, offset) - 1
-            yield from self._member(first, offset - self._starts[first])
-            for index in range(first + 1, len(self._plan)):
-                yield from self._member(index, 0)
+            for index in range(first, len(self._plan)):
+                start = self._starts[index]
+                yield from self._member(index, max(offset - start, 0), stop - start)
             offset = self._directory_start
         yield from _skipped(self._directory(), offset - self._directory_start)
 
-    def _member(self, index: int, skip: int) -> Iterator[memoryview]:
-        """Header and bytes of one member, without the first ``skip`` of them."""
+    def _member(self, index: int, skip: int, stop: int) -> Iterator[memoryview]:
+        """Header and bytes of one member, from ``skip`` on; of a large one no further than ``stop``."""
         size = self._plan.size(index)
         if size <= WHOLE_BYTES:
             content = self._whole(index)
@@ -92,7 +98,7 @@ class ZipArchive:
             return
         header = self._header(index)
         yield from _skipped([header], min(skip, len(header)))
-        yield from self._large(index, max(skip - len(header), 0))
+        yield from self._large(index, max(skip - len(header), 0), min(stop - len(header), size))
 
     def _header(self, index: int) -> bytes:
         return local_header(self._plan.path(index), self._plan.size(index), self._crc(index))
@@ -104,26 +110,50 @@ class ZipArchive:
         self._confirm(index, len(content), zlib.crc32(content))
         return content
 
-    def _large(self, index: int, start: int) -> Iterator[memoryview]:
-        """A large member's bytes; from its beginning they are compared with the CRC already sent."""
-        position, crc = start, 0
+    def _large(self, index: int, start: int, stop: int) -> Iterator[memoryview]:
+        """Part of a large member's bytes.
+
+        Its CRC has been sent before them, and a change since then must not go unnoticed when the member is spread over
+        many requests: the checksum of what was read goes on from one part to the next.
+        """
+        crc = self._crc_up_to(index, start)
+        for piece in self._read(index, start, stop):
+            start += len(piece)
+            crc = zlib.crc32(piece, crc)
+            self._part = (index, start, crc)
+            yield piece
+        if start == self._plan.size(index):
+            self._confirm(index, start, crc)
+
+    def _crc_up_to(self, index: int, position: int) -> int:
+        """CRC of a member's first bytes: remembered when reading goes on, computed after a jump."""
+        if self._part[:2] == (index, position):
+            return self._part[2]
+        crc = 0
+        for piece in self._read(index, 0, position):
+            crc = zlib.crc32(piece, crc)
+        return crc
+
+    def _read(self, index: int, start: int, stop: int) -> Iterator[memoryview]:
+        """A member's bytes between two positions.
+
+        :raises InputChanged: when it ends before the second, or has grown beyond its planned end.
+        """
+        buffer = memoryview(bytearray(min(MIB, max(stop - start, 1))))
         with self._opened(index, start) as file:
-            for piece in _read_pieces(file):
-                position += len(piece)
-                crc = zlib.crc32(piece, crc)
-                if position > self._plan.size(index):
-                    break
-                yield piece
-        self._confirm(index, position, crc if start == 0 else self._crcs[index])
+            while start < stop:
+                count = file.readinto(buffer[: stop - start])  # type: ignore[attr-defined]  # every binary reader has it
+                if not count:
+                    self._confirm(index, start, 0)
+                yield buffer[:count]
+                start += count
+            if stop == self._plan.size(index) and file.read(1):
+                self._confirm(index, stop + 1, 0)
 
     def _crc(self, index: int) -> int:
         if self._crcs[index] == _UNKNOWN:
-            position = crc = 0
-            with self._opened(index, 0) as file:
-                for piece in _read_pieces(file):
-                    position += len(piece)
-                    crc = zlib.crc32(piece, crc)
-            self._confirm(index, position, crc)
+            size = self._plan.size(index)
+            self._confirm(index, size, self._crc_up_to(index, size))
         return self._crcs[index]
 
     def _confirm(self, index: int, size: int, crc: int) -> None:
@@ -143,18 +173,14 @@ class ZipArchive:
         try:
             return self._open(path, offset)
         except OSError as error:
+            if error.errno is None or error.errno in _PASSING:
+                raise
             raise InputChanged(f"{path} can no longer be read: {error.strerror or error}") from error
 
     def _directory(self) -> Iterator[bytes]:
         for index, (path, size) in enumerate(self._plan):
             yield central_record(path, size, self._crc(index), self._starts[index])
         yield self._end
-
-
-def _read_pieces(file: BinaryIO) -> Iterator[memoryview]:
-    buffer = memoryview(bytearray(MIB))
-    while count := file.readinto(buffer):  # type: ignore[attr-defined]  # every binary reader has it
-        yield buffer[:count]
 
 
 def _skipped(pieces: Iterable[bytes], skip: int) -> Iterator[memoryview]:

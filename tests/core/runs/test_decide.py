@@ -70,12 +70,28 @@ def test_a_try_does_what_the_table_says(
 
 
 @pytest.mark.parametrize("cleared", [False, True])
-@pytest.mark.parametrize("stage", Stage)
+@pytest.mark.parametrize("stage", [Stage.INTENT, Stage.CREATED, Stage.UPLOADED])
 def test_another_input_is_refused_by_default_and_names_the_batch(stage: Stage, cleared: bool) -> None:
     stored = record(stage, fingerprint="other")
     with pytest.raises(InputChanged) as caught:
         decide(stored, HERE, Policies(), look(Phase.RUNNING), cleared=cleared)
     assert caught.value.ref == stored.ref
+
+
+def test_another_input_after_the_end_is_the_next_generation() -> None:
+    stored = record(Stage.ENDED, fingerprint="other")
+    decision = decide(stored, HERE, Policies(), look(Phase.SUCCEEDED))
+    assert (decision.action, decision.generation) == (Action.REPLACE, stored.generation + 1)
+
+
+def test_an_archive_that_arrived_is_not_sent_again_while_the_state_lags() -> None:
+    assert decide(record(Stage.UPLOADED), HERE, Policies(), look(Phase.AWAITING_DATA)).action is Action.ADOPT
+
+
+def test_a_word_nobody_knows_is_no_proof_that_an_archive_arrived() -> None:
+    stored, strange = record(Stage.CREATED), look(Phase.UNKNOWN)
+    assert decide(stored, HERE, Policies(), strange, takes_data=True).action is Action.RESUME
+    assert decide(stored, HERE, Policies(), strange, takes_data=False).action is Action.ADOPT
 
 
 @pytest.mark.parametrize(

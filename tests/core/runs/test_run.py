@@ -218,7 +218,8 @@ def test_the_label_carries_a_mark_by_which_the_batch_is_found_again(site: Any, o
 
     batch = tenant.batches.get(submitted.batch_id)
     assert batch is not None
-    assert batch.filename == f"orders.{submitted.record.fingerprint[:8]}.1"
+    assert batch.filename == f"orders.{submitted.record.token}"
+    assert len(submitted.record.token) == 8
 
 
 PARTIAL = {"WO_2": "too dark"}

@@ -229,8 +229,17 @@ def test_a_count_that_went_back_is_asked_about_once_more_and_then_is_a_lost_sess
 def test_more_bytes_than_were_sent_are_never_skipped() -> None:
     upload = upload_of(sent=4)
     upload.sending(8)
-    with pytest.raises(Corrupted, match="acknowledges 9 bytes where 8 were sent"):
+    with pytest.raises(Corrupted, match="acknowledges 9 bytes where 8 of 12 were sent"):
         upload.answered(Put(4, 8, 12), range_to(9))
+
+
+def test_on_a_resumed_session_an_earlier_process_may_send_a_little_more() -> None:
+    upload = ResumableUpload(12, chunk_bytes=4, attempts=3, resumed=True)
+    upload.answered(Probe(12), range_to(4))
+    upload.sending(8)
+    upload.answered(Put(4, 8, 12), range_to(12))
+
+    assert upload.next_step() == Probe(12)
 
 
 @pytest.mark.parametrize("value", ["bytes=5-9", "bytes 0-9", "bytes=0--1", "0-9", "bytes=0-" + "9" * 40, "", "é"])

@@ -18,7 +18,7 @@ from support.runs import run_through
 from support.silence import Silence
 from visionbatch.config import AllowedHosts
 from visionbatch.errors import ConfigError, TlsRefused, UnsafeUrl
-from visionbatch.io.network import ca_file, proxy_for
+from visionbatch.io.network import ca_place, proxy_for
 
 
 @pytest.fixture(scope="module")
@@ -156,12 +156,12 @@ def test_a_proxy_of_another_kind_is_a_setting_error(proxy: str, monkeypatch: pyt
 def test_the_first_authority_variable_wins_and_a_missing_file_is_named(
     bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert ca_file() is None
+    assert ca_place() is None
     monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
-    assert ca_file() == str(bundle)
+    assert ca_place() == str(bundle)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file.pem")
     with pytest.raises(ConfigError, match=r"REQUESTS_CA_BUNDLE names /no/such/file\.pem"):
-        ca_file()
+        ca_place()
 
 
 def test_the_key_stays_on_the_control_plane(site: Any, orders: Path, books: Books) -> None:

@@ -235,7 +235,7 @@ def test_a_deadline_ends_the_upload_however_patient_the_budget_is(
 ) -> None:
     faults(ANY, *["return-503"] * 4)
 
-    with silence.raises(UploadStalled, match="has not ended in 10 s"):
+    with silence.raises(UploadStalled, match="has not ended by its deadline"):
         submit(site(deadline_s=10, attempts=100), orders)
 
     assert clock.elapsed < 30
@@ -405,8 +405,7 @@ def test_an_upload_by_hand_goes_on_where_the_last_one_stopped(
         client.upload_to(batch.batch_id, source)
 
         books.processed_once(archive)
-        with pytest.raises(UploadCancelled, match="takes no archive any more"):
-            client.upload_to(batch.batch_id, source)
+        assert client.upload_to(batch.batch_id, source) is None, "the batch has its archive already"
 
 
 def test_a_session_of_the_other_kind_ends_without_a_body_and_its_checksum_is_compared(

@@ -1,0 +1,135 @@
+"""Upload sessions that throw away what they take, as cheaply as a kernel can.
+
+It speaks Google's resumable protocol, makes batches as Deepomatic does, and counts. A body is dropped in the kernel and
+never copied, so that the sink is not what is measured. One thread for each connection.
+
+Run: ``python -m benchmarks.sink [--latency 0.02]``; it prints its URL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import re
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+BLOCK = 1 << 20
+RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
+
+
+@dataclass
+class Head:
+    """The head of one request."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+
+    @property
+    def length(self) -> int:
+        """Bytes of the body."""
+        return int(self.headers.get("content-length", "0"))
+
+
+class Sink:
+    """All sessions and counts.
+
+    :param latency_s: seconds before each answer.
+    """
+
+    def __init__(self, latency_s: float) -> None:
+        self._latency_s = latency_s
+        self._numbers = itertools.count(1)
+        self._persisted: dict[str, int] = {}
+        self._counts = {"requests": 0, "connections": 0, "bytes": 0}
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def serve(self) -> None:
+        """Take connections until the process is ended."""
+        while True:
+            peer, _ = self._listener.accept()
+            self._counts["connections"] += 1
+            threading.Thread(target=self._talk, args=(peer,), daemon=True).start()
+
+    def _talk(self, peer: socket.socket) -> None:
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        held = b""
+        with peer:
+            while True:
+                while b"\r\n\r\n" not in held:
+                    data = peer.recv(1 << 16)
+                    if not data:
+                        return
+                    held += data
+                text, _, held = held.partition(b"\r\n\r\n")
+                head = _parsed(text)
+                if head.headers.get("expect") == "100-continue":
+                    peer.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+                if not self._drop(peer, head.length - len(held)):
+                    return
+                held = held[head.length :]
+                peer.sendall(self._answer(head))
+
+    def _drop(self, peer: socket.socket, left: int) -> bool:
+        room = bytearray(BLOCK if left > 0 else 0)
+        while left > 0:
+            count = peer.recv_into(room, min(left, BLOCK), socket.MSG_TRUNC)
+            if not count:
+                return False
+            left -= count
+        return True
+
+    def _answer(self, head: Head) -> bytes:
+        if head.path == "/books":
+            counts, self._counts = self._counts, dict.fromkeys(self._counts, 0)
+            return _response("200 OK", json.dumps(counts))
+        self._counts["requests"] += 1
+        self._counts["bytes"] += head.length
+        time.sleep(self._latency_s)
+        if head.method == "POST":
+            number = next(self._numbers)
+            session = f"{self.url}/session/{number}"
+            made = {"batch_id": f"batch-{number}", "upload_url": session, "status": "created"}
+            return _response("201 Created" if "batches" in head.path else "200 OK", json.dumps(made), Location=session)
+        return self._stored(head)
+
+    def _stored(self, head: Head) -> bytes:
+        told = RANGE.fullmatch(head.headers.get("content-range", ""))
+        start, stop, total = (0, head.length, head.length)
+        if told is not None:
+            total = int(told[3])
+            start, stop = (int(told[1]), int(told[2]) + 1) if told[1] else (0, 0)
+        persisted = self._persisted.get(head.path, 0)
+        if start <= persisted < stop:
+            persisted = self._persisted[head.path] = stop
+        if persisted == total:
+            return _response("200 OK", json.dumps({"size": str(total)}))
+        span = {"Range": f"bytes=0-{persisted - 1}"} if persisted else {}
+        return _response("308 Resume Incomplete", "", **span)
+
+
+def _parsed(text: bytes) -> Head:
+    first, *lines = text.decode("latin-1").split("\r\n")
+    method, path, _ = first.split(" ", 2)
+    pairs = (line.partition(":") for line in lines)
+    return Head(method, path.partition("?")[0], {name.lower(): value.strip() for name, _, value in pairs})
+
+
+def _response(status: str, body: str, **headers: str) -> bytes:
+    fields = {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
+    return "\r\n".join([f"HTTP/1.1 {status}", *(f"{k}: {v}" for k, v in fields.items()), "", body]).encode()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--latency", type=float, default=0.0)
+    sink = Sink(parser.parse_args().latency)
+    sys.stdout.write(f"{sink.url}\n")
+    sys.stdout.flush()
+    sink.serve()

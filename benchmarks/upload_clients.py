@@ -1,0 +1,115 @@
+"""One upload by one method, in a process of its own: ``python -m benchmarks.upload_clients METHOD URL FILE [SCRIPT]``.
+
+Prints wall and CPU seconds of the upload alone, without the imports, and the peak of the whole process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import runpy
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.harness import memory_kib
+
+Upload = Callable[[], None]
+
+
+def visionbatch(chunk_bytes: int) -> Callable[[str, str], Upload]:
+    """Ours: a batch is made and its archive sent, as `visionbatch.Deepomatic` does it."""
+
+    def prepared(url: str, path: str) -> Upload:
+        from visionbatch import (  # noqa: PLC0415
+            Deepomatic,
+            DeepomaticSettings,
+            Secret,
+            TransferSettings,
+            Tuning,
+            token_header,
+        )
+        from visionbatch.transfer.source import FileSource  # noqa: PLC0415
+
+        def upload() -> None:
+            settings = DeepomaticSettings(url, upload_hosts=(url,))
+            tuning = Tuning(transfer=TransferSettings(chunk_bytes=chunk_bytes))
+            with (
+                Deepomatic(settings, lambda: token_header(Secret("key")), tuning=tuning) as site,
+                FileSource(path) as source,
+            ):
+                session = site.create("benchmark").upload_url
+                assert session is not None
+                site.upload(source, session)
+
+        return upload
+
+    return prepared
+
+
+def google_resumable_media(url: str, path: str) -> Upload:
+    """Google's own library, in chunks of 8 MiB and without its checksum."""
+    import requests  # noqa: PLC0415
+    from google.resumable_media.requests import ResumableUpload  # noqa: PLC0415
+
+    def upload() -> None:
+        with requests.Session() as session, Path(path).open("rb") as stream:
+            sending = ResumableUpload(f"{url}/resumable", 8 << 20, checksum=None)
+            sending.initiate(session, stream, {"name": "benchmark"}, "application/octet-stream")
+            while not sending.finished:
+                sending.transmit_next_chunk(session)
+
+    return upload
+
+
+def requests_streaming(url: str, path: str) -> Upload:
+    """One request with the file as its body; it cannot go on after a failure."""
+    import requests  # noqa: PLC0415
+
+    def upload() -> None:
+        with requests.Session() as session, Path(path).open("rb") as stream:
+            made = session.post(f"{url}/v0.2/batches", timeout=60).json()
+            session.put(made["upload_url"], data=stream, timeout=600).raise_for_status()
+
+    return upload
+
+
+def documented(url: str, path: str) -> Upload:
+    """The vendor's documented script, read where the caller says."""
+    import requests  # noqa: F401, PLC0415  # the script's import is not its upload
+
+    def upload() -> None:
+        sys.argv = [sys.argv[4], url, path]
+        os.environ["CUSTOMER_API_KEY"] = "key"
+        runpy.run_path(sys.argv[0], run_name="__main__")
+
+    return upload
+
+
+METHODS: dict[str, Callable[[str, str], Upload]] = {
+    "visionbatch": visionbatch(8 << 20),
+    "visionbatch, one request": visionbatch(0),
+    "google-resumable-media 8 MiB": google_resumable_media,
+    "requests, streaming": requests_streaming,
+    "documented script": documented,
+}
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """What a client says to its user is not measured."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
+
+
+if __name__ == "__main__":
+    upload_now = METHODS[sys.argv[1]](sys.argv[2], sys.argv[3])
+    wall, cpu = time.perf_counter(), time.process_time()
+    with silence():
+        upload_now()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    sys.stdout.write(json.dumps({"wall_s": wall, "cpu_s": cpu, "peak_mib": memory_kib(what="VmHWM") / 1024}))
