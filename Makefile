@@ -49,6 +49,8 @@ matrix: $(MATRIX:%=matrix-%)  ## The demo on the older versions of Airflow that 
 matrix-%: .venv-%/.ready
 	.venv-$*/bin/python -m tests.demo.run --home .demo/airflow-$*
 
+.PRECIOUS: .venv-%/.ready
+
 # Those versions have constraints of their own: the newest libraries do not suit all of them.
 .venv-%/.ready: pyproject.toml tests/demo/constraints-%.txt
 	test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*

@@ -283,9 +283,7 @@ def goals(cells: list[Cell], watchers: int) -> str:
     pages = -(-watchers // 100) / INTERVAL_S
     per_poll = {
         mode: [
-            more / rate
-            for more, rate in zip(extra("cpu", mode), values("requests_s", mode), strict=False)
-            if rate > 0
+            more / rate for more, rate in zip(extra("cpu", mode), values("requests_s", mode), strict=False) if rate > 0
         ]
         for mode in (SHARED, STRICT)
     }

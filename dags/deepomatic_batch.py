@@ -1,4 +1,4 @@
-"""Every night: send the day's work orders to Deepomatic, wait for the verdicts, and say what came of it.
+"""Send work orders to Deepomatic, wait for the verdicts, and say what came of them.
 
 The folder is asked for when the Dag is triggered by hand. The operator checks it, sends it as one archive, waits
 without holding a worker, and brings the error report back; a retry goes on where the last try stopped.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
-BACKSTOP_S = 300.0
+BACKSTOP_S = 900.0
 """Seconds after our deadline at which Airflow's own ends the deferral, should the triggerer be stuck."""
 
 

@@ -34,10 +34,11 @@ def main() -> int:
     parser.add_argument("--work-orders", type=Path, help="your folder of work orders; sample ones without")
     parser.add_argument("--home", type=Path, default=ROOT / ".demo", help="where everything is kept")
     arguments = parser.parse_args()
-    shutil.rmtree(arguments.home, ignore_errors=True)
-    arguments.home.mkdir(parents=True)
+    home = arguments.home.resolve()
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
     began = time.monotonic()
-    source, blurred = _source(arguments.work_orders, arguments.home)
+    source, blurred = _source(arguments.work_orders, home)
     try:
         _check(source)
     except InputError as error:
@@ -47,9 +48,9 @@ def main() -> int:
         tenant = mock.world.tenant(KEY)
         tenant.configure(error_report="json", analysis_failures={blurred: "photo too dark"} if blurred else {})
         _say(f"3. The mock of Deepomatic listens on {mock.url}; Airflow starts (some 20 to 60 s) ...")
-        with AirflowStack(arguments.home / "airflow", ROOT / "dags", connections=connections(mock.url)) as airflow:
-            manifest = _run(airflow, source, arguments.home / "reports")
-        _tell(manifest, tenant, arguments.home)
+        with AirflowStack(home / "airflow", ROOT / "dags", connections=connections(mock.url)) as airflow:
+            manifest = _run(airflow, source, home / "reports")
+        _tell(manifest, tenant, home)
     _say(f"Done in {time.monotonic() - began:.0f} s.")
     return 0
 

@@ -20,13 +20,14 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8080, help="port of Airflow's UI")
     parser.add_argument("--home", type=Path, default=ROOT / ".airflow")
     arguments = parser.parse_args()
-    folder = arguments.home / "work_orders"
+    home = arguments.home.resolve()
+    folder = home / "work_orders"
     if not folder.exists():
         make_work_orders(folder)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with MockServer(MockConfig(queued_s=5, processing_s=20)) as mock:
         mock.world.tenant(KEY).configure(error_report="json")
-        stack = AirflowStack(arguments.home, ROOT / "dags", connections=connections(mock.url), port=arguments.port)
+        stack = AirflowStack(home, ROOT / "dags", connections=connections(mock.url), port=arguments.port)
         print(f"The mock of Deepomatic listens on {mock.url}; Airflow starts ...", flush=True)
         with stack:
             print(f"Airflow:     {stack.url}  (no password)")

@@ -81,7 +81,9 @@ class DeepomaticBatchSensor(BaseSensorOperator):
 
         with self._site(grace_s=0 if self._waits_long(context) else GRACE_S) as site:
             try:
-                snapshot = site.wait(self.batch_id, deadline=site.clock.now())
+                # An end counts when a second look shows it too: after a failover the first may be an old state.
+                for _ in range(2):
+                    snapshot = site.wait(self.batch_id, deadline=site.clock.now())
             except DeadlinePassed as error:
                 self.log.info("%s", error.what)
                 return PokeReturnValue(is_done=False)

@@ -37,7 +37,7 @@ class DeepomaticBatchEventTrigger(BaseEventTrigger):
     :param label_prefix: only batches whose label begins like this; a batch of `DeepomaticRunBatchOperator` has the
         operator's ``batch_label`` there.
     :param outcomes: only these of ``done``, ``partial``, ``failed`` and ``cancelled``; all of them by default.
-    :param poll_interval: seconds between two looks while nothing ends.
+    :param poll_interval: seconds between two looks while nothing ends, and after an error that waiting does not mend.
     :param catch_up: the first time, tell also of what has ended before.
     :raises ValueError: for an outcome that there is not, or an interval that is none.
     """
