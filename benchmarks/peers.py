@@ -89,14 +89,14 @@ class Probe(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         folder = Path(self.folder)
         (folder / "ready").touch()
-        # The watchers and this probe.
-        while len(self.runner.triggers) < self.watchers + 1:
-            await asyncio.sleep(0.01)
-        (folder / "all-started").write_text(str(time.time()))
         while not (folder / "start").exists():
-            await asyncio.sleep(0.05)
+            # The watchers and this probe.
+            if len(self.runner.triggers) > self.watchers and not (folder / "all-started").exists():
+                (folder / "all-started").write_text(str(time.time()))
+            await asyncio.sleep(0.02)
+        started = len(self.runner.triggers) - 1
         lags = await self._lags(folder / "stop")
-        (folder / "unfinished").write_text(json.dumps(lags))
+        (folder / "unfinished").write_text(json.dumps({"lags": lags, "started": started}))
         (folder / "unfinished").rename(folder / "lag")
         await asyncio.get_running_loop().create_future()
         yield TriggerEvent({})
@@ -104,12 +104,15 @@ class Probe(BaseTrigger):
     async def _lags(self, stop: Path) -> list[float]:
         clock = asyncio.get_running_loop().time
         lags = array.array("d")
-        due, looks = clock() + PROBE_EVERY_S, 0
-        while looks % 50 or not stop.exists():
-            looks += 1
+        due = checked = clock() + PROBE_EVERY_S
+        while True:
             await asyncio.sleep(due - clock())
             now = clock()
             while due <= now:
                 lags.append(now - due)
                 due += PROBE_EVERY_S
+            if now - checked > 0.25:
+                checked = now
+                if stop.exists():
+                    break
         return sorted(lags)

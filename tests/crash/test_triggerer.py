@@ -87,13 +87,21 @@ class Twins:
         self.first = theatre.stack.pid("triggerer")
 
     def __enter__(self):
-        os.kill(self.first, signal.SIGSTOP)
+        self.stack.wait_for(self._halted_without_a_lock, "the first triggerer to stand still")
         settings = {
             "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
         }
         self.stack.start("triggerer", "second triggerer", settings)
         return self
+
+    def _halted_without_a_lock(self) -> bool:
+        """Stop the first; one that stands still in the middle of a transaction would stop everybody else, too."""
+        os.kill(self.first, signal.SIGSTOP)
+        if self.stack.is_writable():
+            return True
+        self.wake_first()
+        return False
 
     def taken_over(self, scene: Scene, from_job: int) -> None:
         scene.wait(lambda: job_of(scene) not in (None, from_job), "the second triggerer to take over", 90)

@@ -210,11 +210,12 @@ class AirflowStack:
             token = self._session.get(f"{self.url}/auth/token", timeout=30)
             token.raise_for_status()
             self._session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
-        for _ in range(5):
+        for _ in range(20):
             answer = self._session.request(method, f"{self.url}/api/v2{path}", timeout=60, **arguments)
             # SQLite has lost patience, see `_patience`.
             if answer.status_code != 500 or "Database error" not in answer.text:
                 break
+            time.sleep(0.2)
         if not answer.ok:
             raise StackError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
         return answer.json() if answer.content else None
@@ -233,10 +234,15 @@ class AirflowStack:
         asked = {"logical_date": None, "conf": dict(conf or {})}
         if run_id is not None:
             asked["dag_run_id"] = run_id
-            with suppress(StackError):
-                # Refused because it is there: the answer to the first asking was an error of the database.
-                return str(self.api("POST", f"/dags/{dag_id}/dagRuns", json=asked)["dag_run_id"])
-            return str(self.api("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["dag_run_id"])
+            if self.rows("select 1 from dag_run where run_id = ?", run_id):
+                raise StackError(f"there is a run {run_id} already")
+            try:
+                self.api("POST", f"/dags/{dag_id}/dagRuns", json=asked)
+            except StackError:
+                # It may be there although the database lost patience with what Airflow wrote after it.
+                if not self.rows("select 1 from dag_run where run_id = ?", run_id):
+                    raise
+            return run_id
         run = self.api("POST", f"/dags/{dag_id}/dagRuns", json=asked)
         return str(run["dag_run_id"])
 
@@ -288,6 +294,18 @@ class AirflowStack:
         """Rows of the metadata database, read without a lock."""
         with _read_only(self.database) as connection:
             return connection.execute(query, arguments).fetchall()
+
+    def is_writable(self, patience_s: float = 2.0) -> bool:
+        """Whether nobody sits on the lock of the metadata database."""
+        connection = sqlite3.connect(self.database, timeout=patience_s, isolation_level=None)
+        try:
+            connection.execute("begin immediate")
+            connection.execute("rollback")
+        except sqlite3.OperationalError:
+            return False
+        finally:
+            connection.close()
+        return True
 
     def wait_for(self, condition: Callable[[], Any], what: str, timeout: float = 60.0, *, every: float = 0.2) -> Any:
         """Ask again and again until the answer is true, and give it.

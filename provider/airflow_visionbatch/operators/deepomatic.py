@@ -56,7 +56,8 @@ class DeepomaticRunBatchOperator(BaseOperator):
         Templated.
     :param report_conn_id: connection of the reports' object store.
     :param check: arguments of `visionbatch.CheckSettings`, such as ``{"task_groups": [...]}``. Templated.
-    :param timeout: how long the batch may take once this try begins; ``None`` waits for ever.
+    :param timeout: how long the batch may take, counted from the first try. A retry gets no more time, a cleared task
+        does. ``None`` waits for ever.
     :param wait: end when the batch has ended, rather than when its archive has arrived.
     :param deferrable: wait in the triggerer; Airflow's setting by default.
     :param poll_interval: seconds between the first looks; it grows to twelve times that while nothing changes.

@@ -95,7 +95,8 @@ def run(
     checks = CheckSettings(task_groups=task_groups or None)
     with _site(options) as site, store.locked():
         batch = DeepomaticRun(site, store, policies)
-        submitted = batch.submit_place(source, check=checks, deadline=time.time() + timeout)
+        # Whoever starts the command again means it to have its time.
+        submitted = batch.submit_place(source, check=checks, deadline=time.time() + timeout, cleared=True)
         manifest = batch.conclude(
             submitted,
             lambda: site.wait(submitted.batch_id, deadline=submitted.record.deadline),

@@ -71,12 +71,10 @@ class AsyncControlPlane:
     rate: Rate = field(default_factory=lambda: Rate(per_s=200.0))
     _credential: Mapping[str, Secret] | None = None
     _number: int = 0
+    # Proxy and authorities, looked up once: reading the environment costs a third of a request, and loading a trust
+    # store would hold the loop up for 50 ms.
+    _way: tuple[str | None, ssl.SSLContext] | None = None
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    @cached_property
-    def _way(self) -> tuple[str | None, ssl.SSLContext]:
-        """Proxy and authorities: to read the environment for each request would cost as much as a third of it."""
-        return proxy_for(self.origin.url), tls_context()
 
     @cached_property
     def _timeout(self) -> aiohttp.ClientTimeout:
@@ -94,6 +92,8 @@ class AsyncControlPlane:
         # Before the turn: while this one waits, another may renew the credential.
         number = self._number
         await self.rate.turn()
+        if self._way is None:
+            self._way = await asyncio.to_thread(lambda: (proxy_for(self.origin.url), tls_context()))
         proxy, tls = self._way
         try:
             async with self.session.request(
