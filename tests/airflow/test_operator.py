@@ -197,7 +197,6 @@ def test_a_failed_batch_fails_the_task_and_leaves_its_manifest(run_batch, tenant
     assert type(run.error).__name__ == "JobFailed"
 
 
-@pytest.mark.fault("SE7")
 @pytest.mark.parametrize("deferrable", [False, True], ids=["sync", "deferrable"])
 @pytest.mark.parametrize("on_timeout", ["leave", "cancel"])
 def test_on_timeout_leaves_or_cancels_the_batch(run_batch, connection, tenant, books, on_timeout, deferrable):

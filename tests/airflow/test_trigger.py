@@ -105,7 +105,6 @@ async def test_an_outage_is_lived_through(trigger, tenant, batch, books):
     assert event["snapshot"]["phase"] == "succeeded"
 
 
-@pytest.mark.fault("SE7")
 @pytest.mark.parametrize("fault", [None, "return-503"], ids=["alive", "in an outage"])
 async def test_the_deadline_is_an_event_that_names_the_last_state(trigger, tenant, batch, fault):
     if fault:
@@ -287,7 +286,6 @@ async def test_the_event_of_a_thousand_work_orders_is_small(connection, tenant, 
     assert_primitive_and_small(event)
 
 
-@pytest.mark.fault("SE17")
 @pytest.mark.parametrize("status", ["return-404", "return-400", "return-403", "html-404"])
 async def test_the_event_of_a_failure_is_small(trigger, tenant, batch, orders, connection, status):
     tenant.configure(lifecycle="time")
@@ -299,7 +297,6 @@ async def test_the_event_of_a_failure_is_small(trigger, tenant, batch, orders, c
     assert_primitive_and_small(event)
 
 
-@pytest.mark.fault("SE17")
 async def test_a_service_that_talks_too_much_makes_no_large_event(trigger, tenant, batch):
     tenant.faults.plan({"instructions": {GET: [{"fault": "set-status", "value": "\u202eé" * 50_000}] * 200}})
     (event,) = await events(trigger(batch.id, deadline=time.time() + 0.3))
