@@ -145,8 +145,25 @@ def test_two_triggerers_with_one_trigger_resume_the_task_once(theatre):
         scene.release()
         scene.wait_state("success")
         twins.wake_first()
-        # The first one has news of its own again when it looks at the next batch.
-        later = held(theatre, "triggerer with a late event")
+        # However the first one hears of it: with an event of its own that comes too late, or told that it lost the
+        # trigger. When it looks at the next batch, it has dealt with that.
+        later = held(theatre, "the batch after two triggerers")
         ends_well(later)
         ends_well(scene)
-        assert not scene.deleted
+
+
+@pytest.mark.slow
+def test_a_triggerer_that_missed_the_end_leaves_the_finished_batch_alone(theatre):
+    scene = held(theatre, "triggerer missed the end")
+    job = job_of(scene)
+    with Twins(theatre) as twins:
+        # Its runner stands still as well, so that it has not seen the end when it is told that the trigger is gone.
+        runner = runner_of(twins.first)
+        runner.suspend()
+        twins.taken_over(scene, job)
+        scene.release()
+        scene.wait_state("success")
+        twins.wake_first()
+        runner.resume()
+        scene.wait_left_alone()
+        ends_well(scene)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
@@ -132,10 +133,20 @@ class SnapshotTrigger(BaseTrigger):
                 self.service.replace("_", "-"),
                 self.ref,
             )
+        elif self.deadline is not None and time.time() >= self.deadline:
+            # The task may have failed for that, under another triggerer, and its policy says what becomes of the rest.
+            self.log.info("%s %s is left alone: its deadline has passed", self.service, self.ref)
         else:
-            async with self._hub() as shared:
-                await shared.cancel(self.ref)
-            self.log.info("%s %s: cancelled, for the task was ended", self.service, self.ref)
+            await self._cancel_unless_ended()
+
+    async def _cancel_unless_ended(self) -> None:
+        """A triggerer that stood still may hear of this when the task has long succeeded under another one."""
+        async with self._hub() as shared:
+            if await shared.has_ended(self.ref):
+                self.log.info("%s %s is left alone: it has ended by itself", self.service, self.ref)
+                return
+            await shared.cancel(self.ref)
+        self.log.info("%s %s: cancelled, for the task was ended", self.service, self.ref)
 
     def _hub(self) -> AbstractAsyncContextManager[Hub]:
         """What all triggers of a connection in this triggerer share; the connection is looked up once for all."""

@@ -50,9 +50,17 @@ def interpret(answer: Mapping[str, Any], phases: Mapping[str, Phase]) -> Snapsho
 
     :param answer: JSON object of the batch; counters under ``work_orders`` are used when they are there.
     """
-    native = printable(str(answer.get("status", "")), WORD_CHARS)
-    phase, counts = phases.get(normalised(native), Phase.UNKNOWN), _counts(answer.get("work_orders"))
+    # One character more than is kept, so that a word which is cut still shows it.
+    native, word = _both_forms(str(answer.get("status", ""))[: WORD_CHARS + 1])
+    phase, counts = phases.get(word, Phase.UNKNOWN), _counts(answer.get("work_orders"))
     return _bare(phase, native) if counts is None else Snapshot(phase, native, counts)
+
+
+@lru_cache(maxsize=256)
+def _both_forms(status: str) -> tuple[str, str]:
+    """A status for people and for the table; a service has a dozen of them, and says them thousands of times."""
+    native = printable(status, WORD_CHARS)
+    return native, normalised(native)
 
 
 @lru_cache(maxsize=256)

@@ -159,8 +159,8 @@ class Vigil:
 
     @property
     def unconfirmed(self) -> bool:
-        """Whether an end was seen that another look has to confirm."""
-        return self._end is not None
+        """Whether an end was just seen that another look has to confirm; an outage takes the hurry out of it."""
+        return self._end is not None and not self._outage
 
     @property
     def deadline(self) -> float | None:
@@ -183,7 +183,7 @@ class Vigil:
         if self._outage:
             self._context.run(log.info, "%s: in reach again", self.subject)
             self._outage = ""
-        if snapshot == self._last:
+        if snapshot is self._last or snapshot == self._last:
             self.quiet_looks += 1
         else:
             self.quiet_looks = 1

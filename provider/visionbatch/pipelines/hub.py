@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from visionbatch.errors import BulkUnsupported, VisionBatchError
+from visionbatch.errors import BulkUnsupported, NotFound, VisionBatchError
 from visionbatch.flow.effects import Pause
 from visionbatch.flow.listing import Listing
 from visionbatch.flow.watch import Observer, Pace, Roster, Vigil, patrol, watch
@@ -72,6 +72,16 @@ class Hub:
             observe=observe,
         )
         return adrive(flow, self.plane, self.clock)
+
+    async def has_ended(self, ref: str) -> bool:
+        """Whether a batch or job has ended or is gone; one that cannot be asked about counts as going on."""
+        try:
+            snapshot = await adrive(self.site.api.look(ref), self.plane)
+        except NotFound:
+            return True
+        except VisionBatchError:
+            return False
+        return snapshot.phase.is_terminal
 
     async def cancel(self, ref: str) -> None:
         """Cancel a batch or job; one that is gone counts as cancelled."""
