@@ -24,7 +24,7 @@ DEEPOMATIC_FIELDS: dict[str, Any] = {
     },
     "batches_path": _text("Batches path", "Path of the collection of batches; empty for the documented one."),
     "batch_path": _text("Batch path", "Path of one batch, with {batch_id}; empty for the documented one."),
-    "errors_path": _text("Error report path", "Path of the error report, with {batch_id}."),
+    "errors_path": _text("Error report path", "Path of the error report, with {batch_id}; off does not ask for it."),
     "console_url": _text("Console page", "Page on which people follow a batch, with {batch_id} if it has one."),
     "status_aliases": {
         "label": "Status words",

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from visionbatch import Deepomatic, DeepomaticSettings, Pace, Secret, Site, TransferSettings
 
 _OWN_KEYS = frozenset({"site", "region", "transfer", "upload_hosts"})
-_NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 
 class DeepomaticHook(BaseHook):
@@ -52,15 +51,12 @@ class DeepomaticHook(BaseHook):
         return deepomatic_site(self._settings(await self._connection()), self._async_credentials)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Whether the site answers and takes the key: asks for a batch that cannot exist."""
+        """Whether this is a site that takes the key: asks for a batch that cannot exist."""
         from visionbatch import VisionBatchError
-        from visionbatch.errors import NotFound
 
         try:
             with self.get_conn() as site:
-                site.status(_NOWHERE)
-        except NotFound:
-            return True, "The site answers and accepts the key."
+                site.perform(site.api.ping())
         except VisionBatchError as error:
             return False, str(error)
         return True, "The site answers and accepts the key."

@@ -22,8 +22,8 @@ from visionbatch.errors import (
     UnsafeUrl,
     VisionBatchError,
 )
-from visionbatch.flow.call import call
-from visionbatch.flow.effects import Flow, Now, Request, Response
+from visionbatch.flow.call import call, unhappy
+from visionbatch.flow.effects import Flow, Now, Request, Response, Send
 from visionbatch.flow.listing import Enough
 from visionbatch.flow.retry import RetryPolicy, persist
 from visionbatch.flow.watch import Roster
@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 SERVICE = "deepomatic"
 ONCE = RetryPolicy(attempts=1)
 ID_CHARS = 200
+NOWHERE = "00000000-0000-4000-8000-000000000000"
+"""An id that no batch has."""
 LABEL_CHARS = 200
 """Characters of a batch's name that are kept of a list: it goes into events, and so into the scheduler's database."""
 
@@ -230,6 +232,8 @@ class DeepomaticApi:
         return self._named(batch_id, self._error_report(batch_id))
 
     def _error_report(self, batch_id: str) -> Flow[Response | None]:
+        if self._settings.errors_path == "off":
+            return None
         request = Request("GET", self._path(self._settings.errors_path, batch_id))
         try:
             return (yield from call(request, self._retry))
@@ -239,6 +243,22 @@ class DeepomaticApi:
             if error.status == 405:
                 return None
             raise
+
+    def ping(self) -> Flow[None]:
+        """Whether this is a site that takes the key: asks once for a batch that cannot exist.
+
+        :raises UnreadableAnswer: when the 404 is not JSON: some other kind of server.
+        :raises ServiceError: for any other unhappy answer.
+        """
+        return self._named("", self._ping())
+
+    def _ping(self) -> Flow[None]:
+        request = Request("GET", self._path(self._settings.batch_path, NOWHERE))
+        response: Response = yield Send(request)
+        if response.status != 404 and not 200 <= response.status < 300:
+            now: float = yield Now()
+            raise unhappy(request, response, now)
+        response.json_object()
 
     def console_url(self, batch_id: str) -> str:
         """The page on which people follow the batch; it carries no credential."""

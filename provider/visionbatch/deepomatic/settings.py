@@ -29,6 +29,7 @@ class DeepomaticSettings:
     :param batches_path: collection of batches.
     :param batch_path: one batch, with ``{batch_id}``; asked for its status and its upload URL.
     :param errors_path: the error report, with ``{batch_id}``; not documented, so a 404 or 405 means "none by this way".
+        ``off`` does not even ask.
     :param console_url: page for people, with ``{batch_id}`` if it has one.
     :param status_aliases: further status words, to a phase: ``{"in_review": "running"}``.
     """
@@ -48,7 +49,7 @@ class DeepomaticSettings:
         object.__setattr__(self, "upload_hosts", tuple(self.upload_hosts))
         AllowedHosts(self.upload_hosts)
         for name in ("batch_path", "errors_path"):
-            if "{batch_id}" not in getattr(self, name):
+            if "{batch_id}" not in getattr(self, name) and (name, getattr(self, name)) != ("errors_path", "off"):
                 raise ConfigError(f"{name} must contain {{batch_id}}")
 
 
