@@ -63,6 +63,7 @@ test-fast: setup  ## The tests that need no Airflow.
 
 bench: setup  ## Measure the product beside its peers.
 	$(BIN)/python -m benchmarks.upload
+	$(BIN)/python -m benchmarks.triggers --watchers 1000
 
 format: setup
 	$(BIN)/ruff check --fix .

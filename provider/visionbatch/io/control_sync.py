@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
 from visionbatch.errors import AnswerTooLarge, TimedOut
 from visionbatch.flow.effects import Request, Response
+from visionbatch.io.adapters import Quiet, SystemTrust
 from visionbatch.io.closing import Closable
 from visionbatch.io.control import (
     BODY_CAP,
@@ -22,7 +21,7 @@ from visionbatch.io.control import (
     lower_names,
     transport_error,
 )
-from visionbatch.io.network import proxy_for, tls_context
+from visionbatch.io.network import proxy_for
 from visionbatch.model.secret import Secret
 
 Timeouts = tuple[float, float]
@@ -46,7 +45,9 @@ class ControlPlane(Closable):
         self._session = requests.Session()
         # Off, or requests would read .netrc; proxies and authorities are given below instead.
         self._session.trust_env = False
-        self._session.mount("https://", _SystemTrust())
+        # Only one origin is ever asked, and a trust store that is not needed costs more than a request.
+        secure = origin.url.startswith("https:")
+        self._session.mount("https://" if secure else "http://", SystemTrust() if secure else Quiet())
 
     def close(self) -> None:
         """Close the connections."""
@@ -97,19 +98,6 @@ class ControlPlane(Closable):
             if time.monotonic() > until:
                 raise TimedOut(f"an answer of {self._origin.host} drips in too slowly")
         return bytes(body)
-
-
-class _SystemTrust(HTTPAdapter):
-    """Trusts what the other stacks trust: requests alone would bring authorities of its own."""
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options, ssl_context=tls_context())
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        return super().proxy_manager_for(proxy, **options, ssl_context=tls_context())
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Nothing to add: the context has its authorities, and it verifies."""
 
 
 class _NoAuth(AuthBase):

@@ -121,6 +121,8 @@ class Wire(Closable):
             self.close()
         if self._connection is None:
             self._connection = self._new_connection(url)
+            # The debug output of http.client prints the session's address, whoever has switched it on.
+            self._connection.set_debuglevel(0)
             self._connection.connect()
             self._peer = peer
             self._connection.sock.settimeout(self._limits.read_timeout_s)

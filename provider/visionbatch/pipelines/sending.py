@@ -79,7 +79,9 @@ class Sender:
                 checkpoint=self._journal.checkpoint,
             )
         except (Corrupted, InputChanged):
-            # What the batch holds must not be processed, or taken for a part of something better.
+            # What the batch holds must not be processed, or taken for a part of something better. But who was replaced
+            # takes the bytes of the newer try for damage, and has to leave the batch to it: asking the store tells.
+            self._journal.checkpoint(self._journal.last_checkpoint)
             with suppress(VisionBatchError):
                 self._site.delete(record.ref)
             raise

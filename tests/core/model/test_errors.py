@@ -72,6 +72,7 @@ def test_the_tree_is_the_one_that_is_drawn() -> None:
     assert len(EVERY) == len(real)
 
 
+@pytest.mark.fault("SE24")
 @pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
 def test_every_error_survives_a_pickle(kind: type[VisionBatchError]) -> None:
     error = made(kind)

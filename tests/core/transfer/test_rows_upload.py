@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import ssl
 import threading
@@ -16,14 +15,22 @@ from typing import Any
 import pytest
 import trustme
 
-from support.books import CHUNKS, Books, BytesSource
+from support.books import CHUNKS, At, Books, BytesSource
 from support.clocks import AsyncHandClock, HandClock, TenantClock
 from support.listener import Scripted, Sink, read_head
 from support.orders import CHUNK
 from support.runs import MemoryStore, submit
 from support.silence import Silence
-from visionbatch import Deepomatic, Secret, token_header
-from visionbatch.errors import Replaced, Throttled, TlsRefused, Unreachable, UploadStalled, VisionBatchError
+from visionbatch import Deepomatic, RunRecord, Secret, token_header
+from visionbatch.errors import (
+    SessionRejected,
+    Superseded,
+    Throttled,
+    TlsRefused,
+    Unreachable,
+    UploadStalled,
+    VisionBatchError,
+)
 from visionbatch.flow.call import call
 from visionbatch.flow.effects import Flow, Request
 from visionbatch.flow.retry import RetryPolicy
@@ -35,6 +42,8 @@ from visionbatch.transfer.upload import Checkpoint
 
 LOOK = Request("GET", "/v0.2/batches/some-batch", (("api_key", "secret-in-the-query"),))
 EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+SESSION = "address-of-the-sink"
 
 Outcome = list[VisionBatchError | None]
 
@@ -69,7 +78,7 @@ def send_on(plane: str, url: str, site: Any, clock: Any = None) -> None:
     """One upload of three chunks to a sink, or one look on a control plane."""
     if plane == "data":
         client = site(settings={"upload_hosts": (url,)})
-        client.upload(BytesSource(bytes(3 * CHUNK)), client.api.admit(f"{url}/session?upload_id=address-of-the-sink"))
+        client.upload(BytesSource(bytes(3 * CHUNK)), client.api.admit(f"{url}/session?upload_id={SESSION}"))
         return
     perform = in_a_thread if plane == "control-in-a-thread" else on_a_loop
     perform(url, call(LOOK, RetryPolicy()), clock or clock_for(perform))
@@ -196,10 +205,13 @@ def test_a_certificate_that_does_not_fit_ends_it_at_once_on_every_plane(
             send_on(plane, url, site, own)
         assert server.connections == 1, "never tried again"
 
-    assert not getattr(server, "requests", []) and not getattr(server, "heads", [])
-    assert not clock.pauses and not own.pauses
+    assert not getattr(server, "requests", [])
+    assert not getattr(server, "heads", [])
+    assert not clock.pauses
+    assert not own.pauses
     assert not caught.value.retry_safe
-    assert "SSL_CERT_FILE" in str(caught.value) and "REQUESTS_CA_BUNDLE" in str(caught.value)
+    assert "SSL_CERT_FILE" in str(caught.value)
+    assert "REQUESTS_CA_BUNDLE" in str(caught.value)
 
 
 class NoSuchName:
@@ -222,7 +234,7 @@ class NoSuchName:
 def test_a_name_that_is_unknown_for_a_while_is_asked_for_again(
     site: Any, silence: Silence, clock: TenantClock, monkeypatch: pytest.MonkeyPatch, plane: str, failures: int
 ) -> None:
-    silence.guard("address-of-the-sink")
+    silence.guard(SESSION)
     silence.guard("secret-in-the-query")
     with server_on(plane) as server:
         url = f"http://localhost:{server.port}"
@@ -273,7 +285,7 @@ def test_two_senders_on_one_session_store_the_archive_once(
     assert batch.upload_url is not None
     if ahead:
         faults(CHUNKS, *["pass"] * ahead, "return-401")
-        with silence.raises(VisionBatchError):
+        with silence.raises(SessionRejected):
             first.upload(BytesSource(archive), batch.upload_url)
 
     def send(client: Deepomatic) -> Callable[[], object]:
@@ -285,3 +297,43 @@ def test_two_senders_on_one_session_store_the_archive_once(
     books.processed_once(archive)
     assert len(books.effects("session.opened")) == 1
     assert not books.effects("batch.deleted")
+
+
+class FencedStore(MemoryStore):
+    """Refuses whoever has been replaced, as Airflow does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.replaced = False
+
+    def save(self, record: RunRecord) -> None:
+        if self.replaced:
+            raise Superseded("another try has begun")
+        super().save(record)
+
+
+def test_who_was_replaced_does_not_take_the_other_ones_bytes_for_damage(
+    site: Any, books: Books, faults: Any, orders: Path, archive: bytes
+) -> None:
+    """It sees more bytes at the server than it has sent; the batch is not its own to delete any more."""
+    faults(CHUNKS, "pass", "pass", "pass", "return-401")
+    store, second = FencedStore(), site()
+
+    def overtaken() -> None:
+        store.replaced = True
+        record = store.load()
+        assert record is not None
+        url = second.get(record.ref).upload_url
+        with pytest.raises(SessionRejected):
+            second.upload(BytesSource(archive), url, resume=Checkpoint())
+
+    # Its first chunk has been acknowledged, and the beginning of its second is on the way.
+    at = At(CHUNK, overtaken)
+    with pytest.raises(Superseded):
+        submit(site(checkpoint_s=3600), orders, store, progress=at)
+
+    assert at.happened
+    assert not books.effects("batch.deleted")
+    (batch,) = books.effects("batch.created")
+    second.upload(BytesSource(archive), second.get(batch["batch_id"]).upload_url, resume=Checkpoint())
+    books.processed_once(archive)
