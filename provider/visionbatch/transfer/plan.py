@@ -50,11 +50,6 @@ class Plan:
         return self._sizes[index]
 
     @property
-    def content_bytes(self) -> int:
-        """Bytes of all members together."""
-        return sum(self._sizes)
-
-    @property
     def fingerprint(self) -> str:
         """SHA-256 over paths, sizes and the first 4 KiB of every member, in hexadecimal.
 
