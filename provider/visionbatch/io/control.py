@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 
 from visionbatch._version import __version__
 from visionbatch.config import MIB
-from visionbatch.errors import ConfigError, TimedOut, TlsRefused, TransportError, Unreachable
+from visionbatch.errors import AnswerTooLarge, ConfigError, TimedOut, TlsRefused, TransportError, Unreachable
 from visionbatch.flow.effects import Request
 from visionbatch.model.secret import Secret
 
@@ -29,6 +29,39 @@ Credentials = Callable[[], Mapping[str, Secret]]
 
 AsyncCredentials = Callable[[], Awaitable[Mapping[str, Secret]]]
 """The same, looked up without blocking an event loop."""
+
+
+class HeldCredential:
+    """The credential that a plane has, and the number by which an answer says which one was refused."""
+
+    def __init__(self) -> None:
+        self.headers: Mapping[str, Secret] = {}
+        self.number = 0
+        self._looked_up = False
+
+    def wants_another(self, refused: int | None) -> bool:
+        """Whether it has to be looked up: for the first time, or because this very one was refused."""
+        return not self._looked_up or refused == self.number
+
+    def take(self, found: Mapping[str, Secret]) -> bool:
+        """Take what was looked up; false when that is the refused one again."""
+        if not self._looked_up:
+            self.headers, self._looked_up = found, True
+            return True
+        if found == self.headers:
+            return False
+        self.headers, self.number = found, self.number + 1
+        return True
+
+
+def add_capped(body: bytearray, block: bytes, host: str) -> None:
+    """Add a block to an answer.
+
+    :raises AnswerTooLarge: when the answer exceeds `BODY_CAP`.
+    """
+    body += block
+    if len(body) > BODY_CAP:
+        raise AnswerTooLarge(f"an answer of {host} exceeds {BODY_CAP} bytes")
 
 
 @dataclass(frozen=True)

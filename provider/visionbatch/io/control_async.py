@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,13 +13,19 @@ from weakref import WeakKeyDictionary
 
 import aiohttp
 
-from visionbatch.errors import AnswerTooLarge
 from visionbatch.flow.effects import Request, Response
 from visionbatch.flow.retry import retry_after_seconds
-from visionbatch.io.control import BODY_CAP, AsyncCredentials, Origin, head_of, lower_names, transport_error
+from visionbatch.io.control import (
+    AsyncCredentials,
+    HeldCredential,
+    Origin,
+    add_capped,
+    head_of,
+    lower_names,
+    transport_error,
+)
 from visionbatch.io.network import proxy_for, tls_context
 from visionbatch.io.rate import Rate
-from visionbatch.model.secret import Secret
 
 
 @dataclass
@@ -69,8 +75,7 @@ class AsyncControlPlane:
     session: aiohttp.ClientSession
     timeout_s: float = 60.0
     rate: Rate = field(default_factory=lambda: Rate(per_s=200.0))
-    _credential: Mapping[str, Secret] | None = None
-    _number: int = 0
+    _held: HeldCredential = field(default_factory=HeldCredential)
     # Proxy and authorities, looked up once: reading the environment costs a third of a request, and loading a trust
     # store would hold the loop up for 50 ms.
     _way: tuple[str | None, ssl.SSLContext] | None = None
@@ -86,11 +91,10 @@ class AsyncControlPlane:
         :raises TransportError: when there is no answer.
         :raises AnswerTooLarge: when the answer exceeds `BODY_CAP`.
         """
-        credential = await self._current(refused)
-        if credential is None:
+        if not await self._has_credential(refused):
             return None
         # Before the turn: while this one waits, another may renew the credential.
-        number = self._number
+        credential, number = self._held.headers, self._held.number
         await self.rate.turn()
         if self._way is None:
             self._way = await asyncio.to_thread(lambda: (proxy_for(self.origin.url), tls_context()))
@@ -120,22 +124,13 @@ class AsyncControlPlane:
             if asked is not None:
                 self.rate.close_for(asked)
 
-    async def _current(self, refused: int | None) -> Mapping[str, Secret] | None:
-        """The credential to use; one caller renews it, the others wait and use what it found."""
+    async def _has_credential(self, refused: int | None) -> bool:
+        """See to it that there is one to use; one caller looks it up, the others wait and use what it found."""
         async with self._renewing:
-            if self._credential is None:
-                self._credential = await self.credentials()
-            elif refused is not None and refused == self._number:
-                renewed = await self.credentials()
-                if renewed == self._credential:
-                    return None
-                self._credential, self._number = renewed, self._number + 1
-            return self._credential
+            return not self._held.wants_another(refused) or self._held.take(await self.credentials())
 
     async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
         async for block in answer.content.iter_chunked(64 * 1024):
-            body += block
-            if len(body) > BODY_CAP:
-                raise AnswerTooLarge(f"an answer of {self.origin.host} exceeds {BODY_CAP} bytes")
+            add_capped(body, block, self.origin.host)
         return bytes(body)

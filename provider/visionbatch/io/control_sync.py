@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
 import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
-from visionbatch.errors import AnswerTooLarge, TimedOut
+from visionbatch.errors import TimedOut
 from visionbatch.flow.effects import Request, Response
 from visionbatch.io.adapters import Quiet, SystemTrust
 from visionbatch.io.closing import Closable
 from visionbatch.io.control import (
-    BODY_CAP,
     Credentials,
+    HeldCredential,
     Origin,
+    add_capped,
     head_of,
     lower_names,
     transport_error,
 )
 from visionbatch.io.network import proxy_for
-from visionbatch.model.secret import Secret
 
 Timeouts = tuple[float, float]
 
@@ -40,8 +39,7 @@ class ControlPlane(Closable):
         self._origin = origin
         self._credentials = credentials
         self._timeouts = timeouts
-        self._credential: Mapping[str, Secret] | None = None
-        self._number = 0
+        self._held = HeldCredential()
         self._session = requests.Session()
         # Off, or requests would read .netrc; proxies and authorities are given below instead.
         self._session.trust_env = False
@@ -59,20 +57,15 @@ class ControlPlane(Closable):
         :raises TransportError: when there is no answer.
         :raises AnswerTooLarge: when the answer exceeds `BODY_CAP`.
         """
-        if self._credential is None:
-            self._credential = self._credentials()
-        elif refused is not None and refused == self._number:
-            renewed = self._credentials()
-            if renewed == self._credential:
-                return None
-            self._credential, self._number = renewed, self._number + 1
+        if self._held.wants_another(refused) and not self._held.take(self._credentials()):
+            return None
         url = self._origin.at(request)
         proxy = proxy_for(url)
         try:
             with self._session.request(
                 request.method,
                 url,
-                headers=head_of(self._credential),
+                headers=head_of(self._held.headers),
                 json=request.body,
                 auth=_NoAuth(),
                 timeout=self._timeouts,
@@ -81,7 +74,7 @@ class ControlPlane(Closable):
                 proxies={"http": proxy, "https": proxy} if proxy else {},
             ) as answer:
                 body = self._read(answer)
-                return Response(answer.status_code, lower_names(answer.headers), body, self._number)
+                return Response(answer.status_code, lower_names(answer.headers), body, self._held.number)
         except (requests.RequestException, HTTPError) as error:
             # The text of a requests error holds the whole URL, so the chain is cut here.
             raise transport_error(error, request, self._origin.host) from None
@@ -92,9 +85,7 @@ class ControlPlane(Closable):
         body = bytearray()
         # What one receive gives: anything that waits for a full block would not see the time pass.
         while block := answer.raw.read1(64 * 1024, decode_content=True):
-            body += block
-            if len(body) > BODY_CAP:
-                raise AnswerTooLarge(f"an answer of {self._origin.host} exceeds {BODY_CAP} bytes")
+            add_capped(body, block, self._origin.host)
             if time.monotonic() > until:
                 raise TimedOut(f"an answer of {self._origin.host} drips in too slowly")
         return bytes(body)
