@@ -21,7 +21,7 @@ class Polling(BaseTrigger):
     """Looks at one batch every few seconds, for ever; the first time at a random moment of the first interval."""
 
     def __init__(self, url: str, interval_s: float) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's constructor has no annotations
         self.url = url
         self.interval_s = interval_s
 
@@ -79,7 +79,7 @@ class Probe(BaseTrigger):
     """The TriggerRunner of this process."""
 
     def __init__(self, folder: str, watchers: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's constructor has no annotations
         self.folder = folder
         self.watchers = watchers
 

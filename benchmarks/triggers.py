@@ -79,10 +79,10 @@ class Cell:
 
 def start_supervisor(capacity: int) -> Any:
     """Airflow's own supervisor without a database, and its runner below it."""
-    from airflow.jobs.triggerer_job_runner import TriggerRunner, TriggerRunnerSupervisor  # noqa: PLC0415
-    from benchmarks.peers import Probe  # noqa: PLC0415
+    from airflow.jobs.triggerer_job_runner import TriggerRunner, TriggerRunnerSupervisor
+    from benchmarks.peers import Probe
 
-    class Supervisor(TriggerRunnerSupervisor):  # type: ignore[misc]
+    class Supervisor(TriggerRunnerSupervisor):  # type: ignore[misc]  # its base is untyped to mypy
         """Airflow's, without a database."""
 
         def load_triggers(self) -> None: ...
@@ -188,7 +188,7 @@ def trigger(mode: str, number: int, host: str) -> tuple[str, dict[str, Any]]:
     ref = batch_id(number)
     if mode in PEERS:
         return f"benchmarks.peers.{PEERS[mode]}", {"url": f"{host}{BATCHES}/{ref}", "interval_s": INTERVAL_S}
-    from airflow_visionbatch.triggers.snapshot import SnapshotTrigger  # noqa: PLC0415
+    from airflow_visionbatch.triggers.snapshot import SnapshotTrigger
 
     pace = {"first_s": INTERVAL_S, "longest_s": INTERVAL_S, "spread": 0.0}
     classpath, arguments = SnapshotTrigger("deepomatic", CONNECTION, ref, pace=pace).serialize()
@@ -197,9 +197,9 @@ def trigger(mode: str, number: int, host: str) -> tuple[str, dict[str, Any]]:
 
 def workload(number: int, classpath: str, *rest: Any) -> Any:
     """A trigger of a task, as the supervisor hands it over."""
-    from airflow.executors.workloads import RunTrigger  # noqa: PLC0415
-    from airflow.executors.workloads.task import TaskInstanceDTO  # noqa: PLC0415
-    from airflow.models.trigger import Trigger  # noqa: PLC0415
+    from airflow.executors.workloads import RunTrigger
+    from airflow.executors.workloads.task import TaskInstanceDTO
+    from airflow.models.trigger import Trigger
 
     arguments = rest[0] if isinstance(rest[0], dict) else {"folder": rest[0], "watchers": rest[1]}
     task = TaskInstanceDTO(
@@ -231,7 +231,7 @@ def cell_in_child(*arguments: Any) -> Cell:
 
 
 def _fill(results: Any, arguments: tuple[Any, ...]) -> None:
-    sys.stdout = sys.stderr = Path(os.devnull).open("w") if "-v" not in sys.argv else sys.stderr  # noqa: SIM115
+    sys.stdout = sys.stderr = Path(os.devnull).open("w") if "-v" not in sys.argv else sys.stderr  # noqa: SIM115  # stays open as long as the process
     results.put(asdict(measure(*arguments)))
 
 
@@ -240,7 +240,7 @@ def airflow_home() -> Iterator[None]:
     """A place for Airflow's settings that nobody else uses; logs are as by default, but go nowhere."""
     with tempfile.TemporaryDirectory(prefix="visionbatch-airflow-") as home:
         os.environ.update(AIRFLOW_HOME=home, AIRFLOW__CORE__LOAD_EXAMPLES="False")
-        import airflow.jobs.triggerer_job_runner  # noqa: F401, PLC0415  # before the forks, which all need it
+        import airflow.jobs.triggerer_job_runner  # noqa: F401  # before the forks, which all need it
 
         yield
 

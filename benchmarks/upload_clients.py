@@ -25,7 +25,7 @@ def visionbatch(chunk_bytes: int) -> Callable[[str, str], Upload]:
     """Ours: a batch is made and its archive sent, as `visionbatch.Deepomatic` does it."""
 
     def prepared(url: str, path: str) -> Upload:
-        from visionbatch import (  # noqa: PLC0415
+        from visionbatch import (
             Deepomatic,
             DeepomaticSettings,
             Secret,
@@ -33,7 +33,7 @@ def visionbatch(chunk_bytes: int) -> Callable[[str, str], Upload]:
             Tuning,
             token_header,
         )
-        from visionbatch.transfer.source import FileSource  # noqa: PLC0415
+        from visionbatch.transfer.source import FileSource
 
         def upload() -> None:
             settings = DeepomaticSettings(url, upload_hosts=(url,))
@@ -53,8 +53,8 @@ def visionbatch(chunk_bytes: int) -> Callable[[str, str], Upload]:
 
 def google_resumable_media(url: str, path: str) -> Upload:
     """Google's own library, in chunks of 8 MiB and without its checksum."""
-    import requests  # noqa: PLC0415
-    from google.resumable_media.requests import ResumableUpload  # noqa: PLC0415
+    import requests
+    from google.resumable_media.requests import ResumableUpload
 
     def upload() -> None:
         with requests.Session() as session, Path(path).open("rb") as stream:
@@ -68,7 +68,7 @@ def google_resumable_media(url: str, path: str) -> Upload:
 
 def requests_streaming(url: str, path: str) -> Upload:
     """One request with the file as its body; it cannot go on after a failure."""
-    import requests  # noqa: PLC0415
+    import requests
 
     def upload() -> None:
         with requests.Session() as session, Path(path).open("rb") as stream:
@@ -80,7 +80,7 @@ def requests_streaming(url: str, path: str) -> Upload:
 
 def documented(url: str, path: str) -> Upload:
     """The vendor's documented script, read where the caller says."""
-    import requests  # noqa: F401, PLC0415  # the script's import is not its upload
+    import requests  # noqa: F401  # the script's import is not its upload
 
     def upload() -> None:
         sys.argv = [sys.argv[4], url, path]

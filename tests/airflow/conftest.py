@@ -22,6 +22,8 @@ from support.airflow_runs import InProcessAirflow
 from support.books import Books
 from support.orders import CHUNK, write_orders
 from visionbatch_mock import MockConfig, MockServer
+from visionbatch_mock.deepomatic.batches import Batch
+from visionbatch_mock.lifecycle import BatchState
 from visionbatch_mock.tenant import Tenant
 
 HERE = Path(__file__).parent
@@ -153,3 +155,12 @@ def archive(orders: Path) -> bytes:
     client = Deepomatic(DeepomaticSettings("http://127.0.0.1:9"), dict)
     with client, client.check(orders, CheckSettings()) as checked:
         return read_whole(checked.ready())
+
+
+@pytest.fixture
+def batch(tenant: Tenant) -> Batch:
+    """A batch that somebody else has made and that is being processed."""
+    tenant.configure(lifecycle="manual")
+    batch = tenant.batches.create("made elsewhere")
+    batch.force(BatchState.PROCESSING)
+    return batch

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from support.patience import until
 from visionbatch_mock.lifecycle import BatchState
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow")]
@@ -76,11 +77,11 @@ class Watch:
         return [payload["batch_id"] for payload in self.payloads]
 
     async def until(self, number: int) -> None:
-        async with asyncio.timeout(10):
-            while len(self.payloads) < number:
-                if self._task.done():
-                    await self._task
-                await asyncio.sleep(0.01)
+        await until(lambda: len(self.payloads) >= number or self._task.done())
+        if len(self.payloads) < number:
+            # It has ended too early: what it raises says why.
+            await self._task
+            pytest.fail(f"it ended after {len(self.payloads)} of {number} events")
 
     async def failed(self) -> None:
         async with asyncio.timeout(10):
@@ -111,9 +112,7 @@ async def looks(books):
 
     async def wait(number: int) -> None:
         target = len(books.requests(LIST)) + number
-        async with asyncio.timeout(10):
-            while len(books.requests(LIST)) < target:
-                await asyncio.sleep(0.01)
+        await until(lambda: len(books.requests(LIST)) >= target)
 
     return wait
 
@@ -310,8 +309,7 @@ async def test_the_cursor_is_kept_after_airflow_could_write_the_event_down(make,
         await anext(events)
         assert not store.texts
         waiting = asyncio.ensure_future(anext(events))
-        while not store.texts:
-            await asyncio.sleep(0.01)
+        await until(lambda: store.texts)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
     pace = _pace(60.0)

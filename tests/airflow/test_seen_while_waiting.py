@@ -12,6 +12,7 @@ import pytest
 
 from support.airflow_runs import PaperState, PaperTi, paper_context
 from support.books import GET
+from support.patience import until
 from visionbatch_mock.lifecycle import BatchState
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow")]
@@ -41,14 +42,6 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
     told = Lines()
     monkeypatch.setattr(BaseOperator, "log", told)
     return told
-
-
-@pytest.fixture
-def batch(tenant) -> Any:
-    tenant.configure(lifecycle="manual")
-    batch = tenant.batches.create("made elsewhere")
-    batch.force(BatchState.PROCESSING)
-    return batch
 
 
 @pytest.fixture
@@ -136,9 +129,7 @@ def test_the_sensor_says_the_same_without_looking(sensor, batch, books, lines):
 async def test_the_event_carries_the_changes_and_their_times(trigger, batch, books):
     began = int(time.time())
     waiting = asyncio.create_task(event_of(trigger(batch.id)))
-    async with asyncio.timeout(10):
-        while not books.requests(GET):
-            await asyncio.sleep(0.01)
+    await until(lambda: books.requests(GET))
     batch.force(BatchState.SUCCESS)
     event = await waiting
     assert [change["state"] for change in event["history"]] == ['running ("processing")', 'succeeded ("success")']

@@ -49,15 +49,6 @@ def on_paper(connection, sensor):
 
 
 @pytest.fixture
-def batch(tenant) -> Any:
-    """A batch that somebody else has made and that is being processed."""
-    tenant.configure(lifecycle="manual")
-    batch = tenant.batches.create("made elsewhere")
-    batch.force(BatchState.PROCESSING)
-    return batch
-
-
-@pytest.fixture
 def after_looks(books):
     """Do something in the background once the service was asked that often."""
     threads = []

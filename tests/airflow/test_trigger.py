@@ -17,6 +17,7 @@ import pytest
 from support.airflow_runs import paper_context
 from support.books import DELETE, GET
 from support.orders import write_orders
+from support.patience import until
 from visionbatch_mock.lifecycle import BatchState
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow")]
@@ -35,14 +36,6 @@ def trigger(connection):
         )
 
     return make
-
-
-@pytest.fixture
-def batch(tenant) -> Any:
-    tenant.configure(lifecycle="manual")
-    batch = tenant.batches.create("made elsewhere")
-    batch.force(BatchState.PROCESSING)
-    return batch
 
 
 async def events(trigger: Any, within_s: float = 20.0) -> list[dict[str, Any]]:
@@ -88,9 +81,7 @@ async def test_nothing_happens_between_the_event_and_the_end(trigger, batch):
 
 async def test_it_looks_until_the_batch_has_ended(trigger, tenant, batch, books):
     waiting = asyncio.create_task(events(trigger(batch.id)))
-    async with asyncio.timeout(10):
-        while len(books.requests(GET)) < 3:
-            await asyncio.sleep(0.01)
+    await until(lambda: len(books.requests(GET)) >= 3)
     assert not waiting.done()
     batch.force(BatchState.PARTIAL_SUCCESS)
     (event,) = await waiting
@@ -130,9 +121,7 @@ async def test_what_cannot_be_mended_is_an_event(trigger, connection, batch):
 
 async def test_a_cancelled_trigger_says_nothing_and_cancels_nothing(trigger, batch, books):
     waiting = asyncio.create_task(events(trigger(batch.id, cancel_on_kill=True)))
-    async with asyncio.timeout(10):
-        while not books.requests(GET):
-            await asyncio.sleep(0.01)
+    await until(lambda: books.requests(GET))
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -152,9 +141,7 @@ async def test_many_triggers_of_a_loop_share_one_session(trigger, tenant, batch,
 
     monkeypatch.setattr(aiohttp.ClientSession, "__init__", counted)
     waiting = [asyncio.create_task(events(trigger(batch.id))) for _ in range(20)]
-    async with asyncio.timeout(10):
-        while len(books.requests(GET)) < 20:
-            await asyncio.sleep(0.01)
+    await until(lambda: len(books.requests(GET)) >= 20)
     batch.force(BatchState.SUCCESS)
     for (event,) in await asyncio.gather(*waiting):
         assert event["snapshot"]["phase"] == "succeeded"

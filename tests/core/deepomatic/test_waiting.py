@@ -12,6 +12,7 @@ import pytest
 
 from support.books import GET, Books
 from support.clocks import AsyncTenantClock, TenantClock
+from support.patience import until
 from support.runs import MemoryStore, run_through, submit
 from support.silence import Silence
 from visionbatch import DeepomaticRun, Pace, Policies, Secret, Site, await_end, hub
@@ -220,9 +221,7 @@ async def test_a_key_refused_on_the_way_is_renewed_once_for_all_who_share_it(
     faults(GET, f"return-{status}", f"return-{status}")
 
     async def both_are_refused() -> None:
-        async with asyncio.timeout(20):
-            while len([entry for entry in books.requests(GET) if entry.status == status]) < 2:
-                await asyncio.sleep(0.001)
+        await until(lambda: len([entry for entry in books.requests(GET) if entry.status == status]) >= 2, 20)
 
     # The same customer under two spellings of one token: the first is refused by the plan of faults.
     second = f"Bearer {tenant.token}" if rotated else f"Token {tenant.token}"
