@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
+from visionbatch.io.closing import Closable
 from visionbatch.model.tree import Entry, Kind
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -17,17 +19,22 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
-class LocalTree:
+class LocalTree(Closable):
     """A folder on disk.
 
     Every path is walked from the root one component at a time, each refused if it is a link, so that
-    nothing outside of the root is read even while somebody changes the tree. No descriptor is kept.
+    nothing outside of the root is read even while somebody changes the tree.
 
     :param root: may be a link itself: whoever names it means what it leads to.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._last = _LastFolder()
+
+    def close(self) -> None:
+        """Let go of the folder that was read last."""
+        self._last.close()
 
     @property
     def location(self) -> str:
@@ -48,20 +55,39 @@ class LocalTree:
 
         :raises OSError: when it is missing, is or lies behind a link, or is anything but a plain file.
         """
-        *folders, name = _parts(path)
-        with self._descend(folders) as descriptor:
-            # Looked at before it is opened, for opening alone already acts on pipes and devices; and
-            # looked at again afterwards, for it may have been replaced in between.
-            _require_plain(os.stat(name, dir_fd=descriptor, follow_symlinks=False), path)
-            handle = os.open(name, _FILE, dir_fd=descriptor)
+        handle = self._open(path)
         stream = os.fdopen(handle, "rb")
         try:
-            _require_plain(os.fstat(handle), path)
             stream.seek(offset)
         except BaseException:
             stream.close()
             raise
         return stream
+
+    def read(self, path: str, limit: int) -> bytes:
+        """The first bytes of a plain file, at most ``limit``.
+
+        :raises OSError: as `open` does.
+        """
+        handle = self._open(path)
+        try:
+            return _read_from(handle, limit)
+        finally:
+            os.close(handle)
+
+    def _open(self, path: str) -> int:
+        *folders, name = _parts(path)
+        with self._last.at(folders, self._descend) as descriptor:
+            # Looked at before it is opened, for opening alone already acts on pipes and devices; and
+            # looked at again afterwards, for it may have been replaced in between.
+            _require_plain(os.stat(name, dir_fd=descriptor, follow_symlinks=False), path)
+            handle = os.open(name, _FILE, dir_fd=descriptor)
+        try:
+            _require_plain(os.fstat(handle), path)
+        except BaseException:
+            os.close(handle)
+            raise
+        return handle
 
     @contextmanager
     def _descend(self, folders: list[str]) -> Iterator[int]:
@@ -74,6 +100,47 @@ class LocalTree:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+class _LastFolder(Closable):
+    """The folder of the file that was opened last, kept open.
+
+    The files of a folder are read one after another, and walking there costs more than reading a photo.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._folders: list[str] = []
+        self._descriptor = -1
+
+    @contextmanager
+    def at(self, folders: list[str], descend: Callable[[list[str]], AbstractContextManager[int]]) -> Iterator[int]:
+        """The descriptor of a folder, for nobody else meanwhile."""
+        with self._lock:
+            if self._descriptor < 0 or folders != self._folders:
+                self._forget()
+                with descend(folders) as descriptor:
+                    self._descriptor = os.dup(descriptor)
+                self._folders = folders
+            yield self._descriptor
+
+    def close(self) -> None:
+        """Let go of it."""
+        with self._lock:
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _read_from(handle: int, limit: int) -> bytes:
+    """The first bytes of an open file; one call nearly always, for only its end gives fewer than asked for."""
+    data = os.read(handle, limit)
+    while data and len(data) < limit and (more := os.read(handle, limit - len(data))):
+        data += more
+    return data
 
 
 def _parts(path: str) -> list[str]:

@@ -80,6 +80,14 @@ class ObjectTree:
         """
         return io.BufferedReader(_Ranges(self._fs, self._path(path), offset), 4 * KIB)
 
+    def read(self, path: str, limit: int) -> bytes:
+        """The first bytes of an object, at most ``limit``.
+
+        :raises OSError: as `open` does.
+        """
+        with self.open(path) as stream:
+            return stream.read(limit)
+
     def _path(self, path: str) -> str:
         if any(part in {"", ".", ".."} for part in path.split("/")):
             raise OSError(errno.EINVAL, "not a path inside the source", path)

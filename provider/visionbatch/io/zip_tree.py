@@ -105,6 +105,14 @@ class ZipTree:
             raise _damaged(path, error) from error
         return _skipped(io.BufferedReader(stream), offset)
 
+    def read(self, path: str, limit: int) -> bytes:
+        """The first bytes of a member, at most ``limit``.
+
+        :raises OSError: as `open` does.
+        """
+        with self.open(path) as stream:
+            return stream.read(limit)
+
     def _place(self, info: zipfile.ZipInfo) -> None:
         if (why := _unsafe(info)) is not None:
             self._defects.append((info.filename, Defect(Trouble.PATH, why)))

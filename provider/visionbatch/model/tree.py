@@ -72,6 +72,12 @@ class Tree(Protocol):
         :raises OSError: when it cannot be read, or is not a plain file.
         """
 
+    def read(self, path: str, limit: int) -> bytes:
+        """The first bytes of a file, at most ``limit``: `open` and read, at the least cost.
+
+        :raises OSError: as `open` does.
+        """
+
 
 @runtime_checkable
 class Archive(Tree, Protocol):

@@ -17,6 +17,7 @@ from visionbatch.errors import ConfigError, UploadCancelled, VisionBatchError
 from visionbatch.flow.effects import Flow, Response
 from visionbatch.flow.retry import RetryPolicy
 from visionbatch.flow.watch import Pace, watch
+from visionbatch.io.bandwidth import Bandwidth
 from visionbatch.io.clock import Clock, SystemClock
 from visionbatch.io.closing import Closable
 from visionbatch.io.control import AsyncCredentials, Credentials, Origin
@@ -82,6 +83,8 @@ class Deepomatic(Closable):
         self.tuning = tuning or Tuning()
         self.clock = clock or SystemClock()
         self.api = DeepomaticApi(settings, self.tuning.retry)
+        limit = self.tuning.transfer.max_bytes_per_s
+        self._bandwidth = Bandwidth(limit, self.clock) if limit else None
         self._plane = ControlPlane(Origin(settings.base_url, settings.allow_plain_http), credentials)
 
     def close(self) -> None:
@@ -143,14 +146,8 @@ class Deepomatic(Closable):
         :param deadline: Unix seconds, should that come before the transfer settings' own.
         """
         transfer = self.tuning.transfer
-        limits = WireLimits(
-            transfer.connect_timeout_s,
-            transfer.read_timeout_s,
-            transfer.min_bytes_per_s,
-            transfer.slow_after_s,
-        )
         try:
-            with Wire(limits) as wire:
+            with Wire(WireLimits.of(transfer), self._bandwidth) as wire:
                 return Upload(
                     source,
                     url,

@@ -7,14 +7,15 @@ every machine, and an upload can go on at any of them in another process.
 from __future__ import annotations
 
 import errno
-import zlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO
+from typing import TypeVar
 
 from visionbatch.config import MIB
 from visionbatch.errors import InputChanged
+from visionbatch.model.tree import Tree
+from visionbatch.transfer.checksum import crc32
 from visionbatch.transfer.plan import Plan
 from visionbatch.transfer.zip_format import (
     central_record,
@@ -24,7 +25,9 @@ from visionbatch.transfer.zip_format import (
     local_header_size,
 )
 
-WHOLE_BYTES = 4 * MIB
+T = TypeVar("T")
+
+WHOLE_BYTES = 8 * MIB
 """A member up to this size is read once and kept while it is sent; a larger one is read twice, because its CRC stands
 in front of its bytes. Data descriptors would spare the second pass, but some readers refuse them on stored members."""
 
@@ -38,12 +41,12 @@ class ZipArchive:
     """The archive of a plan, as a `visionbatch.transfer.source.Source`.
 
     :param plan: members in the order the archive has them.
-    :param open_member: gives a member's bytes from an offset on, such as ``Tree.open``.
+    :param tree: has the members' bytes.
     """
 
-    def __init__(self, plan: Plan, open_member: Callable[[str, int], BinaryIO]) -> None:
+    def __init__(self, plan: Plan, tree: Tree) -> None:
         self._plan = plan
-        self._open = open_member
+        self._tree = tree
         self._starts = array("Q")
         self._crcs = array("q", [_UNKNOWN]) * len(plan)
         # Of the large member that was read last: which, up to where, and the CRC so far.
@@ -75,11 +78,14 @@ class ZipArchive:
     def verify(self) -> None:
         """Nothing to look at in advance: members are compared with plan and CRC while they are read."""
 
-    def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[memoryview]:
+    def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[bytes]:
         """See `visionbatch.transfer.source.Source.blocks`."""
         return _packed(self._pieces(offset, stop), stop - offset, block_bytes)
 
-    def _pieces(self, offset: int, stop: int) -> Iterator[memoryview]:
+    def span(self, offset: int, stop: int) -> None:  # there is no such file
+        """There is no file that holds the archive."""
+
+    def _pieces(self, offset: int, stop: int) -> Iterator[bytes]:
         """The archive from an offset on, in pieces of any size; a large member ends with ``stop``."""
         if offset < self._directory_start:
             first = bisect_right(self._starts, offset) - 1
@@ -89,7 +95,7 @@ class ZipArchive:
             offset = self._directory_start
         yield from _skipped(self._directory(), offset - self._directory_start)
 
-    def _member(self, index: int, skip: int, stop: int) -> Iterator[memoryview]:
+    def _member(self, index: int, skip: int, stop: int) -> Iterator[bytes]:
         """Header and bytes of one member, from ``skip`` on; of a large one no further than ``stop``."""
         size = self._plan.size(index)
         if size <= WHOLE_BYTES:
@@ -105,12 +111,11 @@ class ZipArchive:
 
     def _whole(self, index: int) -> bytes:
         size = self._plan.size(index)
-        with self._opened(index, 0) as file:
-            content = file.read(size + 1)
-        self._confirm(index, len(content), zlib.crc32(content))
+        content = self._of(index, lambda path: self._tree.read(path, size + 1))
+        self._confirm(index, len(content), crc32(content))
         return content
 
-    def _large(self, index: int, start: int, stop: int) -> Iterator[memoryview]:
+    def _large(self, index: int, start: int, stop: int) -> Iterator[bytes]:
         """Part of a large member's bytes.
 
         Its CRC has been sent before them, and a change since then must not go unnoticed when the member is spread over
@@ -119,7 +124,7 @@ class ZipArchive:
         crc = self._crc_up_to(index, start)
         for piece in self._read(index, start, stop):
             start += len(piece)
-            crc = zlib.crc32(piece, crc)
+            crc = crc32(piece, crc)
             self._part = (index, start, crc)
             yield piece
         if start == self._plan.size(index):
@@ -131,22 +136,21 @@ class ZipArchive:
             return self._part[2]
         crc = 0
         for piece in self._read(index, 0, position):
-            crc = zlib.crc32(piece, crc)
+            crc = crc32(piece, crc)
         return crc
 
-    def _read(self, index: int, start: int, stop: int) -> Iterator[memoryview]:
+    def _read(self, index: int, start: int, stop: int) -> Iterator[bytes]:
         """A member's bytes between two positions.
 
         :raises InputChanged: when it ends before the second, or has grown beyond its planned end.
         """
-        buffer = memoryview(bytearray(min(MIB, max(stop - start, 1))))
-        with self._opened(index, start) as file:
+        with self._of(index, lambda path: self._tree.open(path, start)) as file:
             while start < stop:
-                count = file.readinto(buffer[: stop - start])  # type: ignore[attr-defined]  # every binary reader has it
-                if not count:
+                piece = file.read(min(MIB, stop - start))
+                if not piece:
                     self._confirm(index, start, 0)
-                yield buffer[:count]
-                start += count
+                yield piece
+                start += len(piece)
             if stop == self._plan.size(index) and file.read(1):
                 self._confirm(index, stop + 1, 0)
 
@@ -168,10 +172,10 @@ class ZipArchive:
             )
         self._crcs[index] = crc
 
-    def _opened(self, index: int, offset: int) -> BinaryIO:
+    def _of(self, index: int, read: Callable[[str], T]) -> T:
         path = self._plan.path(index).decode()
         try:
-            return self._open(path, offset)
+            return read(path)
         except OSError as error:
             if error.errno is None or error.errno in _PASSING:
                 raise
@@ -183,26 +187,29 @@ class ZipArchive:
         yield self._end
 
 
-def _skipped(pieces: Iterable[bytes], skip: int) -> Iterator[memoryview]:
+def _skipped(pieces: Iterable[bytes], skip: int) -> Iterator[bytes]:
     for piece in pieces:
         if skip < len(piece):
-            yield memoryview(piece)[skip:]
+            yield piece[skip:] if skip else piece
         skip = max(skip - len(piece), 0)
 
 
-def _packed(pieces: Iterable[memoryview], length: int, block_bytes: int) -> Iterator[memoryview]:
+def _packed(pieces: Iterable[bytes], length: int, block_bytes: int) -> Iterator[bytes]:
     """Collect pieces into blocks: twenty headers and photos are one system call, not forty."""
-    buffer = memoryview(bytearray(block_bytes))
+    held: list[memoryview] = []
     filled = 0
     for piece in pieces:
-        while len(piece) and length:
-            count = min(len(piece), block_bytes - filled, length)
-            buffer[filled : filled + count] = piece[:count]
-            piece = piece[count:]  # noqa: PLW2901  # the piece shrinks until it is used up
-            filled += count
-            length -= count
-            if filled == block_bytes or not length:
-                yield buffer[:filled]
-                filled = 0
+        rest = memoryview(piece)[:length]
+        length -= len(rest)
+        while filled + len(rest) >= block_bytes:
+            cut = block_bytes - filled
+            yield b"".join([*held, rest[:cut]])
+            rest, filled = rest[cut:], 0
+            held.clear()
+        if rest:
+            held.append(rest)
+            filled += len(rest)
         if not length:
-            return
+            break
+    if held:
+        yield b"".join(held)

@@ -167,6 +167,7 @@ def test_a_peer_that_reads_too_slowly_is_left_and_asked_where_it_stands(
         client = site(
             settings={"upload_hosts": (f"http://localhost:{sink.port}",)},
             chunk_bytes=0,
+            first_chunk_bytes=len(content),
             min_bytes_per_s=4 << 20,
             slow_after_s=0.2,
             read_timeout_s=1.0,
