@@ -69,7 +69,8 @@ class TransferSettings:
         the rest. Every request waits for an answer, and a break costs nothing, for the server keeps what it has.
     :param first_chunk_bytes: length of the first PUT, a multiple of 256 KiB, which shows that the session works.
     :param block_bytes: bytes read and handed to the socket at a time.
-    :param max_bytes_per_s: what all uploads of one connection may send in a second together; 0 is no limit.
+    :param max_bytes_per_s: what all uploads of one client may send in a second together; 0 is no limit.
+    :param parallel_uploads: uploads of one client at a time; who comes later waits.
     :param connect_timeout_s: seconds to make a connection.
     :param read_timeout_s: seconds without a byte in either direction.
     :param deadline_s: seconds for the whole upload, pauses included.
@@ -83,6 +84,7 @@ class TransferSettings:
     first_chunk_bytes: int = 1 * MIB
     block_bytes: int = 1 * MIB
     max_bytes_per_s: int = 0
+    parallel_uploads: int = 8
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
     deadline_s: float = 24 * 3600.0
@@ -100,6 +102,7 @@ class TransferSettings:
             raise ConfigError(f"max_bytes_per_s is {self.max_bytes_per_s}: it must be 0 or more")
         for name in (
             "block_bytes",
+            "parallel_uploads",
             "connect_timeout_s",
             "read_timeout_s",
             "deadline_s",

@@ -17,13 +17,12 @@ from visionbatch.errors import ConfigError, UploadCancelled, VisionBatchError
 from visionbatch.flow.effects import Flow, Response
 from visionbatch.flow.retry import RetryPolicy
 from visionbatch.flow.watch import Pace, watch
-from visionbatch.io.bandwidth import Bandwidth
 from visionbatch.io.clock import Clock, SystemClock
 from visionbatch.io.closing import Closable
 from visionbatch.io.control import AsyncCredentials, Credentials, Origin
 from visionbatch.io.control_sync import ControlPlane
 from visionbatch.io.drive import drive
-from visionbatch.io.wire import Wire, WireLimits
+from visionbatch.io.wire_pool import WirePool
 from visionbatch.model.secret import Secret, SecretUrl
 from visionbatch.model.snapshot import Phase, Snapshot
 from visionbatch.pipelines.inputs import Checked, opened
@@ -83,13 +82,13 @@ class Deepomatic(Closable):
         self.tuning = tuning or Tuning()
         self.clock = clock or SystemClock()
         self.api = DeepomaticApi(settings, self.tuning.retry)
-        limit = self.tuning.transfer.max_bytes_per_s
-        self._bandwidth = Bandwidth(limit, self.clock) if limit else None
+        self._wires = WirePool(self.tuning.transfer, self.clock)
         self._plane = ControlPlane(Origin(settings.base_url, settings.allow_plain_http), credentials)
 
     def close(self) -> None:
         """Close the connections."""
         self._plane.close()
+        self._wires.close()
 
     def check(
         self, place: str | Path, settings: CheckSettings | None = None, filesystem: Any = None
@@ -141,19 +140,18 @@ class Deepomatic(Closable):
         progress: Progress | None = None,
         checkpoint: Callable[[Checkpoint], None] | None = None,
     ) -> Uploaded:
-        """Send an archive over a session; see `visionbatch.transfer.upload.Upload`.
+        """Send an archive over a session; see `visionbatch.transfer.upload.Upload`. May be called from many threads.
 
         :param deadline: Unix seconds, should that come before the transfer settings' own.
         """
-        transfer = self.tuning.transfer
         try:
-            with Wire(WireLimits.of(transfer), self._bandwidth) as wire:
+            with self._wires.wire() as wire:
                 return Upload(
                     source,
                     url,
                     wire=wire,
                     clock=self.clock,
-                    settings=transfer,
+                    settings=self.tuning.transfer,
                     resume=resume,
                     deadline=deadline,
                     progress=progress,
