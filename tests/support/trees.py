@@ -25,6 +25,6 @@ class MemoryTree:
         self.opened.append(path)
         return io.BytesIO(self._content(path)[offset:])
 
-    def read(self, path: str, limit: int) -> bytes:
+    def read(self, path: str, size: int) -> bytes:
         with self.open(path) as stream:
-            return stream.read(limit)
+            return stream.read(size + 1)

@@ -18,6 +18,8 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # Without O_NONBLOCK a pipe that takes a file's place between listing and opening would hang us.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
+_NO_NAMES = frozenset({"", ".", ".."})
+
 
 class LocalTree(Closable):
     """A folder on disk.
@@ -46,7 +48,7 @@ class LocalTree(Closable):
 
         :raises OSError: when it cannot be listed, or is or lies behind a link.
         """
-        with self._descend(_parts(folder) if folder else []) as descriptor:
+        with self._descend(folder) as descriptor:
             found = list(_scan(descriptor))
         return iter(sorted(found, key=lambda entry: entry.name))
 
@@ -64,24 +66,29 @@ class LocalTree(Closable):
             raise
         return stream
 
-    def read(self, path: str, limit: int) -> bytes:
-        """The first bytes of a plain file, at most ``limit``.
+    def read(self, path: str, size: int) -> bytes:
+        """The bytes of a plain file that was listed with so many; one more shows that it has grown.
 
         :raises OSError: as `open` does.
         """
         handle = self._open(path)
         try:
-            return _read_from(handle, limit)
+            data = os.read(handle, size + 1)
+            # One call nearly always: only its end, or a network drive, gives fewer than asked for.
+            while len(data) < size and (more := os.read(handle, size + 1 - len(data))):
+                data += more
         finally:
             os.close(handle)
+        return data
 
     def _open(self, path: str) -> int:
-        *folders, name = _parts(path)
-        with self._last.at(folders, self._descend) as descriptor:
-            # Looked at before it is opened, for opening alone already acts on pipes and devices; and
-            # looked at again afterwards, for it may have been replaced in between.
-            _require_plain(os.stat(name, dir_fd=descriptor, follow_symlinks=False), path)
-            handle = os.open(name, _FILE, dir_fd=descriptor)
+        folder, _, name = path.rpartition("/")
+        if name in _NO_NAMES:
+            raise _outside(path)
+        try:
+            handle = self._last.open(folder, name, self._descend)
+        except ValueError as error:  # what the system could not take, such as a NUL
+            raise _outside(path) from error
         try:
             _require_plain(os.fstat(handle), path)
         except BaseException:
@@ -90,10 +97,10 @@ class LocalTree(Closable):
         return handle
 
     @contextmanager
-    def _descend(self, folders: list[str]) -> Iterator[int]:
+    def _descend(self, folder: str) -> Iterator[int]:
         descriptor = os.open(self._root, _FOLDER)
         try:
-            for name in folders:
+            for name in _parts(folder) if folder else ():
                 inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
                 os.close(descriptor)
                 descriptor = inner
@@ -110,19 +117,21 @@ class _LastFolder(Closable):
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._folders: list[str] = []
+        self._folder = ""
         self._descriptor = -1
 
-    @contextmanager
-    def at(self, folders: list[str], descend: Callable[[list[str]], AbstractContextManager[int]]) -> Iterator[int]:
-        """The descriptor of a folder, for nobody else meanwhile."""
+    def open(self, folder: str, name: str, descend: Callable[[str], AbstractContextManager[int]]) -> int:
+        """Open a plain file in a folder, going there only if the last file lay elsewhere."""
         with self._lock:
-            if self._descriptor < 0 or folders != self._folders:
+            if self._descriptor < 0 or folder != self._folder:
                 self._forget()
-                with descend(folders) as descriptor:
+                with descend(folder) as descriptor:
                     self._descriptor = os.dup(descriptor)
-                self._folders = folders
-            yield self._descriptor
+                self._folder = folder
+            # Looked at before it is opened, for opening alone already acts on pipes and devices; and
+            # looked at again afterwards, for it may have been replaced in between.
+            _require_plain(os.stat(name, dir_fd=self._descriptor, follow_symlinks=False), name)
+            return os.open(name, _FILE, dir_fd=self._descriptor)
 
     def close(self) -> None:
         """Let go of it."""
@@ -135,24 +144,16 @@ class _LastFolder(Closable):
             self._descriptor = -1
 
 
-def _read_from(handle: int, limit: int) -> bytes:
-    """The first bytes of an open file; one call nearly always, for only its end gives fewer than asked for."""
-    data = os.read(handle, limit)
-    while data and len(data) < limit and (more := os.read(handle, limit - len(data))):
-        data += more
-    return data
-
-
 def _parts(path: str) -> list[str]:
-    """The components of a path that stays inside; what the system could not take is refused as well."""
+    """The components of a path that stays inside."""
     parts = path.split("/")
-    try:
-        encoded = os.fsencode(path)
-    except UnicodeEncodeError:
-        encoded = b"\0"
-    if b"\0" in encoded or any(part in {"", ".", ".."} for part in parts):
-        raise OSError(errno.EINVAL, "not a path inside the source", path)
+    if not _NO_NAMES.isdisjoint(parts):
+        raise _outside(path)
     return parts
+
+
+def _outside(path: str) -> OSError:
+    return OSError(errno.EINVAL, "not a path inside the source", path)
 
 
 def _scan(descriptor: int) -> Iterator[Entry]:

@@ -105,13 +105,10 @@ class ZipTree:
             raise _damaged(path, error) from error
         return _skipped(io.BufferedReader(stream), offset)
 
-    def read(self, path: str, limit: int) -> bytes:
-        """The first bytes of a member, at most ``limit``.
-
-        :raises OSError: as `open` does.
-        """
+    def read(self, path: str, size: int) -> bytes:
+        """See `visionbatch.model.tree.Tree.read`."""
         with self.open(path) as stream:
-            return stream.read(limit)
+            return stream.read(size + 1)
 
     def _place(self, info: zipfile.ZipInfo) -> None:
         if (why := _unsafe(info)) is not None:

@@ -72,8 +72,8 @@ class Tree(Protocol):
         :raises OSError: when it cannot be read, or is not a plain file.
         """
 
-    def read(self, path: str, limit: int) -> bytes:
-        """The first bytes of a file, at most ``limit``: `open` and read, at the least cost.
+    def read(self, path: str, size: int) -> bytes:
+        """The bytes of a file that was listed with so many, at the least cost; one more shows that it has grown.
 
         :raises OSError: as `open` does.
         """

@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import BinaryIO
 
 from visionbatch.config import MIB
 from visionbatch.errors import InputChanged
@@ -24,8 +25,6 @@ from visionbatch.transfer.zip_format import (
     local_header,
     local_header_size,
 )
-
-T = TypeVar("T")
 
 WHOLE_BYTES = 8 * MIB
 """A member up to this size is read once and kept while it is sent; a larger one is read twice, because its CRC stands
@@ -95,25 +94,27 @@ class ZipArchive:
             offset = self._directory_start
         yield from _skipped(self._directory(), offset - self._directory_start)
 
-    def _member(self, index: int, skip: int, stop: int) -> Iterator[bytes]:
+    def _member(self, index: int, skip: int, stop: int) -> Iterable[bytes]:
         """Header and bytes of one member, from ``skip`` on; of a large one no further than ``stop``."""
-        size = self._plan.size(index)
+        path, size = self._plan.member(index)
         if size <= WHOLE_BYTES:
-            content = self._whole(index)
-            yield from _skipped([self._header(index), content], skip)
-            return
-        header = self._header(index)
-        yield from _skipped([header], min(skip, len(header)))
-        yield from self._large(index, max(skip - len(header), 0), min(stop - len(header), size))
+            pieces = self._whole(index, path, size)
+            return _skipped(pieces, skip) if skip else pieces
+        header = local_header(path, size, self._crc(index))
+        start, stop = max(skip - len(header), 0), min(stop - len(header), size)
+        return chain(_skipped([header], min(skip, len(header))), self._large(index, start, stop))
 
-    def _header(self, index: int) -> bytes:
-        return local_header(self._plan.path(index), self._plan.size(index), self._crc(index))
-
-    def _whole(self, index: int) -> bytes:
-        size = self._plan.size(index)
-        content = self._of(index, lambda path: self._tree.read(path, size + 1))
-        self._confirm(index, len(content), crc32(content))
-        return content
+    def _whole(self, index: int, path: bytes, size: int) -> tuple[bytes, bytes]:
+        """Header and bytes of a member that is read once."""
+        name = path.decode()
+        try:
+            content = self._tree.read(name, size)
+        except OSError as error:
+            _complain(name, error)
+            raise
+        crc = crc32(content)
+        self._confirm(index, len(content), crc)
+        return local_header(path, size, crc), content
 
     def _large(self, index: int, start: int, stop: int) -> Iterator[bytes]:
         """Part of a large member's bytes.
@@ -144,7 +145,7 @@ class ZipArchive:
 
         :raises InputChanged: when it ends before the second, or has grown beyond its planned end.
         """
-        with self._of(index, lambda path: self._tree.open(path, start)) as file:
+        with self._opened(index, start) as file:
             while start < stop:
                 piece = file.read(min(MIB, stop - start))
                 if not piece:
@@ -162,29 +163,36 @@ class ZipArchive:
 
     def _confirm(self, index: int, size: int, crc: int) -> None:
         """Remember a member's CRC, or compare it with the one remembered."""
-        known = self._crcs[index]
-        if size != self._plan.size(index) or known not in (_UNKNOWN, crc):
-            path = self._plan.path(index).decode()
+        if size != self._plan.size(index) or self._crcs[index] not in (_UNKNOWN, crc):
+            path, planned = self._plan.member(index)
             raise InputChanged(
-                f"{path} is not what was planned: {size} bytes instead of {self._plan.size(index)}"
-                if size != self._plan.size(index)
-                else f"{path} was written to while the archive was sent"
+                f"{path.decode()} is not what was planned: {size} bytes instead of {planned}"
+                if size != planned
+                else f"{path.decode()} was written to while the archive was sent"
             )
         self._crcs[index] = crc
 
-    def _of(self, index: int, read: Callable[[str], T]) -> T:
-        path = self._plan.path(index).decode()
+    def _opened(self, index: int, offset: int) -> BinaryIO:
+        name = self._plan.member(index)[0].decode()
         try:
-            return read(path)
+            return self._tree.open(name, offset)
         except OSError as error:
-            if error.errno is None or error.errno in _PASSING:
-                raise
-            raise InputChanged(f"{path} can no longer be read: {error.strerror or error}") from error
+            _complain(name, error)
+            raise
 
     def _directory(self) -> Iterator[bytes]:
         for index, (path, size) in enumerate(self._plan):
             yield central_record(path, size, self._crc(index), self._starts[index])
         yield self._end
+
+
+def _complain(name: str, error: OSError) -> None:
+    """Tell a file that has changed from a disk in trouble.
+
+    :raises InputChanged: unless the trouble may pass.
+    """
+    if error.errno is not None and error.errno not in _PASSING:
+        raise InputChanged(f"{name} can no longer be read: {error.strerror or error}") from error
 
 
 def _skipped(pieces: Iterable[bytes], skip: int) -> Iterator[bytes]:
@@ -196,20 +204,20 @@ def _skipped(pieces: Iterable[bytes], skip: int) -> Iterator[bytes]:
 
 def _packed(pieces: Iterable[bytes], length: int, block_bytes: int) -> Iterator[bytes]:
     """Collect pieces into blocks: twenty headers and photos are one system call, not forty."""
-    held: list[memoryview] = []
+    held: list[bytes | memoryview] = []
     filled = 0
     for piece in pieces:
-        rest = memoryview(piece)[:length]
-        length -= len(rest)
-        while filled + len(rest) >= block_bytes:
-            cut = block_bytes - filled
-            yield b"".join([*held, rest[:cut]])
-            rest, filled = rest[cut:], 0
-            held.clear()
-        if rest:
-            held.append(rest)
-            filled += len(rest)
-        if not length:
+        rest: bytes | memoryview = piece
+        if filled + len(piece) >= min(block_bytes, length):
+            rest = memoryview(piece)[: length - filled]
+            while filled + len(rest) >= block_bytes:
+                cut = block_bytes - filled
+                yield b"".join([*held, rest[:cut]])
+                held.clear()
+                rest, filled, length = rest[cut:], 0, length - block_bytes
+        held.append(rest)
+        filled += len(rest)
+        if filled == length:
             break
-    if held:
+    if filled:
         yield b"".join(held)
