@@ -65,9 +65,8 @@ def _named(kind: Any) -> str:
 class TransferSettings:
     """How an archive travels over an upload session.
 
-    :param chunk_bytes: longest PUT, a multiple of 256 KiB; 0 is no limit: after the first, one request carries all
-        the rest. Every request waits for an answer, and a break costs nothing, for the server keeps what it has.
-    :param first_chunk_bytes: length of the first PUT, a multiple of 256 KiB, which shows that the session works.
+    :param chunk_bytes: longest PUT, a multiple of 256 KiB; 0 is no limit: one request carries all there is. Every
+        request waits for an answer, and a break costs nothing, for the server keeps what it has.
     :param block_bytes: bytes read and handed to the socket at a time.
     :param max_bytes_per_s: what all uploads of one client may send in a second together; 0 is no limit.
     :param parallel_uploads: uploads of one client at a time; who comes later waits.
@@ -81,7 +80,6 @@ class TransferSettings:
     """
 
     chunk_bytes: int = 0
-    first_chunk_bytes: int = 1 * MIB
     block_bytes: int = 1 * MIB
     max_bytes_per_s: int = 0
     parallel_uploads: int = 8
@@ -96,8 +94,6 @@ class TransferSettings:
     def __post_init__(self) -> None:
         if self.chunk_bytes < 0 or self.chunk_bytes % CHUNK_UNIT:
             raise ConfigError(f"chunk_bytes is {self.chunk_bytes}: it must be 0 or a multiple of {CHUNK_UNIT}")
-        if self.first_chunk_bytes <= 0 or self.first_chunk_bytes % CHUNK_UNIT:
-            raise ConfigError(f"first_chunk_bytes is {self.first_chunk_bytes}: it must be a multiple of {CHUNK_UNIT}")
         if self.max_bytes_per_s < 0:
             raise ConfigError(f"max_bytes_per_s is {self.max_bytes_per_s}: it must be 0 or more")
         for name in (

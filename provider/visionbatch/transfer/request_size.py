@@ -1,9 +1,9 @@
 """How much of an archive the next request carries.
 
-Every request costs one wait for its answer, so the fewest are best: a small one that shows whether the session works,
-then all the rest. A break in the middle costs nothing either, for the server keeps what it has and says so. What speaks
-for shorter requests is only met on the way, such as a proxy that refuses long bodies or cuts long connections; so they
-become shorter after a failure, and longer again while all goes well.
+Every request costs one wait for its answer, so the fewest are best: one for all there is. That the session works is
+known, for it has just been made, or just been asked where it stands. A break in the middle costs nothing either: the
+server keeps what it has, and says so. What speaks for shorter requests is only met on the way, such as a proxy that
+refuses long bodies or cuts long connections; so they become short after a failure, and longer again while all is well.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from visionbatch.config import CHUNK_UNIT, MIB
 
 GROWTH = 8
-"""From 8 MiB to 4 GiB in three requests, while a proxy's limit is missed by three tries at most."""
+"""From 8 MiB to 4 GiB in three requests, while a proxy's limit is found by three tries at most."""
 
 AFTER_FAILURE = 8 * MIB
 """What Google suggests for lines that break (its upload documentation)."""
@@ -22,26 +22,23 @@ UNLIMITED = 1 << 62
 class RequestSize:
     """Bytes of the next request.
 
-    :param first: of the first one, as long as nothing is known of the session.
     :param longest: of any, a multiple of 256 KiB; 0 is no limit.
     """
 
-    def __init__(self, first: int, longest: int) -> None:
+    def __init__(self, longest: int) -> None:
         self._longest = longest or UNLIMITED
-        self._size = min(first, self._longest)
-        self._smooth = True
+        self._size = self._longest
 
     def stop(self, start: int, total: int) -> int:
         """Where a request that starts at ``start`` ends."""
         return min(start + self._size, total)
 
     def worked(self) -> None:
-        """Grow: at once to the longest as long as nothing has failed, else step by step."""
-        self._size = self._longest if self._smooth else min(self._size * GROWTH, self._longest)
+        """Grow."""
+        self._size = min(self._size * GROWTH, self._longest)
 
     def failed(self) -> None:
-        """Shrink, and grow slowly from now on."""
-        self._smooth = False
+        """Shrink."""
         shorter = min(self._size // GROWTH, AFTER_FAILURE) // CHUNK_UNIT * CHUNK_UNIT
         self._size = min(max(shorter, CHUNK_UNIT), self._longest)
 

@@ -328,7 +328,7 @@ class ResumableUpload:
 
     def _stands_at(self, step: Probe | Put, count: int) -> None:
         advanced = count > self.best
-        if advanced if isinstance(step, Put) else self._first_look and not self.failures:
+        if advanced and isinstance(step, Put):
             self._sizes.worked()
         if self._first_look and count:
             # Now it is known what an earlier process had achieved, and that it had not finished. An answer without

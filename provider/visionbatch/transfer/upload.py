@@ -91,7 +91,7 @@ class Upload:
         self._retry = RetryPolicy(attempts=settings.attempts)
         self._state = ResumableUpload(
             source.size,
-            sizes=RequestSize(settings.first_chunk_bytes, settings.chunk_bytes),
+            sizes=RequestSize(settings.chunk_bytes),
             attempts=settings.attempts,
             resumed=resume is not None,
         )

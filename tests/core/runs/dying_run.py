@@ -17,9 +17,7 @@ if __name__ == "__main__":
         if position > total // 2:
             os._exit(137)
 
-    transfer = TransferSettings(
-        chunk_bytes=int(chunk_bytes), first_chunk_bytes=262_144, block_bytes=65_536, checkpoint_s=0.001
-    )
+    transfer = TransferSettings(chunk_bytes=int(chunk_bytes), block_bytes=65_536, checkpoint_s=0.001)
     tuning = Tuning(transfer=transfer)
     settings = DeepomaticSettings(url, upload_hosts=(url,))
     with Deepomatic(settings, lambda: token_header(Secret(token)), tuning=tuning) as client:

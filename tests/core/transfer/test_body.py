@@ -61,17 +61,17 @@ def send_over(pool: WirePool, source: Source, sink: Sink, **settings: Any) -> Up
 
 
 @pytest.mark.parametrize("block_bytes", [1000, CHUNK, 64 * CHUNK])
-def test_a_file_arrives_byte_for_byte_in_two_requests(sink: Sink, file: Path, block_bytes: int) -> None:
+def test_a_file_arrives_byte_for_byte_in_one_request(sink: Sink, file: Path, block_bytes: int) -> None:
     with FileSource(file) as source:
-        uploaded = send(source, sink, first_chunk_bytes=CHUNK, block_bytes=block_bytes)
+        uploaded = send(source, sink, block_bytes=block_bytes)
     assert sink.content == CONTENT
-    assert (uploaded.requests, uploaded.sent_bytes, sink.connections) == (2, len(CONTENT), 1)
+    assert (uploaded.requests, uploaded.sent_bytes, sink.connections) == (1, len(CONTENT), 1)
 
 
-def test_what_is_computed_arrives_byte_for_byte_in_two_requests(sink: Sink) -> None:
-    uploaded = send(BytesSource(CONTENT), sink, first_chunk_bytes=CHUNK, block_bytes=1000)
+def test_what_is_computed_arrives_byte_for_byte_in_one_request(sink: Sink) -> None:
+    uploaded = send(BytesSource(CONTENT), sink, block_bytes=1000)
     assert sink.content == CONTENT
-    assert uploaded.requests == 2
+    assert uploaded.requests == 1
 
 
 def failing_sendfile(number: int) -> Any:
@@ -102,7 +102,7 @@ def test_a_disk_that_fails_below_the_kernel_is_not_taken_for_the_network(
 def test_the_last_bytes_stay_here_when_the_file_was_touched_while_one_request_carried_it(
     site: Any, books: Books, file: Path
 ) -> None:
-    client = site(chunk_bytes=0, first_chunk_bytes=CHUNK, block_bytes=CHUNK)
+    client = site(chunk_bytes=0, block_bytes=CHUNK)
     url = client.create("touched").upload_url
     touch = At(4 * CHUNK, lambda: os.utime(file, (1, 1)))
 

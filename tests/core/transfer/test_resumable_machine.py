@@ -46,7 +46,7 @@ class Service:
         if not resumed:
             self.sessions.append(GcsSession())
         session = self.sessions[-1]
-        upload = ResumableUpload(len(self.content), sizes=RequestSize(chunk, chunk), attempts=ATTEMPTS, resumed=resumed)
+        upload = ResumableUpload(len(self.content), sizes=RequestSize(chunk), attempts=ATTEMPTS, resumed=resumed)
         # Between two advances at most ATTEMPTS requests fail, and each failure costs one question more.
         for _ in range(2 * (ATTEMPTS + 1) * (len(self.content) + 1)):
             best = upload.best
@@ -132,7 +132,7 @@ def test_no_script_of_mishaps_makes_two_objects_or_a_wrong_one(size: int, chunk:
 def test_a_session_of_an_earlier_process_is_continued_where_it_stands(kept: int, script: list[Event]) -> None:
     content = bytes(range(10))
     service = Service(content, list(script), [GcsSession(bytearray(content[:kept]))])
-    upload = ResumableUpload(10, sizes=RequestSize(4, 4), attempts=ATTEMPTS, resumed=True)
+    upload = ResumableUpload(10, sizes=RequestSize(4), attempts=ATTEMPTS, resumed=True)
 
     assert upload.next_step() == Probe(10)
     assert upload.all_sent, "nobody here knows what that process had sent"
@@ -155,7 +155,7 @@ GIB = 1 << 30
 
 def upload_of(total: int = 12, *, chunk: int = 4, sent: int = 0, attempts: int = ATTEMPTS) -> ResumableUpload:
     """An upload of which ``sent`` bytes were acknowledged, chunk by chunk."""
-    upload = ResumableUpload(total, sizes=RequestSize(chunk, chunk), attempts=attempts)
+    upload = ResumableUpload(total, sizes=RequestSize(chunk), attempts=attempts)
     for start in range(0, sent, chunk):
         step = Put(start, start + chunk, total)
         upload.sending(step.stop)
@@ -174,20 +174,18 @@ def acknowledge(upload: ResumableUpload) -> None:
     upload.answered(step, range_to(step.stop))
 
 
-def test_a_short_first_request_is_followed_by_all_the_rest() -> None:
-    upload = ResumableUpload(GIB, sizes=RequestSize(MIB, 0), attempts=ATTEMPTS)
-    acknowledge(upload)
-    assert upload.next_step() == Put(MIB, GIB, GIB)
+def test_one_request_carries_all_there_is() -> None:
+    assert ResumableUpload(GIB, sizes=RequestSize(0), attempts=1).next_step() == Put(0, GIB, GIB)
 
 
-def test_a_session_that_was_used_before_gets_all_the_rest_after_the_first_question() -> None:
-    upload = ResumableUpload(GIB, sizes=RequestSize(MIB, 0), attempts=ATTEMPTS, resumed=True)
+def test_a_session_that_was_used_before_gets_all_the_rest_after_one_question() -> None:
+    upload = ResumableUpload(GIB, sizes=RequestSize(0), attempts=ATTEMPTS, resumed=True)
     upload.answered(Probe(GIB), range_to(3 * MIB))
     assert upload.next_step() == Put(3 * MIB, GIB, GIB)
 
 
 def test_no_request_is_longer_than_the_longest() -> None:
-    upload = ResumableUpload(GIB, sizes=RequestSize(8 * MIB, 4 * MIB), attempts=ATTEMPTS)
+    upload = ResumableUpload(GIB, sizes=RequestSize(4 * MIB), attempts=ATTEMPTS)
     for number in range(3):
         assert upload.next_step() == Put(4 * number * MIB, 4 * (number + 1) * MIB, GIB)
         acknowledge(upload)
@@ -195,11 +193,10 @@ def test_no_request_is_longer_than_the_longest() -> None:
 
 @pytest.mark.parametrize("trouble", [None, Reply(503, {}), Reply(413, {})], ids=["breaks", "503", "413"])
 def test_requests_become_shorter_after_a_failure_and_longer_again_step_by_step(trouble: Reply | None) -> None:
-    upload = ResumableUpload(GIB, sizes=RequestSize(MIB, 0), attempts=ATTEMPTS)
-    acknowledge(upload)
+    upload = ResumableUpload(GIB, sizes=RequestSize(0), attempts=ATTEMPTS)
     step = upload.next_step()
     upload.broke(step, "no answer") if trouble is None else upload.answered(step, trouble)
-    upload.answered(Probe(GIB), range_to(MIB))
+    upload.answered(Probe(GIB), range_to(0))
 
     for length in (8, 64, 512):
         step = upload.next_step()
@@ -209,7 +206,7 @@ def test_requests_become_shorter_after_a_failure_and_longer_again_step_by_step(t
 
 
 def test_a_proxy_that_takes_no_body_at_all_ends_it_with_its_answer() -> None:
-    upload = ResumableUpload(GIB, sizes=RequestSize(256 << 10, 0), attempts=ATTEMPTS)
+    upload = ResumableUpload(GIB, sizes=RequestSize(256 << 10), attempts=ATTEMPTS)
     with pytest.raises(UploadRefused, match="413"):
         upload.answered(upload.next_step(), Reply(413, {}))
 
@@ -282,7 +279,7 @@ def test_more_bytes_than_were_sent_are_never_skipped() -> None:
 
 
 def test_on_a_resumed_session_an_earlier_process_may_send_a_little_more() -> None:
-    upload = ResumableUpload(12, sizes=RequestSize(4, 4), attempts=3, resumed=True)
+    upload = ResumableUpload(12, sizes=RequestSize(4), attempts=3, resumed=True)
     upload.answered(Probe(12), range_to(4))
     upload.sending(8)
     upload.answered(Put(4, 8, 12), range_to(12))
