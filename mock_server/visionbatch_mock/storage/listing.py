@@ -57,7 +57,7 @@ def _unpack(token: str) -> str:
     if not token:
         return ""
     try:
-        mark, name = token[:1], base64.urlsafe_b64decode(token[1:].encode()).decode()
+        mark, name = token[:1], base64.b64decode(token[1:], b"-_", validate=True).decode()
     except ValueError as cause:
         raise invalid_page_token() from cause
     if mark != MARK:
