@@ -6,6 +6,7 @@ the mails or at the ledger first lets the vendor do what has become due.
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from visionbatch_mock.clock import iso
@@ -206,14 +207,30 @@ class ExportBook:
 
     def mail(self, export: Export, run: Run, stored: StoredObject) -> None:
         """Send the link to a file."""
+        subject = f"Your data export {export.told.export_type} is ready"
+        self._send(Mail(export.id, run.number, export.told.emails, subject, *self._link_to(stored.bucket, stored.name)))
+
+    def renew(self, token: str) -> Mail | None:
+        """Mail another link to the same file; None when there is no link of that token."""
+        with self.lock:
+            for mail in self._mails:
+                if mail.link.token == token:
+                    sent, link = self._link_to(mail.link.bucket, mail.link.name)
+                    self._send(replace(mail, sent=sent, link=link))
+                    return self._mails[-1]
+        return None
+
+    def _link_to(self, bucket: str, name: str) -> tuple[float, Link]:
         now = self.tenant.clock.now()
-        link = Link(self._ids.token(), stored.bucket, stored.name, now + self.tenant.behaviour.export_link_life_s)
+        link = Link(self._ids.token(), bucket, name, now + self.tenant.behaviour.export_link_life_s)
         self._links[link.token] = link
         self.tenant.names.claim_link(self.tenant, link.token)
-        subject = f"Your data export {export.told.export_type} is ready"
-        self._mails.append(Mail(export.id, run.number, export.told.emails, subject, now, link))
-        facts: dict[str, Any] = {"export_id": export.id, "run": run.number, "expires": link.expires}
-        self.tenant.ledger.commit(Effect.EXPORT_MAILED, emails=list(export.told.emails), **facts)
+        return now, link
+
+    def _send(self, mail: Mail) -> None:
+        self._mails.append(mail)
+        facts: dict[str, Any] = {"export_id": mail.export_id, "run": mail.run, "expires": mail.link.expires}
+        self.tenant.ledger.commit(Effect.EXPORT_MAILED, emails=list(mail.to), **facts)
 
     @property
     def mails(self) -> list[Mail]:

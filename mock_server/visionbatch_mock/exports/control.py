@@ -70,6 +70,15 @@ def expire(token: str) -> Response:
     return empty_answer(204)
 
 
+@bp.post("/links/<token>/renew")
+def renew(token: str) -> Response:
+    """Another mail with another link to the same file."""
+    mail = tenant_of_control().exports.renew(token)
+    if mail is None:
+        raise Unacceptable(404, {"error": "no such link"})
+    return json_answer(mail.as_json(request.host_url.rstrip("/")), 201)
+
+
 @bp.post("/buckets")
 def own_bucket() -> Response:
     """Make a bucket that is this tenant's for every caller, with and without a token."""
