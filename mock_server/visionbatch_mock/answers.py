@@ -80,6 +80,10 @@ def google_error(status: int, message: str, **where: str) -> dict[str, Any]:
     return {"error": {"code": status, "message": message, "errors": errors}}
 
 
+INVALID_PAGE_TOKEN = google_error(400, "Invalid Value", locationType="parameter", location="pageToken")
+"""The refusal of a page token that is garbage or too old."""
+
+
 def xml_error(code: str, message: str, status: int) -> Response:
     """An error of Google's XML API, whose clients read the code."""
     body = (

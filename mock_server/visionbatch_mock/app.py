@@ -10,7 +10,7 @@ from visionbatch_mock.deepomatic import auth, batch_routes, work_order_routes
 from visionbatch_mock.exchange import EXTENSION, Unacceptable
 from visionbatch_mock.exports import link_routes
 from visionbatch_mock.names import NameTaken
-from visionbatch_mock.storage import bucket_routes, object_routes
+from visionbatch_mock.storage import batch_requests, bucket_routes, object_routes
 from visionbatch_mock.storage.asking import refusal
 from visionbatch_mock.storage.objects import BucketInTheWay, NoSuchBucket
 from visionbatch_mock.storage.permissions import Denied
@@ -38,6 +38,7 @@ def create_app(config: MockConfig | None = None) -> Flask:
     app.register_blueprint(retry_tests.bp)
     app.register_blueprint(batch_routes.bp)
     app.register_blueprint(work_order_routes.bp)
+    app.register_blueprint(batch_requests.bp)
     app.register_blueprint(bucket_routes.bp)
     app.register_blueprint(object_routes.bp)
     app.register_blueprint(link_routes.bp)

@@ -78,7 +78,7 @@ def test_states_hold_the_last_input_alone(tenant, bucket, photo, zipped):
     process(tenant, zipped({f"WO_1/cabinet-{n}.jpg": photo(shade=60 + n) for n in range(3)}))
     for kind, count in (("work-orders-timeline", 3), ("work-orders-states", 1)):
         uri = f"gs://{bucket}/{kind}"
-        tenant.inside.exports.create(storage_uri=uri, export_type=kind, interval="once")
+        tenant.inside.exports.create(storage_uri=uri, export_type=kind, interval="once").run()
         (name,) = [item["name"] for item in listed(tenant, bucket, prefix=f"{kind}/")]
         assert f"/{kind}/" in name
         (record,) = [json.loads(line) for line in fetched(tenant, bucket, name).splitlines()]
@@ -143,11 +143,23 @@ def test_a_clock_that_jumps_makes_up_for_every_interval(tenant, bucket, export):
 
 def test_a_single_export_runs_once_and_tells_everything(tenant, bucket, archive):
     process(tenant, archive)
-    export = tenant.inside.exports.create(storage_uri=f"gs://{bucket}", interval="once")
+    start = tenant.inside.clock.now() + DAY
+    export = tenant.inside.exports.create(storage_uri=f"gs://{bucket}", interval="once", start=start)
+    assert listed(tenant, bucket) == []
+    tenant.inside.clock.advance(DAY)
     assert len(records_in(tenant, bucket)) == 2
     tenant.inside.clock.advance(400 * DAY)
     assert len(listed(tenant, bucket)) == 1
     assert export.as_json()["next_run"] is None
+
+
+def test_a_single_export_that_is_run_on_demand_has_its_one_run_with_that(tenant, bucket, archive):
+    export = tenant.inside.exports.create(storage_uri=f"gs://{bucket}", interval="once")
+    process(tenant, archive)
+    export.seed({"records": [{"id": "seeded"}]})
+    assert export.run().files[0]["records"] == 3
+    tenant.inside.clock.advance(DAY)
+    assert len(listed(tenant, bucket)) == 1
 
 
 def test_runs_on_demand_never_share_a_name(tenant, bucket, export):

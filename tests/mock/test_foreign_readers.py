@@ -316,6 +316,35 @@ def test_gcsfs_downloads_and_uploads_files(files, bucket_name, tmp_path):
     assert (tmp_path / "back").read_bytes() == CONTENT * 5
 
 
+def test_gcsfs_removes_many_files_in_one_request_and_moves_one(tenant, files, bucket_name):
+    names = [f"{bucket_name}/day/{number} ü.jsonl" for number in range(3)]
+    for name in names:
+        files.pipe_file(name, b"1")
+    files.mv(names[0], f"{bucket_name}/moved")
+    files.rm(names[1:])
+    assert files.find(bucket_name) == [f"{bucket_name}/moved"]
+    assert len(tenant.effects("object.deleted")) == 3
+
+
+def delete_together(client, blobs) -> None:
+    with client.batch():
+        for blob in blobs:
+            blob.delete()
+
+
+def test_google_batches_are_served_call_by_call(tenant, client, bucket, bucket_name):
+    for name in ("a", "b"):
+        put(tenant, bucket_name, name)
+    with client.batch():
+        bucket.blob("a").delete()
+        bucket.blob("b").patch()
+    # Both calls are served, and the one that fails is what the client reports.
+    with pytest.raises(NotFound):
+        delete_together(client, [bucket.blob("a"), bucket.blob("b")])
+    assert [entry["object"] for entry in tenant.effects("object.deleted")] == ["a", "b"]
+    assert tenant.post("/batch/storage/v1", data=b"").status_code == 400
+
+
 def test_gcsfs_takes_a_lost_permission_for_what_it_is(tenant, files, bucket_name):
     put(tenant, bucket_name, "x")
     tenant.inside.configure(reader_permissions=["storage.objects.list"])

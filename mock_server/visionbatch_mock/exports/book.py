@@ -34,9 +34,7 @@ class Export:
         self._book = book
         self._tenant = book.tenant
         now = book.tenant.clock.now()
-        self.due: float | None = first
-        if first is None:
-            self.due = now if told.interval is Interval.ONCE else told.interval.after(now)
+        self.due = told.interval.after(now) if first is None else first
         # A single export tells everything that the site knows, a repeated one what changes from now on.
         self._since = 0.0 if told.interval is Interval.ONCE else now
         self._seeds = Seeds()
@@ -47,9 +45,14 @@ class Export:
             self._seeds += Seeds.of(told)
 
     def run(self, since: float | None = None) -> Run:
-        """Run now, whatever is due; the interval begins with the last run's end or at `since`."""
+        """Run now, beside what the clock does; the interval begins with the last run's end or at `since`.
+
+        A single export has its one run with this, or at the `start` that it was given.
+        """
         with self._book.lock:
             self._tenant.batches.settle()
+            if self.told.interval is Interval.ONCE:
+                self.due = None
             self.settle()
             now = self._tenant.clock.now()
             made = self._begin(Span(self._since if since is None else since, now))
@@ -169,6 +172,7 @@ class ExportBook:
     def create(self, *, start: float | None = None, **told: Any) -> Export:
         """Configure an export with the vendor's parameters; `start` is the first run's time (epoch seconds).
 
+        Without it a repeated export first runs after one interval, and a single one on demand.
         The customer's bucket is made, and is the tenant's for every caller from now on. Raises
         `SettingError` for a wrong parameter, `NameTaken` for another customer's bucket.
         """

@@ -11,6 +11,8 @@ BLOCK_BYTES = 256 * 1024
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 BOM = b"\xef\xbb\xbf"
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 _BROKEN = {
     Oddity.NAN: b'{"id": "nan", "progress_score": NaN}',
     Oddity.NOT_JSON: b"this line is no JSON",
@@ -21,7 +23,7 @@ _TORN = b'{"id": "torn", "name": "the last li'
 
 def line_of(record: Record) -> bytes:
     """One record as one line, without its end."""
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return _ENCODER.encode(record).encode("utf-8", "surrogatepass")
 
 
 def file_of(lines: Iterable[bytes], oddities: Collection[Oddity] = ()) -> Iterator[bytes]:

@@ -11,10 +11,10 @@ from typing import Any
 from flask import Response, request
 
 from visionbatch_mock.answers import (
+    INVALID_PAGE_TOKEN,
     JSON,
     empty_answer,
     error_for,
-    google_error,
     html_answer,
     json_answer,
     status_line,
@@ -105,11 +105,6 @@ def _omit_header(instruction: Instruction, response: Response) -> Response:
     return response
 
 
-def _expired_page_token(_: Instruction) -> Response:
-    where = {"locationType": "parameter", "location": "pageToken"}
-    return json_answer(google_error(400, "Invalid Value", **where), 400)
-
-
 def _edit(change: Callable[[Instruction, dict[str, Any]], None]) -> "_Change":
     """A change of a JSON object; answers of any other kind pass unchanged."""
 
@@ -189,7 +184,7 @@ _INSTEAD: dict[Fault, Callable[[Instruction], Response | None]] = {
     Fault.EARLY: _early,
     Fault.REDIRECT: _redirect,
     Fault.ANSWER: _answer_without_effect,
-    Fault.EXPIRE_PAGE_TOKEN: _expired_page_token,
+    Fault.EXPIRE_PAGE_TOKEN: lambda _: json_answer(INVALID_PAGE_TOKEN, 400),
 }
 
 _AFTERWARDS: dict[Fault, _Change] = {
