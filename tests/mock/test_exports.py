@@ -378,6 +378,19 @@ def test_a_run_needs_every_permission_of_the_vendor_and_makes_up_for_it_later(te
     assert export.run().files[0]["records"] == 2
 
 
+def test_a_permission_that_is_lost_in_the_middle_of_a_run_fails_it_and_the_next_run_has_it_all(tenant, bucket, export):
+    tenant.inside.configure(export_spread_s=10)
+    export.seed({"generate": {"count": 2, "work_items": 1, "inputs": 1}})
+    run = export.run()
+    tenant.inside.configure(writer_permissions=NEEDED[1:])
+    tenant.inside.clock.advance(60)
+    assert [len(listed(tenant, bucket)), run.state] == [1, "failed"]
+    tenant.inside.configure(writer_permissions=NEEDED, export_spread_s=0)
+    again = export.run()
+    assert (again.state, again.images, again.files[0]["records"]) == ("done", 1, 2), "one image was there already"
+    assert again.span.start == run.span.start
+
+
 def test_the_vendor_cannot_overwrite(tenant, bucket, export):
     tenant.inside.configure(export_layout="always-the-same.jsonl")
     assert export.run().state == "done"

@@ -75,7 +75,7 @@ class Export:
         return {"id": self.id, **self.told.as_json(), "next_run": next_run, "runs": runs}
 
     def _begin(self, span: Span) -> Run:
-        """Plan a run; one that may not write leaves its interval to the next."""
+        """Plan a run, unless its permissions are missing from the start."""
         run = Run(len(self.runs) + 1, span)
         self.runs.append(run)
         try:
@@ -86,8 +86,9 @@ class Export:
         found = contents(self._tenant, self.told, span, self._seeds)
         apart = self._tenant.behaviour.export_spread_s
         planned = deposits(self._tenant, self.told, run, found)
-        run.waiting = [(span.stop + place * apart, deposit) for place, deposit in enumerate(planned)]
-        self._since, self._seeds = span.stop, Seeds()
+        run.waiting.extend((span.stop + place * apart, deposit) for place, deposit in enumerate(planned))
+        run.seeds, self._seeds = self._seeds, Seeds()
+        self._since = span.stop
         return run
 
     def _check_permissions(self) -> None:
@@ -104,7 +105,7 @@ class Export:
     def _put_down(self, now: float) -> None:
         for run in self.runs:
             while run.waiting and run.waiting[0][0] <= now:
-                deposit = run.waiting.pop(0)[1]
+                _, deposit = run.waiting.popleft()
                 try:
                     self._write(run, deposit)
                 except (Denied, NoSuchBucket) as cause:
@@ -147,7 +148,10 @@ class Export:
         return not (there and deposit.input_id is not None)
 
     def _fail(self, run: Run, cause: Exception) -> None:
-        run.state, run.error, run.waiting = RunState.FAILED, str(cause), []
+        """Give a run up; the next one has its interval and its seeds as well."""
+        run.state, run.error = RunState.FAILED, str(cause)
+        run.waiting.clear()
+        self._since, self._seeds = min(self._since, run.span.start), run.seeds + self._seeds
         permission = cause.permission.value if isinstance(cause, Denied) else None
         facts: dict[str, Any] = {
             "export_id": self.id,

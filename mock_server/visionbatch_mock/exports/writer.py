@@ -1,6 +1,7 @@
 """One run of an export, put down object by object."""
 
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from visionbatch_mock.clock import iso
 from visionbatch_mock.exports.configuration import Connector, ExportConfiguration
-from visionbatch_mock.exports.content import SiteContent
+from visionbatch_mock.exports.content import Seeds, SiteContent
 from visionbatch_mock.exports.layout import Span, file_name, image_name
 from visionbatch_mock.exports.lines import file_of, packed
 from visionbatch_mock.exports.pictures import picture
@@ -60,7 +61,8 @@ class Run:
     error: str | None = None
     files: list[dict[str, Any]] = field(default_factory=list)
     images: int = 0
-    waiting: list[tuple[float, Deposit]] = field(default_factory=list)
+    waiting: deque[tuple[float, Deposit]] = field(default_factory=deque)
+    seeds: Seeds = field(default_factory=Seeds)
 
     def as_json(self) -> dict[str, Any]:
         """The run as the control endpoint shows it."""
