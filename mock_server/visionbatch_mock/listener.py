@@ -4,6 +4,7 @@ import contextlib
 import logging
 import socket
 import socketserver
+import ssl
 import threading
 from typing import Any
 
@@ -28,12 +29,12 @@ class Listener(socketserver.TCPServer):
     request_queue_size = 128
 
     # What Werkzeug's request handler asks of its server.
-    ssl_context = None
     multithread = True
     multiprocess = False
 
-    def __init__(self, app: Flask, host: str, port: int) -> None:
+    def __init__(self, app: Flask, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.app = app
+        self.ssl_context = tls
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._lock = threading.Lock()
         self._connections: dict[Any, threading.Thread] = {}
@@ -62,6 +63,13 @@ class Listener(socketserver.TCPServer):
         for thread in alive.values():
             thread.join(JOIN_S)
 
+    def get_request(self) -> tuple[Any, Any]:
+        """A new connection; its handshake is left to its own thread, so that a slow one keeps nobody waiting."""
+        connection, address = super().get_request()
+        if self.ssl_context is not None:
+            connection = self.ssl_context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
+
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a new connection in a thread that `stop` knows."""
         thread = threading.Thread(
@@ -73,7 +81,12 @@ class Listener(socketserver.TCPServer):
 
     def _serve(self, request: Any, client_address: Any) -> None:
         try:
+            if self.ssl_context is not None:
+                request.do_handshake()
             self.finish_request(request, client_address)
+        except ssl.SSLError as cause:
+            # A client that does not trust the certificate says so by leaving.
+            log.debug("no TLS with %s: %s", client_address, cause)
         except Exception:
             log.exception("serving %s failed", client_address)
         finally:

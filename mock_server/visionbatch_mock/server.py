@@ -1,5 +1,6 @@
 """The mock as an in-process server that starts and stops in milliseconds."""
 
+import ssl
 from types import TracebackType
 from typing import Self
 
@@ -19,15 +20,24 @@ class MockServer:
         assert mock.world.tenant("t").ledger.entries("batch.created")
     ```
 
-    Port 0 lets the operating system choose. `start` raises `OSError` when the port is taken; when
-    it returns, connections are accepted. `stop` ends every connection and thread.
+    With `tls` it speaks HTTPS by that context, which holds the certificate. Port 0 lets the operating
+    system choose. `start` raises `OSError` when the port is taken; when it returns, connections are
+    accepted. `stop` ends every connection and thread.
     """
 
-    def __init__(self, config: MockConfig | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        config: MockConfig | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.app = create_app(config)
         self.world: World = self.app.extensions[EXTENSION]
         self.host = host
         self._wanted_port = port
+        self._tls = tls
         self._listener: Listener | None = None
 
     @property
@@ -41,11 +51,11 @@ class MockServer:
     def url(self) -> str:
         """Scheme, host and port, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
 
     def start(self) -> Self:
         """Listen and serve."""
-        self._listener = Listener(self.app, self.host, self._wanted_port)
+        self._listener = Listener(self.app, self.host, self._wanted_port, self._tls)
         self._listener.start()
         return self
 

@@ -31,18 +31,28 @@ def split_related(blocks: Iterable[bytes], boundary: bytes) -> Iterator[Part]:
 
 
 class _Splitter:
+    """Lines end as the one after the first boundary does: clients write CRLF or, as gcsfs, LF alone."""
+
     def __init__(self, blocks: Iterable[bytes], boundary: bytes) -> None:
-        # The first delimiter has no line break before it; lending one makes all alike.
-        self._buffer = b"\r\n"
+        self._buffer = b""
         self._blocks = iter(blocks)
-        self._delimiter = b"\r\n--" + boundary
+        self._boundary = b"--" + boundary
+        self._end = b"\r\n"
+        self._delimiter = self._end + self._boundary
 
     def parts(self) -> Iterator[Part]:
-        for _ in self._until_delimiter():
-            pass
+        self._open()
         while not self._closing():
             head = self._head()
             yield Part(head.get_content_type(), self._until_delimiter())
+
+    def _open(self) -> None:
+        while (found := self._buffer.find(self._boundary)) < 0 or b"\n" not in self._buffer[found:]:
+            if len(self._buffer) > MAX_HEAD_BYTES or not self._more():
+                raise MalformedMultipart("the body does not begin with its boundary")
+        self._buffer = self._buffer[found + len(self._boundary) :]
+        self._end = b"\n" if self._buffer.startswith(b"\n") else b"\r\n"
+        self._delimiter = self._end + self._boundary
 
     def _more(self) -> bool:
         block = next(self._blocks, b"")
@@ -66,11 +76,12 @@ class _Splitter:
     def _closing(self) -> bool:
         while len(self._buffer) < 2 and self._more():
             pass
-        return not self._buffer.startswith(b"\r\n")
+        return not self._buffer.startswith(self._end)
 
     def _head(self) -> Message:
-        while (end := self._buffer.find(b"\r\n\r\n")) < 0:
+        while (end := self._buffer.find(self._end * 2)) < 0:
             if len(self._buffer) > MAX_HEAD_BYTES or not self._more():
                 raise MalformedMultipart("a part's head does not end")
-        head, self._buffer = self._buffer[2:end], self._buffer[end + 4 :]
-        return BytesHeaderParser().parsebytes(head + b"\r\n\r\n")
+        head = self._buffer[len(self._end) : end]
+        self._buffer = self._buffer[end + 2 * len(self._end) :]
+        return BytesHeaderParser().parsebytes(head + self._end * 2)
