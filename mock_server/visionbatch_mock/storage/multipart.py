@@ -32,12 +32,19 @@ def split_related(blocks: Iterable[bytes], boundary: bytes) -> Iterator[Part]:
 
 class _Splitter:
     def __init__(self, blocks: Iterable[bytes], boundary: bytes) -> None:
-        # The first delimiter has no line break before it; lending one makes all alike.
-        self._buffer = b"\r\n"
+        self._buffer = b""
         self._blocks = iter(blocks)
-        self._delimiter = b"\r\n--" + boundary
+        self._dashes = b"--" + boundary
+        self._break = b"\r\n"
+
+    @property
+    def _delimiter(self) -> bytes:
+        return self._break + self._dashes
 
     def parts(self) -> Iterator[Part]:
+        self._break = self._first_break()
+        # The first delimiter has no line break before it; lending one makes all alike.
+        self._buffer = self._break + self._buffer
         for _ in self._until_delimiter():
             pass
         while not self._closing():
@@ -48,6 +55,12 @@ class _Splitter:
         block = next(self._blocks, b"")
         self._buffer += block
         return bool(block)
+
+    def _first_break(self) -> bytes:
+        """What ends the first line, and so every other: gcsfs sends line feeds alone, and the service takes them."""
+        while len(self._buffer) <= len(self._dashes) and self._more():
+            pass
+        return b"\n" if self._buffer.startswith(self._dashes + b"\n") else b"\r\n"
 
     def _until_delimiter(self) -> Iterator[bytes]:
         """Content up to the delimiter, held back by as much as could be the start of one."""
@@ -66,11 +79,12 @@ class _Splitter:
     def _closing(self) -> bool:
         while len(self._buffer) < 2 and self._more():
             pass
-        return not self._buffer.startswith(b"\r\n")
+        return not self._buffer.startswith(self._break)
 
     def _head(self) -> Message:
-        while (end := self._buffer.find(b"\r\n\r\n")) < 0:
+        begin = len(self._break)
+        while (end := self._buffer.find(2 * self._break)) < 0:
             if len(self._buffer) > MAX_HEAD_BYTES or not self._more():
                 raise MalformedMultipart("a part's head does not end")
-        head, self._buffer = self._buffer[2:end], self._buffer[end + 4 :]
+        head, self._buffer = self._buffer[begin:end], self._buffer[end + 2 * begin :]
         return BytesHeaderParser().parsebytes(head + b"\r\n\r\n")
