@@ -53,6 +53,11 @@ class Company(Theatre):
         self.stack.restart_lost()
         self.stack.give_work_to(*hosts)
 
+    def lose_first(self) -> None:
+        """Lose the first worker at once, and let the second take over."""
+        self.stack.lose(FIRST)
+        self.stack.give_work_to(SECOND)
+
     def hosts(self, scene: Scene) -> list[str]:
         """Where the tries ran, each where it ran last."""
         places = "dag_id = ? and run_id = ? and task_id = ?"
@@ -87,8 +92,8 @@ def test_when_a_worker_is_lost_in_mid_upload_another_goes_on_from_the_object_sto
     scene = begun_at_first(
         company, "worker lost while uploading", dag_id="with_report", source=SOURCE, conf={"reports": REPORTS}
     )
-    company.work_at(SECOND)
-    company.stack.lose(FIRST)
+    company.lose_first()
+    assert scene.persisted < len(company.archive)
     scene.full_speed()
     scene.wait_state("success", tries=2)
     assert company.hosts(scene) == [FIRST, SECOND]
@@ -118,8 +123,7 @@ def test_a_deferred_task_is_resumed_by_whichever_worker_is_there(company):
 def test_a_source_on_one_worker_s_disk_is_missed_on_another_and_found_again_on_the_first(company):
     write_orders(company.stack.folder(FIRST) / "orders-here", photos=9)
     scene = begun_at_first(company, "source on the first worker only", source="orders-here")
-    company.work_at(SECOND)
-    company.stack.lose(FIRST)
+    company.lose_first()
     scene.full_speed()
     scene.wait_state("failed", tries=2)
     for part in (
@@ -141,8 +145,7 @@ def test_a_batch_that_has_its_archive_needs_no_source_on_the_next_worker(company
     company.work_at(FIRST)
     scene = company.scene("sync_retry", "worker lost while waiting", source="orders-there", lifecycle="manual")
     scene.wait_watching()
-    company.work_at(SECOND)
-    company.stack.lose(FIRST)
+    company.lose_first()
     scene.wait_state("running", tries=2)
     scene.release()
     scene.wait_state("success", tries=2)
@@ -169,11 +172,11 @@ def test_a_task_marked_failed_has_its_batch_deleted_once(company, dag_id):
 @pytest.mark.slow
 def test_a_message_that_redis_delivers_again_changes_nothing(company):
     """While its task runs on another worker, and after that task was given up with its worker."""
-    lost = begun_at_first(company, "lost worker's message delivered again", source=SOURCE)
     company.work_at(SECOND)
     alive = company.scene("sync_retry", "running task's message delivered again", source=SOURCE, lifecycle="manual")
     alive.wait_watching()
-    company.stack.lose(FIRST)
+    lost = begun_at_first(company, "lost worker's message delivered again", source=SOURCE)
+    company.lose_first()
     lost.full_speed()
     lost.wait_state("success", tries=2)
     company.stack.give_work_to()
