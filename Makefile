@@ -11,7 +11,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo test test-fast crash matrix airflow mock lint format bench clean
+.PHONY: setup services demo test test-fast crash matrix airflow mock lint format bench clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -20,6 +20,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 setup: $(VENV)/.ready  ## Make the environment in .venv.
+
+services: setup  ## Install Redis and PostgreSQL for the tests with Celery, where they are missing; nothing of them is left running.
+	$(BIN)/python -m tests.support.services
 
 demo: setup  ## Run a batch end to end on a real Airflow against the embedded mock; WORK_ORDERS=path takes your folder.
 	$(BIN)/python -m tests.demo.run $(if $(WORK_ORDERS),--work-orders '$(WORK_ORDERS)')
@@ -36,12 +39,12 @@ lint: setup  ## Style, types and the table of rooms.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint  ## Everything that CI runs.
+test: lint services  ## Everything that CI runs.
 	$(BIN)/python -m pytest -m 'not airflow' -n $(WORKERS)
 	$(BIN)/python -m pytest -m 'airflow and not slow'
 	$(MAKE) matrix
 
-crash: setup  ## The whole table of kills, on real Airflow processes.
+crash: setup services  ## The whole table of kills, on real Airflow processes.
 	CRASH_TABLE=$(CURDIR)/.demo/crash.md $(BIN)/python -m pytest tests/crash -m airflow
 
 matrix: $(MATRIX:%=matrix-%)  ## The demo on the older versions of Airflow that are supported.

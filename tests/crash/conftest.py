@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from crash.scenes import Table, Theatre
+from crash.scenes import DAGS, Props, Table, Theatre
 from support.airflow_stack import AirflowStack
 from support.orders import read_whole, write_orders
 from visionbatch import CheckSettings
@@ -33,22 +33,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture(scope="session")
-def theatre(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Theatre]:
+def props(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Props:
     home = tmp_path_factory.mktemp("crash")
     source = write_orders(home / "orders", photos=9)
     with opened(source, CheckSettings()) as checked:
         archive = read_whole(checked.ready())
-    plans = home / "plans"
-    plans.mkdir()
-    dags = Path(__file__).parent / "dags"
-    settings = {
-        "CRASH_PLANS": str(plans),
-        # A worker may be this late to notice that its task is deferred; if the task is resumed before that, the
-        # scheduler takes it for lost.
-        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-    }
+    return Props(home, source, archive, pytestconfig.stash[TABLE])
+
+
+@pytest.fixture(scope="session")
+def theatre(props: Props) -> Iterator[Theatre]:
     with (
         MockServer(MockConfig(seed=11)) as mock,
-        AirflowStack(home / "airflow", dags, settings=settings) as stack,
+        AirflowStack(props.home / "airflow", DAGS, settings=props.settings) as stack,
     ):
-        yield Theatre(stack, mock, plans, source, archive, pytestconfig.stash[TABLE])
+        yield Theatre(stack, mock, props)

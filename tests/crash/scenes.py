@@ -17,6 +17,7 @@ from support.orders import CHUNK
 from visionbatch_mock import MockServer
 from visionbatch_mock.tenant import Tenant
 
+DAGS = Path(__file__).parent / "dags"
 TASK = "send"
 PROCESSING_S = 3.0
 """Time for the scheduler to hear that a task was deferred before its trigger fires."""
@@ -52,20 +53,56 @@ class Table:
         return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-@dataclass
-class Theatre:
-    """Airflow, the mock, and the sources; makes scenes.
+@dataclass(frozen=True)
+class Props:
+    """What every theatre plays with.
 
     :param source: folder of work orders that becomes ``archive``.
     """
 
-    stack: AirflowStack
-    mock: MockServer
-    plans: Path
+    home: Path
     source: Path
     archive: bytes
     table: Table
+
+    @property
+    def plans(self) -> Path:
+        """Where the plans of the kills lie."""
+        folder = self.home / "plans"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What Airflow is told."""
+        return {
+            "CRASH_PLANS": str(self.plans),
+            # A worker may be this late to notice that its task is deferred; if the task is resumed before that, the
+            # scheduler takes it for lost.
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+        }
+
+
+@dataclass
+class Theatre:
+    """Airflow, the mock, and the props; makes scenes."""
+
+    stack: AirflowStack
+    mock: MockServer
+    props: Props
     _numbers: Iterable[int] = field(default_factory=lambda: count(1))
+
+    @property
+    def source(self) -> Path:
+        return self.props.source
+
+    @property
+    def archive(self) -> bytes:
+        return self.props.archive
+
+    @property
+    def plans(self) -> Path:
+        return self.props.plans
 
     def scene(
         self,
@@ -73,7 +110,7 @@ class Theatre:
         name: str,
         *,
         plan: dict[str, Any] | None = None,
-        source: Path | None = None,
+        source: Path | str | None = None,
         conf: dict[str, Any] | None = None,
         **behaviour: Any,
     ) -> Scene:
@@ -240,7 +277,7 @@ class Scene:
             wrong_cancels=0 if ended_by_person else len(deleted) - by_test,
             leaks=len(made - deleted) if ended_by_person else 0,
         )
-        self.theatre.table.rows.append(row)
+        self.theatre.props.table.rows.append(row)
         return row
 
     def processed_once(self, *, empty: int = 0, resent: int = CHUNK, tries: int | None = None) -> Row:

@@ -293,12 +293,12 @@ def test_generations_guard_objects(tenant):
     assert tenant.call("DELETE", "/storage/v1/b/b/o/x").status_code == 404
 
 
-def test_a_multipart_upload_carries_metadata_and_content(tenant):
-    content = b"--almost\r\n--b\r" * 30_000
-    body = (
-        b'--bound\r\nContent-Type: application/json\r\n\r\n{"name": "m", "metadata": {"k": "v"}}'
-        b"\r\n--bound\r\nContent-Type: image/png\r\n\r\n" + content + b"\r\n--bound--\r\n"
-    )
+@pytest.mark.parametrize("line_break", [b"\r\n", b"\n"])
+def test_a_multipart_upload_carries_metadata_and_content(tenant, line_break):
+    content = (b"--almost" + line_break + b"--b\r") * 30_000
+    head = b'--bound\nContent-Type: application/json\n\n{"name": "m", "metadata": {"k": "v"}}\n'
+    head += b"--bound\nContent-Type: image/png\n\n"
+    body = head.replace(b"\n", line_break) + content + b"\n--bound--\n".replace(b"\n", line_break)
     kind = {"Content-Type": "multipart/related; boundary=bound"}
     where = "/upload/storage/v1/b/b/o?uploadType=multipart"
     made = tenant.post(where, data=body, headers=kind).json()

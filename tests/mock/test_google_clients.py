@@ -11,6 +11,7 @@ import requests
 with warnings.catch_warnings():
     # Google's core library warns at import when helpers for gRPC, which nobody asked for, are missing.
     warnings.simplefilter("ignore", ImportWarning)
+    from gcsfs.core import GCSFileSystem
     from google.api_core.exceptions import NotFound, PreconditionFailed
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import storage
@@ -183,3 +184,30 @@ def test_resumable_media_takes_a_wrong_checksum_for_corruption(mock, transport):
     upload = begin(mock, transport, io.BytesIO(CONTENT), len(CONTENT), name="corrupt")
     with pytest.raises(common.DataCorruption):
         transmit_all(upload, transport)
+
+
+@pytest.fixture
+def filesystem(mock):
+    made = GCSFileSystem(token="anon", endpoint_url=mock.url, skip_instance_cache=True, use_listings_cache=False)
+    yield made
+    made.close_session(made.loop, made._session)
+
+
+@pytest.mark.parametrize("size", [0, 1, 600_001])
+def test_gcsfs_writes_lists_reads_and_removes(filesystem, size):
+    place = f"bucket-of-gcsfs/{size}"
+    filesystem.pipe_file(f"{place}/a photo.jpg", CONTENT[:size])
+    with filesystem.open(f"{place}/deep/large.bin", "wb", block_size=Q) as file:
+        file.write(CONTENT[:size])
+    assert filesystem.isdir(place)
+    assert sorted(filesystem.find(place)) == [f"{place}/a photo.jpg", f"{place}/deep/large.bin"]
+    assert {entry["name"]: entry["type"] for entry in filesystem.ls(place, detail=True)} == {
+        f"{place}/a photo.jpg": "file",
+        f"{place}/deep": "directory",
+    }
+    for name in ("a photo.jpg", "deep/large.bin"):
+        assert filesystem.cat_file(f"{place}/{name}") == CONTENT[:size]
+    if size > 10:
+        assert filesystem.cat_file(f"{place}/a photo.jpg", start=3, end=size - 4) == CONTENT[3 : size - 4]
+    filesystem.rm(place, recursive=True)
+    assert not filesystem.exists(place)

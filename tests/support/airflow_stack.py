@@ -93,8 +93,7 @@ class AirflowStack:
     def __enter__(self) -> Self:
         try:
             self.migrate()
-            for component in COMPONENTS:
-                self.start(component)
+            self.start_all()
             self.wait_healthy()
         except BaseException:
             self.stop_all()
@@ -109,6 +108,11 @@ class AirflowStack:
     ) -> None:
         self.stop_all()
         self._session.close()
+
+    def start_all(self) -> None:
+        """Start what an Airflow consists of."""
+        for component in COMPONENTS:
+            self.start(component)
 
     def migrate(self) -> None:
         """Make the database."""
@@ -125,22 +129,28 @@ class AirflowStack:
             )
 
     def start(
-        self, component: str, name: str | None = None, settings: Mapping[str, str] | None = None
+        self,
+        component: str,
+        name: str | None = None,
+        settings: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> subprocess.Popen[bytes]:
         """Start one component in a process group of its own.
 
+        :param component: what stands behind ``airflow`` on the command line.
         :param name: key under which it is kept, for a second triggerer.
         :param settings: what is different for this process only.
+        :param folder: its working directory.
         """
         name = name or component
         with (self.logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "airflow", component],
+                [sys.executable, "-m", "airflow", *component.split()],
                 env={**self.environment, **self._patience(component), **(settings or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                cwd=self.home,
+                cwd=folder or self.home,
                 start_new_session=True,
             )
         self._processes[name] = process

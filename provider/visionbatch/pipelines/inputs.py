@@ -114,7 +114,7 @@ def opened(place: str | Path, settings: CheckSettings, filesystem: Any = None) -
         if filesystem is None:
             path = Path(place)
             if not path.exists():
-                raise InputMissing(f"there is no {path} on this machine, {platform.node()}")
+                raise InputMissing(f"there is no {path.absolute()} on this machine, {platform.node()}")
             if path.is_dir():
                 yield _checked_folder(stack.enter_context(LocalTree(path)), path.resolve().name, settings)
                 return

@@ -103,6 +103,12 @@ def test_a_missing_folder_names_the_path(site: Any, tmp_path: Path) -> None:
         pass
 
 
+def test_a_missing_folder_is_named_from_the_root(site: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputMissing, match=f"{tmp_path}/orders on this machine"), site().check("orders"):
+        pass
+
+
 def test_an_archive_has_the_same_identity_wherever_it_lies(tmp_path: Path) -> None:
     memory = fsspec.filesystem("memory")
     content = os.urandom(300_000)

@@ -19,6 +19,18 @@ from airflow.sdk import dag, task
 from airflow_visionbatch.operators.deepomatic import DeepomaticRunBatchOperator
 
 PLANS = Path(os.environ["CRASH_PLANS"])
+STORE = os.environ.get("CRASH_STORE")
+"""Address of the object store behind ``gs://``, where there is one."""
+
+
+def prepare(context: Any) -> None:
+    """Make the object store known, which with a real one is Airflow's own provider's part, and arm the plan."""
+    if STORE:
+        from airflow.sdk.io import attach  # noqa: PLC0415  # a Dag file is parsed often
+        from gcsfs.core import GCSFileSystem  # noqa: PLC0415
+
+        attach("gs", fs=GCSFileSystem(token="anon", endpoint_url=STORE))
+    arm(context)
 
 
 def arm(context: Any) -> None:
@@ -81,7 +93,7 @@ COMMON: dict[str, Any] = {
     "deepomatic_conn_id": "{{ dag_run.conf['connection'] }}",
     "poll_interval": 0.5,
     "retry_delay": timedelta(seconds=1),
-    "pre_execute": arm,
+    "pre_execute": prepare,
 }
 SOURCE = "{{ dag_run.conf['source'] }}"
 
@@ -98,6 +110,7 @@ one_task("sync_retry", deferrable=False, retries=2)
 one_task("sync_clear", deferrable=False, retries=0)
 one_task("deferrable_retry", deferrable=True, retries=2)
 one_task("deferrable_clear", deferrable=True, retries=0)
+one_task("with_report", deferrable=True, retries=2, report_path="{{ dag_run.conf['reports'] }}")
 one_task("leave_running", deferrable=True, retries=0, cancel_on_kill=False)
 one_task("impatient", deferrable=True, retries=0, timeout=6, execution_timeout=timedelta(minutes=10))
 
