@@ -1,0 +1,154 @@
+"""The tar that is never written: any part of it, names and sizes beyond the old header, members that change."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from typing import BinaryIO
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.archives import FOLDERS, files_of, in_memory, part
+from support.orders import read_whole
+from visionbatch.errors import InputChanged
+from visionbatch.model.tree import Member
+from visionbatch.transfer.plan import Plan
+from visionbatch.transfer.source import Source
+from visionbatch.transfer.tar_format import LARGEST_SIZE, member_header
+from visionbatch.transfer.tar_shard import TarShard
+
+FILES = FOLDERS.map(lambda folder: dict(files_of(folder)))
+PATHS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=160).filter(
+    lambda path: not path.endswith("/")
+)
+
+
+@settings(max_examples=300)
+@given(files=FILES, data=st.data())
+def test_any_part_is_the_slice_of_the_whole(files: dict[str, bytes], data: st.DataObject) -> None:
+    whole = read_whole(in_memory("tar", files))
+    shard = in_memory("tar", files)
+    assert len(whole) == shard.size
+
+    offset = data.draw(st.integers(0, shard.size), label="offset")
+    stop = data.draw(st.integers(offset, shard.size), label="stop")
+    block_bytes = data.draw(st.integers(1, 2000), label="block")
+    blocks = [bytes(block) for block in shard.blocks(offset, stop, block_bytes)]
+
+    assert b"".join(blocks) == whole[offset:stop]
+    assert all(len(block) == block_bytes for block in blocks[:-1])
+
+
+@settings(max_examples=300)
+@given(files=st.dictionaries(PATHS, st.binary(max_size=600), max_size=4))
+def test_every_name_and_byte_comes_out_again(files: dict[str, bytes]) -> None:
+    whole = read_whole(in_memory("tar", files))
+    for mode in ("r:", "r|"):
+        with tarfile.open(fileobj=io.BytesIO(whole), mode=mode) as found:
+            assert {member.name: content(found, member) for member in found} == files
+
+
+def content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    assert member.isreg()
+    file = archive.extractfile(member)
+    assert file is not None
+    return file.read()
+
+
+def test_every_offset_of_a_small_one_is_a_place_to_go_on() -> None:
+    files = {"a.jpg": b"12345", "\N{SNOWMAN}.jpg": b"", "n" * 101: b"x" * 512, "z": b"y" * 513}
+    whole = read_whole(in_memory("tar", files))
+    for offset in range(len(whole) + 1):
+        assert part(in_memory("tar", files), offset, len(whole), 600) == whole[offset:], f"from {offset}"
+
+
+def test_owner_mode_and_time_are_always_the_same() -> None:
+    with tarfile.open(fileobj=io.BytesIO(read_whole(in_memory("tar", {"a": b"a", "\N{SNOWMAN}": b"b"})))) as found:
+        facts = {(one.uid, one.gid, one.uname, one.gname, one.mode, one.mtime, one.type) for one in found}
+    assert facts == {(0, 0, "", "", 0o644, 315_532_800, tarfile.REGTYPE)}
+
+
+@pytest.mark.parametrize("size", [LARGEST_SIZE, LARGEST_SIZE + 1, 1 << 40])
+def test_a_size_of_more_than_eleven_octal_digits_is_told(size: int) -> None:
+    header = member_header(b"video.mp4", size)
+    with tarfile.open(fileobj=io.BytesIO(header + bytes(1024))) as found:
+        first = found.firstmember
+    assert first is not None
+    assert (first.name, first.size) == ("video.mp4", size)
+    assert len(header) == (512 if size == LARGEST_SIZE else 3 * 512)
+
+
+def test_a_member_is_opened_where_reading_goes_on() -> None:
+    asked: list[tuple[str, int]] = []
+    plan = Plan("asked")
+    for name in ("a", "b", "c"):
+        plan.add(Member(name, 1000, b""))
+
+    def open_member(path: str, offset: int) -> BinaryIO:
+        asked.append((path, offset))
+        return io.BytesIO(bytes(1000 - offset))
+
+    shard = TarShard(plan, open_member)
+    read = part(shard, 1536 + 512 + 700, shard.size)
+    assert len(read) == shard.size - (1536 + 512 + 700)
+    assert asked == [("b", 700), ("c", 0)]
+
+
+@pytest.mark.parametrize("planned", [0, 4, 6], ids=["was-empty", "grew", "shrank"])
+@pytest.mark.parametrize("scale", [1, 1 << 20], ids=["small", "large"])
+@pytest.mark.parametrize("start", [0, 513], ids=["whole", "from-the-middle"])
+def test_a_member_of_another_size_than_planned_is_noticed(planned: int, scale: int, start: int) -> None:
+    shard = in_memory("tar", {"a.mp4": bytes(5 * scale)}, sizes={"a.mp4": planned * scale})
+    if not planned and start:
+        start = 1
+    with pytest.raises(InputChanged, match=r"a\.mp4 is not what was planned"):
+        part(shard, start, shard.size)
+
+
+def test_a_part_that_ends_with_a_member_sees_that_it_has_grown() -> None:
+    shard = in_memory("tar", {"a": b"12345"}, sizes={"a": 4})
+    with pytest.raises(InputChanged, match="5 bytes instead of 4"):
+        part(shard, 0, 512 + 4)
+    assert part(shard, 0, 512 + 3)[512:] == b"123"
+
+
+def test_a_member_that_cannot_be_read_any_more_is_named_and_a_disk_in_trouble_is_not_a_change() -> None:
+    with pytest.raises(InputChanged, match=r"a\.jpg can no longer be read: No such file"):
+        read_whole(refusing(FileNotFoundError(2, os.strerror(2), "a.jpg")))
+    with pytest.raises(OSError, match="Input/output error"):
+        read_whole(refusing(OSError(5, os.strerror(5), "a.jpg")))
+
+
+def refusing(error: OSError) -> Source:
+    plan = Plan("refused")
+    plan.add(Member("a.jpg", 5, b"12345"))
+
+    def open_member(path: str, offset: int) -> BinaryIO:
+        raise error
+
+    return TarShard(plan, open_member)
+
+
+def test_files_are_closed_when_nobody_reads_on() -> None:
+    opened: list[BinaryIO] = []
+    plan = Plan("left")
+    plan.add(Member("a", 100_000, b""))
+
+    def open_member(path: str, offset: int) -> BinaryIO:
+        opened.append(io.BytesIO(bytes(100_000 - offset)))
+        return opened[-1]
+
+    blocks = TarShard(plan, open_member).blocks(0, 100_000, 1000)
+    next(blocks)
+    assert not opened[0].closed
+    blocks.close()  # type: ignore[attr-defined]  # it is a generator
+    assert opened[0].closed
+
+
+def test_an_empty_plan_is_an_archive_without_members() -> None:
+    shard = TarShard(Plan("empty"), lambda path, offset: io.BytesIO())
+    with tarfile.open(fileobj=io.BytesIO(read_whole(shard))) as found:
+        assert found.getnames() == []
