@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+DEBIAN_PACKAGES := $(shell sed '/^\#/d' .ci/debian-packages)
 WORK_ORDERS ?=
 PORT ?= 8080
 WORKERS ?= 2
@@ -11,7 +12,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo test test-fast crash matrix airflow mock lint format bench clean
+.PHONY: setup demo test test-fast crash matrix airflow mock lint format bench bench-archives readers debian-packages clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -36,10 +37,22 @@ lint: setup  ## Style, types and the table of rooms.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint  ## Everything that CI runs.
-	$(BIN)/python -m pytest -m 'not airflow' -n $(WORKERS)
+test: lint debian-packages  ## Everything that CI runs.
+	$(BIN)/python -m pytest -m 'not airflow and not readers' -n $(WORKERS)
 	$(BIN)/python -m pytest -m 'airflow and not slow'
 	$(MAKE) matrix
+
+readers: setup  ## Every reader on archives of many gigabytes, and Java.
+	$(MAKE) debian-packages DEBIAN_PACKAGES='$(DEBIAN_PACKAGES) openjdk-17-jdk-headless'
+	CI=1 $(BIN)/python -m pytest -m readers
+
+# Without root it only says what is missing; a test that needs it fails in CI and is skipped elsewhere.
+debian-packages:
+	@missing=$$(for one in $(DEBIAN_PACKAGES); do dpkg -s $$one >/dev/null 2>&1 || echo $$one; done); \
+	if test -z "$$missing"; then :; \
+	elif test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+		apt-get -qq update && apt-get -qq install --no-install-recommends --yes $$missing; \
+	else echo "not installed:" $$missing; fi
 
 crash: setup  ## The whole table of kills, on real Airflow processes.
 	CRASH_TABLE=$(CURDIR)/.demo/crash.md $(BIN)/python -m pytest tests/crash -m airflow
@@ -59,11 +72,15 @@ matrix-%: .venv-%/.ready
 	touch $@
 
 test-fast: setup  ## The tests that need no Airflow.
-	$(BIN)/python -m pytest -m 'not airflow' -n $(WORKERS) -q
+	$(BIN)/python -m pytest -m 'not airflow and not readers' -n $(WORKERS) -q
 
 bench: setup  ## Measure the product beside its peers.
 	$(BIN)/python -m benchmarks.upload
 	$(BIN)/python -m benchmarks.triggers --watchers 1000
+
+bench-archives: setup  ## The goals for archives, beside what else makes and sends them; DOCUMENTED=path to the vendor's script.
+	$(BIN)/python -m pip install --quiet --group bench
+	$(BIN)/python -m benchmarks.archive $(if $(DOCUMENTED),--documented '$(DOCUMENTED)')
 
 format: setup
 	$(BIN)/ruff check --fix .
