@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 from stream_unzip import stream_unzip
@@ -84,8 +85,8 @@ def _programs(name: str, package: str, unpack: list[str], contents: list[str]) -
     )
 
 
-def _read(file: zipfile.ZipExtFile | object) -> Iterator[bytes]:
-    while block := file.read(BLOCK):  # type: ignore[attr-defined]  # either library's file
+def _read(file: IO[bytes]) -> Iterator[bytes]:
+    while block := file.read(BLOCK):
         yield block
 
 

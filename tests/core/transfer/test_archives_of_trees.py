@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 
 from support.archives import FOLDERS, KINDS, files_of, of_tree, part, write_files
 from support.orders import read_whole, sha256
+from visionbatch.deepomatic.rulebook import RULES
+from visionbatch.errors import InvalidInput
 from visionbatch.io.local_tree import LocalTree
 from visionbatch.io.object_tree import ObjectTree
 from visionbatch.model.tree import Tree
@@ -132,12 +134,27 @@ def test_any_process_goes_on_at_any_offset(
         shutil.rmtree(folder)
 
 
-def test_links_and_pipes_are_left_out_and_names_come_in_the_order_of_code_points(tmp_path: Path) -> None:
+def test_names_come_in_the_order_of_code_points_and_folders_where_their_name_stands(tmp_path: Path) -> None:
     write_files(tmp_path, {"b/x": b"1", "B": b"2", "a": b"3", "\N{LATIN SMALL LETTER E WITH ACUTE}": b"4", "b-": b"5"})
-    (tmp_path / "link").symlink_to(tmp_path / "a")
-    (tmp_path / "linked-folder").symlink_to(tmp_path / "b")
-    os.mkfifo(tmp_path / "pipe")
 
     assert [member.path for member in members(LocalTree(tmp_path))] == [
         "B", "a", "b/x", "b-", "\N{LATIN SMALL LETTER E WITH ACUTE}",
     ]  # fmt: skip
+
+
+ODD_ENTRIES: dict[str, Callable[[Path], object]] = {
+    "link": lambda folder: (folder / "odd").symlink_to(folder.parent),
+    "special-file": lambda folder: os.mkfifo(folder / "odd"),
+    "name-not-utf8": lambda folder: Path(os.fsdecode(os.fsencode(folder) + b"/odd\xff")).touch(),
+}
+
+
+@pytest.mark.parametrize("rule", ODD_ENTRIES)
+def test_what_no_archive_can_hold_is_refused_by_the_name_of_its_rule(rule: str, tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "tree", {"inner/a": b"1"}) / "inner"
+    ODD_ENTRIES[rule](folder)
+
+    with pytest.raises(InvalidInput, match=r"inner/odd.* cannot be sent") as refused:
+        list(members(LocalTree(folder.parent)))
+    assert [(finding.rule, finding.path[:9]) for finding in refused.value.findings] == [(rule, "inner/odd")]
+    assert rule in RULES
