@@ -73,8 +73,9 @@ class TarShard:
             yield BytesIO(member_header(path, size)[skip:])
         start = max(skip - ahead, 0)
         if start < size or skip < ahead:
-            with opened(self._open, path.decode(), start) as file:
-                yield PlannedMember(file, path.decode(), start, size)
+            name = path.decode()
+            with opened(self._open, name, start) as file:
+                yield PlannedMember(file, name, start, size)
         yield BytesIO(bytes(padding(size))[max(start - size, 0) :])
 
 

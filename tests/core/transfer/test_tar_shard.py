@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 import os
 import tarfile
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.archives import FOLDERS, files_of, in_memory, part
+from support.archives import FOLDERS, files_of, in_memory, of_tree, part
+from support.books import Books
 from support.orders import read_whole
 from visionbatch.errors import InputChanged
+from visionbatch.io.local_tree import LocalTree
 from visionbatch.model.tree import Member
 from visionbatch.transfer.plan import Plan
 from visionbatch.transfer.source import Source
@@ -152,3 +155,16 @@ def test_an_empty_plan_is_an_archive_without_members() -> None:
     shard = TarShard(Plan("empty"), lambda path, offset: io.BytesIO())
     with tarfile.open(fileobj=io.BytesIO(read_whole(shard))) as found:
         assert found.getnames() == []
+
+
+def test_it_is_sent_like_any_archive_and_gone_on_with_where_the_server_stands(
+    site: Any, orders: Path, books: Books, faults: Any
+) -> None:
+    shard = of_tree("tar", LocalTree(orders))
+    faults("storage.sessions.chunk", "persist-nothing", "persist-nothing")
+    client = site()
+    batch = client.create("tar")
+
+    client.upload(shard, batch.upload_url, batch_id=batch.batch_id)
+
+    assert books.arrived_once(read_whole(of_tree("tar", LocalTree(orders)))) == batch.batch_id
