@@ -49,7 +49,7 @@ class Shards:
     """The plans of all archives, in order: as few as the limits allow, and evened out.
 
     Cutting keeps the order, and depends on nothing but the members' order and sizes, so every process that lists the
-    same input gets the same archives under the same names. Half a hundred bytes are kept of a member.
+    same input gets the same archives under the same names. Some seventy bytes are kept of a member, its path included.
 
     :param name: of the whole, for the names of the archives.
     :param members: read once.
