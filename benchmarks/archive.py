@@ -32,7 +32,7 @@ from benchmarks.harness import (
     verdict,
 )
 from benchmarks.photos import write_folder
-from benchmarks.upload import asked
+from benchmarks.upload import books
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -48,17 +48,17 @@ RESUMES = 5
 class Case:
     """A line to send over.
 
-    :param rate: megabytes a second, 0 without limit.
+    :param cap: bytes a second, 0 without limit.
     """
 
     name: str
     latency_s: float
-    rate: float
+    cap: float
 
 
 CASES = {
     "quick": Case("0 ms", 0.0, 0.0),
-    "capped": Case("20 ms, 100 MB/s", 0.02, 100.0),
+    "capped": Case("20 ms, 100 MB/s", 0.02, 100e6),
 }
 
 
@@ -90,22 +90,22 @@ class Bench:
 
     def run(self, method: str, number: int, url: str, sink: int) -> Run:
         """Once by one method, in a process of its own."""
-        asked(url)
+        books(url)
         foreign = ForeignLoad(lambda: own_cpu() + cpu_seconds(sink))
         command = [sys.executable, "-m", "benchmarks.archive_clients", method, url, str(self.folder), str(self.scratch)]
         told = json.loads(run_child([*command, *([self.script] if self.script else [])], timeout_s=1800).output)
         cores = foreign.cores()
-        books = asked(url)
+        counts = books(url)
         for made in self.scratch.glob("made*"):
             made.unlink()
-        if method != READ_ALL and books["bytes"] < self.bytes:
-            raise RuntimeError(f"{method} sent {books['bytes']} bytes only, of {self.bytes}")
-        return Run(method, number, requests=books["requests"], foreign=cores, **told)
+        if method != READ_ALL and counts["bytes"] < self.bytes:
+            raise RuntimeError(f"{method} sent {counts['bytes']} bytes only, of {self.bytes}")
+        return Run(method, number, requests=counts["requests"], foreign=cores, **told)
 
     def rounds(self, case: Case, methods: Sequence[str], rounds: int, slow_rounds: int) -> list[Run]:
         """All methods in turn; the slow ones in the first rounds only."""
         runs = []
-        with server("benchmarks.archive_sink", "--latency", str(case.latency_s), "--rate", str(case.rate)) as (
+        with server("benchmarks.archive_sink", "--latency", str(case.latency_s), "--cap", str(case.cap)) as (
             url,
             pid,
         ):

@@ -73,7 +73,6 @@ class Ours(Client):
         super().__init__(*about)
         from visionbatch import Deepomatic, DeepomaticSettings, Secret, token_header
         from visionbatch.io.local_tree import LocalTree
-        from visionbatch.pipelines import inputs
         from visionbatch.transfer.folder import members
         from visionbatch.transfer.plan import Plan
         from visionbatch.transfer.source import FileSource
@@ -81,10 +80,8 @@ class Ours(Client):
         from visionbatch.transfer.zip_archive import ZipArchive
 
         self.FileSource = FileSource
-        self._site = lambda: Deepomatic(
-            DeepomaticSettings(self.url, upload_hosts=(self.url,)), lambda: token_header(Secret("key"))
-        )
-        self._inputs = inputs
+        settings = DeepomaticSettings(self.url, upload_hosts=(self.url,), allow_plain_http=True)
+        self._site = lambda: Deepomatic(settings, lambda: token_header(Secret("key")))
         self._kinds = {"zip": ZipArchive, "tar": TarShard}
         self._members, self._plan, self._tree = members, Plan, LocalTree
 
@@ -100,7 +97,7 @@ class Ours(Client):
         plan = self._plan("benchmark")
         for member in self._members(tree):
             plan.add(member)
-        return self._kinds[kind](plan, tree.open)
+        return self._kinds[kind](plan, tree)
 
 
 class Checked(Ours):

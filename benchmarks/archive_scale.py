@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from benchmarks.harness import memory_kib
 
 from visionbatch.io.local_tree import LocalTree
-from visionbatch.model.tree import HEAD_BYTES, Member
+from visionbatch.model.tree import HEAD_BYTES, Entry, Member
 from visionbatch.transfer.folder import members
 from visionbatch.transfer.plan import Plan
 from visionbatch.transfer.zip_archive import ZipArchive
@@ -33,8 +33,19 @@ def made_up(count: int) -> Iterator[Member]:
         yield Member(f"WO_{number // 10:06}/cabinet-{number}.jpg", len(CONTENT), CONTENT[:HEAD_BYTES])
 
 
-def content(_path: str, offset: int) -> BinaryIO:
-    return io.BytesIO(CONTENT[offset:])
+class MadeUp:
+    """A tree whose files all hold the same."""
+
+    location = "made up"
+
+    def entries(self, folder: str = "") -> Iterator[Entry]:
+        raise NotADirectoryError(folder)
+
+    def open(self, path: str, offset: int = 0) -> BinaryIO:  # noqa: ARG002  # whatever the path
+        return io.BytesIO(CONTENT[offset:])
+
+    def read(self, path: str, size: int) -> bytes:  # noqa: ARG002  # the same
+        return CONTENT
 
 
 def planned(listed: Iterator[Member]) -> Plan:
@@ -47,13 +58,13 @@ def planned(listed: Iterator[Member]) -> Plan:
 def plan(count: str) -> dict[str, Any]:
     """List, plan and lay out; nothing is read."""
     wall, cpu = time.perf_counter(), time.process_time()
-    archive = ZipArchive(planned(made_up(int(count))), content)
+    archive = ZipArchive(planned(made_up(int(count))), MadeUp())
     return {"size": archive.size, "wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
 
 
 def read(count: str) -> dict[str, Any]:
     """The whole archive, from the first byte to the last of its directory."""
-    archive = ZipArchive(planned(made_up(int(count))), content)
+    archive = ZipArchive(planned(made_up(int(count))), MadeUp())
     total = sum(len(block) for block in archive.blocks(0, archive.size, BLOCK))
     assert total == archive.size
     return {"size": total}
@@ -61,7 +72,7 @@ def read(count: str) -> dict[str, Any]:
 
 def of_folder(folder: str) -> ZipArchive:
     tree = LocalTree(Path(folder))
-    return ZipArchive(planned(members(tree)), tree.open)
+    return ZipArchive(planned(members(tree)), tree)
 
 
 def tails(folder: str, *offsets: str) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Upload sessions that throw away what they take, as cheaply as a kernel can.
 
 It speaks Google's resumable protocol, makes batches as Deepomatic does, and counts. A body is dropped in the kernel and
-never copied, so that the sink is not what is measured. One thread for each connection.
+never copied, so that the sink is not what is measured; only under TLS it has to be decrypted. One thread for each
+connection.
 
-Run: ``python -m benchmarks.sink [--latency 0.02]``; it prints its URL.
+Run: ``python -m benchmarks.sink [--latency 0.02] [--cap 100e6] [--certificate chain-and-key.pem]``; it prints its URL.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import itertools
 import json
 import re
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -40,15 +42,25 @@ class Sink:
     """All sessions and counts.
 
     :param latency_s: seconds before each answer.
+    :param cap: bytes that a connection brings in a second; 0 for as many as come.
+    :param certificate: file with a certificate chain and its key, for TLS.
     """
 
-    def __init__(self, latency_s: float) -> None:
+    def __init__(self, latency_s: float = 0.0, cap: float = 0.0, certificate: str = "") -> None:
         self._latency_s = latency_s
+        self._cap = cap
+        self._tls = None
+        if certificate:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(certificate)
         self._numbers = itertools.count(1)
         self._persisted: dict[str, int] = {}
         self._counts = {"requests": 0, "connections": 0, "bytes": 0}
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        if cap:
+            # A link with a cap has no megabytes of buffer behind it.
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BLOCK // 4)
+        self.url = f"{'https' if certificate else 'http'}://localhost:{self._listener.getsockname()[1]}"
 
     def serve(self) -> None:
         """Take connections until the process is ended."""
@@ -59,6 +71,8 @@ class Sink:
 
     def _talk(self, peer: socket.socket) -> None:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._tls is not None:
+            peer = self._tls.wrap_socket(peer, server_side=True)
         held = b""
         with peer:
             while True:
@@ -78,11 +92,16 @@ class Sink:
 
     def _drop(self, peer: socket.socket, left: int) -> bool:
         room = bytearray(BLOCK if left > 0 else 0)
+        flags = 0 if self._tls else socket.MSG_TRUNC
+        due = time.monotonic()
         while left > 0:
-            count = peer.recv_into(room, min(left, BLOCK), socket.MSG_TRUNC)
+            count = peer.recv_into(room, min(left, BLOCK), flags)
             if not count:
                 return False
             left -= count
+            if self._cap:
+                due = max(due, time.monotonic() - 0.1) + count / self._cap
+                time.sleep(max(due - time.monotonic(), 0.0))
         return True
 
     def _answer(self, head: Head) -> bytes:
@@ -129,7 +148,10 @@ def _response(status: str, body: str, **headers: str) -> bytes:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--latency", type=float, default=0.0)
-    sink = Sink(parser.parse_args().latency)
+    parser.add_argument("--cap", type=float, default=0.0)
+    parser.add_argument("--certificate", default="")
+    told = parser.parse_args()
+    sink = Sink(told.latency, told.cap, told.certificate)
     sys.stdout.write(f"{sink.url}\n")
     sys.stdout.flush()
     sink.serve()

@@ -10,58 +10,78 @@ import io
 import json
 import os
 import runpy
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from benchmarks.harness import memory_kib
 
 Upload = Callable[[], None]
+Prepare = Callable[[str, str], Upload]
 
 
-def visionbatch(chunk_bytes: int) -> Callable[[str, str], Upload]:
+def visionbatch(url: str, path: str) -> Upload:
     """Ours: a batch is made and its archive sent, as `visionbatch.Deepomatic` does it."""
+    from visionbatch import Deepomatic, DeepomaticSettings, Secret, token_header
+    from visionbatch.transfer.source import FileSource
+
+    def upload() -> None:
+        settings = DeepomaticSettings(url, upload_hosts=(url,), allow_plain_http=True)
+        with Deepomatic(settings, lambda: token_header(Secret("key"))) as site, FileSource(path) as source:
+            session = site.create("benchmark").upload_url
+            assert session is not None
+            site.upload(source, session)
+
+    return upload
+
+
+def raw_socket(url: str, path: str) -> Upload:
+    """The limit: one request, whose body the kernel takes from the file. It could not go on after a failure."""
+    parts = urlsplit(url)
+
+    def upload() -> None:
+        with socket.create_connection((parts.hostname, parts.port)) as sock, Path(path).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            sock.sendall(f"PUT /session/raw HTTP/1.1\r\nHost: raw\r\nContent-Length: {size}\r\n\r\n".encode())
+            sent = 0
+            while sent < size:
+                sent += os.sendfile(sock.fileno(), file.fileno(), sent, size - sent)
+            assert b"200" in sock.recv(1 << 16)
+
+    return upload
+
+
+def google_resumable_media(chunk_bytes: int) -> Prepare:
+    """Google's own library, without its checksum."""
 
     def prepared(url: str, path: str) -> Upload:
-        from visionbatch import (
-            Deepomatic,
-            DeepomaticSettings,
-            Secret,
-            TransferSettings,
-            Tuning,
-            token_header,
-        )
-        from visionbatch.transfer.source import FileSource
+        import requests
+        from google.resumable_media.requests import ResumableUpload
 
         def upload() -> None:
-            settings = DeepomaticSettings(url, upload_hosts=(url,))
-            tuning = Tuning(transfer=TransferSettings(chunk_bytes=chunk_bytes))
-            with (
-                Deepomatic(settings, lambda: token_header(Secret("key")), tuning=tuning) as site,
-                FileSource(path) as source,
-            ):
-                session = site.create("benchmark").upload_url
-                assert session is not None
-                site.upload(source, session)
+            with requests.Session() as session, Path(path).open("rb") as stream:
+                sending = ResumableUpload(f"{url}/resumable", chunk_bytes, checksum=None)
+                sending.initiate(session, stream, {"name": "benchmark"}, "application/octet-stream")
+                while not sending.finished:
+                    sending.transmit_next_chunk(session)
 
         return upload
 
     return prepared
 
 
-def google_resumable_media(url: str, path: str) -> Upload:
-    """Google's own library, in chunks of 8 MiB and without its checksum."""
-    import requests
-    from google.resumable_media.requests import ResumableUpload
+def google_cloud_storage(url: str, path: str) -> Upload:
+    """Google's client as its documentation uses it, in its chunks of 100 MiB and without its checksum."""
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
 
     def upload() -> None:
-        with requests.Session() as session, Path(path).open("rb") as stream:
-            sending = ResumableUpload(f"{url}/resumable", 8 << 20, checksum=None)
-            sending.initiate(session, stream, {"name": "benchmark"}, "application/octet-stream")
-            while not sending.finished:
-                sending.transmit_next_chunk(session)
+        client = storage.Client("benchmark", AnonymousCredentials(), client_options={"api_endpoint": url})
+        client.bucket("benchmark").blob("archive").upload_from_filename(path, checksum=None)
 
     return upload
 
@@ -90,10 +110,11 @@ def documented(url: str, path: str) -> Upload:
     return upload
 
 
-METHODS: dict[str, Callable[[str, str], Upload]] = {
-    "visionbatch": visionbatch(8 << 20),
-    "visionbatch, one request": visionbatch(0),
-    "google-resumable-media 8 MiB": google_resumable_media,
+METHODS: dict[str, Prepare] = {
+    "visionbatch": visionbatch,
+    "raw sendfile": raw_socket,
+    "google-resumable-media 8 MiB": google_resumable_media(8 << 20),
+    "google-cloud-storage": google_cloud_storage,
     "requests, streaming": requests_streaming,
     "documented script": documented,
 }

@@ -65,9 +65,11 @@ def _named(kind: Any) -> str:
 class TransferSettings:
     """How an archive travels over an upload session.
 
-    :param chunk_bytes: length of one PUT, a multiple of 256 KiB; 0 sends all the rest in one. The default of
-        8 MiB is what Google suggests: less means more round trips, more means more to send again.
+    :param chunk_bytes: longest PUT, a multiple of 256 KiB; 0 is no limit: one request carries all there is. Every
+        request waits for an answer, and a break costs nothing, for the server keeps what it has.
     :param block_bytes: bytes read and handed to the socket at a time.
+    :param max_bytes_per_s: what all uploads of one client may send in a second together; 0 is no limit.
+    :param parallel_uploads: uploads of one client at a time; who comes later waits.
     :param connect_timeout_s: seconds to make a connection.
     :param read_timeout_s: seconds without a byte in either direction.
     :param deadline_s: seconds for the whole upload, pauses included.
@@ -77,8 +79,10 @@ class TransferSettings:
     :param checkpoint_s: seconds between two checkpoints of the run record.
     """
 
-    chunk_bytes: int = 8 * MIB
-    block_bytes: int = 256 * KIB
+    chunk_bytes: int = 0
+    block_bytes: int = 1 * MIB
+    max_bytes_per_s: int = 0
+    parallel_uploads: int = 8
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
     deadline_s: float = 24 * 3600.0
@@ -90,8 +94,11 @@ class TransferSettings:
     def __post_init__(self) -> None:
         if self.chunk_bytes < 0 or self.chunk_bytes % CHUNK_UNIT:
             raise ConfigError(f"chunk_bytes is {self.chunk_bytes}: it must be 0 or a multiple of {CHUNK_UNIT}")
+        if self.max_bytes_per_s < 0:
+            raise ConfigError(f"max_bytes_per_s is {self.max_bytes_per_s}: it must be 0 or more")
         for name in (
             "block_bytes",
+            "parallel_uploads",
             "connect_timeout_s",
             "read_timeout_s",
             "deadline_s",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from hypothesis import strategies as st
 
+from support.trees import MemoryTree
 from visionbatch.model.tree import Member, Tree
 from visionbatch.transfer.folder import members
 from visionbatch.transfer.plan import Plan
@@ -16,8 +16,7 @@ from visionbatch.transfer.source import Source
 from visionbatch.transfer.tar_shard import TarShard
 from visionbatch.transfer.zip_archive import ZipArchive
 
-OpenMember = Callable[[str, int], BinaryIO]
-KINDS: dict[str, Callable[[Plan, OpenMember], Source]] = {"zip": ZipArchive, "tar": TarShard}
+KINDS: dict[str, Callable[[Plan, Tree], Source]] = {"zip": ZipArchive, "tar": TarShard}
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1, max_size=8).filter(
     lambda name: name not in {".", ".."}
@@ -55,14 +54,14 @@ def in_memory(kind: str, files: dict[str, bytes], sizes: dict[str, int] | None =
     plan = Plan("memory")
     for path, content in files.items():
         plan.add(Member(path, (sizes or {}).get(path, len(content)), content[:4096]))
-    return KINDS[kind](plan, lambda path, offset: io.BytesIO(files[path][offset:]))
+    return KINDS[kind](plan, MemoryTree(files.__getitem__))
 
 
 def of_tree(kind: str, tree: Tree) -> Source:
     plan = Plan("tree")
     for member in members(tree):
         plan.add(member)
-    return KINDS[kind](plan, tree.open)
+    return KINDS[kind](plan, tree)
 
 
 def part(source: Source, offset: int, stop: int, block_bytes: int = 1 << 16) -> bytes:

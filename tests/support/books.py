@@ -98,8 +98,11 @@ class BytesSource:
     def blocks(self, offset: int, stop: int, block_bytes: int):
         while offset < stop:
             block = self.content[offset : min(stop, offset + block_bytes)]
-            yield memoryview(block)
+            yield block
             offset += len(block)
+
+    def span(self, offset: int, stop: int) -> None:
+        pass
 
     def verify(self) -> None:
         pass

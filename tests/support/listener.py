@@ -105,10 +105,15 @@ class Request:
 
 
 class Sink(Listener):
-    """An upload session that throws away what it takes, and says of it that all is well."""
+    """An upload session that throws away what it takes, and says of it that all is well.
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    :param keep: keep it instead, in ``content``.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None, *, keep: bool = False) -> None:
         super().__init__(tls)
+        self.content = bytearray()
+        self._keep = keep
         self.persisted = 0
         self.requests: list[Request] = []
 
@@ -127,12 +132,14 @@ class Sink(Listener):
             headers = {name.lower(): value for name, value in (item.split(": ", 1) for item in fields)}
             self.requests.append(Request(line, headers))
             left = int(headers["content-length"]) - len(rest)
+            self.content += rest if self._keep else b""
             # What a plain connection throws away need not be copied first; of TLS it has to be decrypted.
-            flags = 0 if isinstance(peer, ssl.SSLSocket) else socket.MSG_TRUNC
+            flags = 0 if self._keep or isinstance(peer, ssl.SSLSocket) else socket.MSG_TRUNC
             while left:
                 count = peer.recv_into(room, min(left, len(room)), flags)
                 if not count:
                     return
+                self.content += room[:count] if self._keep else b""
                 left -= count
             peer.sendall(self._answer(headers["content-range"]))
 

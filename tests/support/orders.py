@@ -46,7 +46,7 @@ def zip_orders(folder: Path, target: Path) -> Path:
 
 
 def read_whole(source: Source, block_bytes: int = 1 << 20) -> bytes:
-    return b"".join(bytes(block) for block in source.blocks(0, source.size, block_bytes))
+    return b"".join(source.blocks(0, source.size, block_bytes))
 
 
 def sha256(content: bytes) -> str:

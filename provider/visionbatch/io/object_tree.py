@@ -80,6 +80,11 @@ class ObjectTree:
         """
         return io.BufferedReader(_Ranges(self._fs, self._path(path), offset), 4 * KIB)
 
+    def read(self, path: str, size: int) -> bytes:
+        """See `visionbatch.model.tree.Tree.read`."""
+        with self.open(path) as stream:
+            return stream.read(size + 1)
+
     def _path(self, path: str) -> str:
         if any(part in {"", ".", ".."} for part in path.split("/")):
             raise OSError(errno.EINVAL, "not a path inside the source", path)

@@ -11,13 +11,15 @@ import http.client
 import select
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from visionbatch.config import TransferSettings
 from visionbatch.errors import TimedOut, TlsRefused, TransportError, Unreachable
+from visionbatch.io.bandwidth import Bandwidth
+from visionbatch.io.body import BodyPump, Piece, Slowness
 from visionbatch.io.closing import Closable
 from visionbatch.io.control import USER_AGENT
 from visionbatch.io.network import proxy_for, tls_context
@@ -45,24 +47,30 @@ class WireLimits:
 
     :param connect_timeout_s: seconds to make a connection.
     :param read_timeout_s: seconds without a byte in either direction.
-    :param min_bytes_per_s: slowest body that is tolerated.
-    :param slow_after_s: seconds over which that is measured.
+    :param slowness: slowest body that is tolerated.
     """
 
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
-    min_bytes_per_s: int = 1024
-    slow_after_s: float = 30.0
+    slowness: Slowness = field(default_factory=Slowness)
+
+    @classmethod
+    def of(cls, settings: TransferSettings) -> WireLimits:
+        """The limits that transfer settings ask for."""
+        slowness = Slowness(settings.min_bytes_per_s, settings.slow_after_s)
+        return cls(settings.connect_timeout_s, settings.read_timeout_s, slowness)
 
 
 class Wire(Closable):
     """Sends bodies to secret URLs over a connection that it keeps; use as a context manager.
 
     :param limits: bounds on every exchange.
+    :param bandwidth: a limit that may be shared with other wires.
     """
 
-    def __init__(self, limits: WireLimits | None = None) -> None:
+    def __init__(self, limits: WireLimits | None = None, bandwidth: Bandwidth | None = None) -> None:
         self._limits = limits or WireLimits()
+        self._bandwidth = bandwidth
         self._connection: http.client.HTTPConnection | None = None
         self._peer: tuple[str, str] | None = None
 
@@ -76,7 +84,7 @@ class Wire(Closable):
         self,
         url: SecretUrl,
         headers: Mapping[str, str],
-        blocks: Iterable[memoryview],
+        body: Iterable[Piece],
         length: int,
         sent: Callable[[int], None],
     ) -> WireAnswer:
@@ -85,7 +93,7 @@ class Wire(Closable):
         An answer that comes before the body is through, such as 413, is given instead of the broken pipe that
         follows it.
 
-        :param sent: called with the length of each block that has left.
+        :param sent: called with every number of bytes that has left.
         :raises TransportError: when there is no answer.
         """
         host = url.host
@@ -100,7 +108,7 @@ class Wire(Closable):
             raise _translated(error, host, maybe_received=False) from None
         whole = False
         try:
-            whole = self._send(connection, blocks, length, sent)
+            whole = self._pump(connection, sent).send(body, length)
             return self._answer(connection, keep=whole)
         except (OSError, http.client.HTTPException) as error:
             early = None if whole else self._early_answer(connection)
@@ -148,29 +156,15 @@ class Wire(Closable):
             return url.reveal()
         return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
-    def _send(
-        self,
-        connection: http.client.HTTPConnection,
-        blocks: Iterable[memoryview],
-        length: int,
-        sent: Callable[[int], None],
-    ) -> bool:
-        """Send the blocks; false when an answer came before the last of them."""
-        sock = connection.sock
-        plain = not isinstance(sock, ssl.SSLSocket)
-        pace = _PaceMeter(self._limits)
-        done = 0
-        for block in blocks:
-            # A TLS socket is readable for session tickets too, so only a plain one can tell an early answer.
-            if plain and _readable(connection):
-                return False
-            sock.sendall(block)
-            done += len(block)
-            sent(len(block))
-            pace.check(done)
-        if done != length:
-            raise Unreachable(f"the body ended after {done} of {length} bytes")
-        return True
+    def _pump(self, connection: http.client.HTTPConnection, sent: Callable[[int], None]) -> BodyPump:
+        limits = self._limits
+        return BodyPump(
+            connection.sock,
+            timeout_s=limits.read_timeout_s,
+            slowness=limits.slowness,
+            bandwidth=self._bandwidth,
+            sent=sent,
+        )
 
     def _early_answer(self, connection: http.client.HTTPConnection) -> WireAnswer | None:
         if connection.sock is None:
@@ -193,24 +187,6 @@ class Wire(Closable):
             # Shorter than its Content-Length: an end without its size and checksum is none. A refusal stays one.
             raise http.client.IncompleteRead(body, expected)
         return WireAnswer(response.status, headers, body)
-
-
-class _PaceMeter:
-    """Raises when a window of time saw fewer bytes than the limit asks for."""
-
-    def __init__(self, limits: WireLimits) -> None:
-        self._limits = limits
-        self._since = time.monotonic()
-        self._bytes = 0
-
-    def check(self, done: int) -> None:
-        now = time.monotonic()
-        elapsed = now - self._since
-        if elapsed < self._limits.slow_after_s:
-            return
-        if done - self._bytes < elapsed * self._limits.min_bytes_per_s:
-            raise TimedOut(f"the peer took {done - self._bytes} bytes in {elapsed:.0f} s, too slow to go on")
-        self._since, self._bytes = now, done
 
 
 def _readable(connection: http.client.HTTPConnection) -> bool:

@@ -105,6 +105,11 @@ class ZipTree:
             raise _damaged(path, error) from error
         return _skipped(io.BufferedReader(stream), offset)
 
+    def read(self, path: str, size: int) -> bytes:
+        """See `visionbatch.model.tree.Tree.read`."""
+        with self.open(path) as stream:
+            return stream.read(size + 1)
+
     def _place(self, info: zipfile.ZipInfo) -> None:
         if (why := _unsafe(info)) is not None:
             self._defects.append((info.filename, Defect(Trouble.PATH, why)))

@@ -72,6 +72,12 @@ class Tree(Protocol):
         :raises OSError: when it cannot be read, or is not a plain file.
         """
 
+    def read(self, path: str, size: int) -> bytes:
+        """The bytes of a file that was listed with so many, at the least cost; one more shows that it has grown.
+
+        :raises OSError: as `open` does.
+        """
+
 
 @runtime_checkable
 class Archive(Tree, Protocol):

@@ -22,7 +22,7 @@ from visionbatch.io.closing import Closable
 from visionbatch.io.control import AsyncCredentials, Credentials, Origin
 from visionbatch.io.control_sync import ControlPlane
 from visionbatch.io.drive import drive
-from visionbatch.io.wire import Wire, WireLimits
+from visionbatch.io.wire_pool import WirePool
 from visionbatch.model.secret import Secret, SecretUrl
 from visionbatch.model.snapshot import Phase, Snapshot
 from visionbatch.pipelines.inputs import Checked, opened
@@ -82,11 +82,13 @@ class Deepomatic(Closable):
         self.tuning = tuning or Tuning()
         self.clock = clock or SystemClock()
         self.api = DeepomaticApi(settings, self.tuning.retry)
+        self._wires = WirePool(self.tuning.transfer, self.clock)
         self._plane = ControlPlane(Origin(settings.base_url, settings.allow_plain_http), credentials)
 
     def close(self) -> None:
         """Close the connections."""
         self._plane.close()
+        self._wires.close()
 
     def check(
         self, place: str | Path, settings: CheckSettings | None = None, filesystem: Any = None
@@ -138,25 +140,18 @@ class Deepomatic(Closable):
         progress: Progress | None = None,
         checkpoint: Callable[[Checkpoint], None] | None = None,
     ) -> Uploaded:
-        """Send an archive over a session; see `visionbatch.transfer.upload.Upload`.
+        """Send an archive over a session; see `visionbatch.transfer.upload.Upload`. May be called from many threads.
 
         :param deadline: Unix seconds, should that come before the transfer settings' own.
         """
-        transfer = self.tuning.transfer
-        limits = WireLimits(
-            transfer.connect_timeout_s,
-            transfer.read_timeout_s,
-            transfer.min_bytes_per_s,
-            transfer.slow_after_s,
-        )
         try:
-            with Wire(limits) as wire:
+            with self._wires.wire() as wire:
                 return Upload(
                     source,
                     url,
                     wire=wire,
                     clock=self.clock,
-                    settings=transfer,
+                    settings=self.tuning.transfer,
                     resume=resume,
                     deadline=deadline,
                     progress=progress,

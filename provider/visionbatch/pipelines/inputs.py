@@ -116,7 +116,7 @@ def opened(place: str | Path, settings: CheckSettings, filesystem: Any = None) -
             if not path.exists():
                 raise InputMissing(f"there is no {path} on this machine, {platform.node()}")
             if path.is_dir():
-                yield _checked_folder(LocalTree(path), path.resolve().name, settings)
+                yield _checked_folder(stack.enter_context(LocalTree(path)), path.resolve().name, settings)
                 return
             source: Source = stack.enter_context(FileSource(path))
             file: BinaryIO = stack.enter_context(path.open("rb"))
@@ -136,7 +136,7 @@ def _checked_folder(tree: Tree, name: str, settings: CheckSettings) -> Checked:
     if report.errors:
         return Checked(report, None)
     report.fingerprint = plan.fingerprint
-    return Checked(report, ZipArchive(plan, tree.open))
+    return Checked(report, ZipArchive(plan, tree))
 
 
 def _checked_archive(tree: ZipTree, source: Source, settings: CheckSettings) -> Checked:

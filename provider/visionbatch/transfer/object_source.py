@@ -46,7 +46,7 @@ class ObjectSource:
         with self._filesystem.open(self._path, "rb") as file:
             return edge_fingerprint(file, self._size)
 
-    def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[memoryview]:
+    def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[bytes]:
         """See `visionbatch.transfer.source.Source.blocks`."""
         with self._filesystem.open(self._path, "rb") as file:
             file.seek(offset)
@@ -54,8 +54,11 @@ class ObjectSource:
                 block = file.read(min(block_bytes, stop - offset))
                 if not block:
                     raise InputChanged(f"{self._path} became shorter while it was read")
-                yield memoryview(block)
+                yield block
                 offset += len(block)
+
+    def span(self, offset: int, stop: int) -> None:  # an object is no file
+        """There is no file behind an object."""
 
     def verify(self) -> None:
         """Compare size and version mark with those at the beginning."""

@@ -38,12 +38,12 @@ class Plan:
 
     def __iter__(self) -> Iterator[tuple[bytes, int]]:
         """Paths in UTF-8, and sizes."""
-        return ((self.path(index), size) for index, size in enumerate(self._sizes))
+        return map(self.member, range(len(self._sizes)))
 
-    def path(self, index: int) -> bytes:
-        """Path of one member in UTF-8."""
+    def member(self, index: int) -> tuple[bytes, int]:
+        """Path in UTF-8 and size of one member."""
         start = self._path_ends[index - 1] if index else 0
-        return bytes(self._paths[start : self._path_ends[index]])
+        return bytes(self._paths[start : self._path_ends[index]]), self._sizes[index]
 
     def size(self, index: int) -> int:
         """Bytes of one member."""

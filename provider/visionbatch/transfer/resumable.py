@@ -23,6 +23,7 @@ any        lost             raise `SessionLost`                     404, 410
 any        cancelled        raise `UploadCancelled`                 499
 any        rejected         raise `SessionRejected`                 401, 403: never with a key
 any        elsewhere        raise `Redirected`                      the URL is pinned
+any        too long         unsure, with shorter requests           413; `UploadRefused` when they are the shortest
 any        refused          raise `UploadRefused`                   other 4xx
 =========  ===============  ======================================  =============================
 """
@@ -50,6 +51,7 @@ from visionbatch.errors import (
     UploadStalled,
 )
 from visionbatch.model.text import excerpt
+from visionbatch.transfer.request_size import RequestSize
 
 
 class Standing(StrEnum):
@@ -70,6 +72,7 @@ class Meaning(StrEnum):
     CANCELLED = "cancelled"
     REJECTED = "rejected"
     ELSEWHERE = "elsewhere"
+    TOO_LONG = "too long"
     REFUSED = "refused"
 
 
@@ -82,6 +85,7 @@ _STATUSES = {
     404: Meaning.LOST,
     408: Meaning.DOUBTFUL,
     410: Meaning.LOST,
+    413: Meaning.TOO_LONG,
     429: Meaning.DOUBTFUL,
     499: Meaning.CANCELLED,
 }
@@ -198,12 +202,12 @@ class ResumableUpload:
     """Where one upload stands, and what to send next.
 
     :param total: bytes of the whole archive, at least 1.
-    :param chunk_bytes: length of a PUT, a multiple of 256 KiB; 0 sends all the rest in one.
+    :param sizes: how much a PUT carries.
     :param attempts: failures in a row, without one more byte acknowledged, before `UploadStalled`.
     :param resumed: the session was used before, perhaps by another process, so the first step asks.
     """
 
-    def __init__(self, total: int, *, chunk_bytes: int, attempts: int, resumed: bool = False) -> None:
+    def __init__(self, total: int, *, sizes: RequestSize, attempts: int, resumed: bool = False) -> None:
         self.total = total
         self.standing = Standing.UNSURE if resumed else Standing.READY
         self.offset = 0
@@ -211,7 +215,7 @@ class ResumableUpload:
         self.failures = 0
         self.gaps = 0
         self.stored = Stored()
-        self._chunk_bytes = chunk_bytes
+        self._sizes = sizes
         self._attempts = attempts
         # A session used before may hold anything: nobody here knows what was sent to it.
         self._sent_to = total if resumed else 0
@@ -234,19 +238,18 @@ class ResumableUpload:
         """What to send now."""
         if self.standing is Standing.UNSURE or self.offset >= self.total:
             return Probe(self.total)
-        stop = min(self.offset + self._chunk_bytes, self.total) if self._chunk_bytes else self.total
-        return Put(self.offset, stop, self.total)
+        return Put(self.offset, self._sizes.stop(self.offset, self.total), self.total)
 
     def sending(self, position: int) -> None:
         """Note that bytes up to this position have left, answered or not."""
         self._sent_to = max(self._sent_to, position)
 
-    def broke(self, reason: str) -> None:
+    def broke(self, step: Probe | Put, reason: str) -> None:
         """Take in that there was no answer.
 
         :raises UploadStalled: when that happened too often.
         """
-        self._doubt(reason)
+        self._doubt(step, reason)
 
     def answered(self, step: Probe | Put, reply: Reply) -> None:
         """Take an answer in.
@@ -256,12 +259,14 @@ class ResumableUpload:
         """
         match reply.meaning:
             case Meaning.COMPLETE:
-                self._completed(reply)
+                self._completed(step, reply)
             case Meaning.PERSISTED:
                 self._persisted(step, reply)
             case Meaning.DOUBTFUL:
                 self.gaps += reply.is_gap
-                self._doubt(f"the session answered {reply.status}: {excerpt(reply.body)}")
+                self._doubt(step, f"the session answered {reply.status}: {excerpt(reply.body)}")
+            case Meaning.TOO_LONG if isinstance(step, Put) and not self._sizes.shortest:
+                self._doubt(step, f"the session answered {reply.status} to {step.stop - step.start} bytes")
             case Meaning.ELSEWHERE:
                 target = urlsplit(reply.headers.get("location", "")).hostname or "nowhere"
                 raise Redirected(f"the session answered {reply.status} and points to {target}")
@@ -281,10 +286,10 @@ class ResumableUpload:
     def _lost(self, what: str) -> SessionLost:
         return SessionLost(what, persisted=self.best, total=self.total, all_sent=self.all_sent)
 
-    def _completed(self, reply: Reply) -> None:
+    def _completed(self, step: Probe | Put, reply: Reply) -> None:
         stored = Stored.read(reply)
         if stored is None:
-            self._doubt("the session's last answer was cut")
+            self._doubt(step, "the session's last answer was cut")
             return
         if stored.size is not None and stored.size != self.total:
             raise Corrupted(
@@ -306,7 +311,7 @@ class ResumableUpload:
     def _persisted(self, step: Probe | Put, reply: Reply) -> None:
         count = reply.persisted
         if count is None:
-            self._doubt(f"the session answered with the range {excerpt(reply.headers['range'].encode())}")
+            self._doubt(step, f"the session answered with the range {excerpt(reply.headers['range'].encode())}")
         elif count > (self.total if self._shared else self._sent_to):
             raise Corrupted(
                 f"the server acknowledges {count} bytes where {self._sent_to} of {self.total} were sent",
@@ -317,17 +322,19 @@ class ResumableUpload:
             what = f"the server acknowledges {count} bytes after it had acknowledged {self.best}"
             if isinstance(step, Probe):
                 raise self._lost(what)
-            self._doubt(what)
+            self._doubt(step, what)
         else:
             self._stands_at(step, count)
 
     def _stands_at(self, step: Probe | Put, count: int) -> None:
+        advanced = count > self.best
+        if advanced and isinstance(step, Put):
+            self._sizes.worked()
         if self._first_look and count:
             # Now it is known what an earlier process had achieved, and that it had not finished. An answer without
             # a range would not show that: it may have been left out.
             self._sent_to, self._first_look = max(count, step.stop if isinstance(step, Put) else 0), False
         self._sent_to = max(self._sent_to, count)
-        advanced = count > self.best
         self.standing = Standing.READY
         self.offset = self.best = count
         if advanced:
@@ -336,8 +343,10 @@ class ResumableUpload:
             # Bytes that never count, or a whole archive that never completes, would go on for ever.
             self._fail(f"the server stays at {count} of {self.total} bytes")
 
-    def _doubt(self, reason: str) -> None:
+    def _doubt(self, step: Probe | Put, reason: str) -> None:
         self.standing = Standing.UNSURE
+        if isinstance(step, Put):
+            self._sizes.failed()
         self._fail(reason)
 
     def _fail(self, reason: str) -> None:

@@ -106,7 +106,8 @@ class Shards:
         plan = Plan(self.name(index))
         for position in range(self._cuts[index], self._cuts[index + 1]):
             mark = self._marks[position * _HEAD_MARK_BYTES : (position + 1) * _HEAD_MARK_BYTES]
-            plan.add(Member(self._listed.path(position).decode(), self._listed.size(position), bytes(mark)))
+            path, size = self._listed.member(position)
+            plan.add(Member(path.decode(), size, bytes(mark)))
         return plan
 
     def name(self, index: int) -> str:

@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol
 
 from visionbatch.config import KIB
 from visionbatch.errors import InputChanged, InputMissing
+from visionbatch.io.body import FileSpan
 from visionbatch.io.closing import Closable
 
 EDGE_BYTES = 64 * KIB
@@ -31,13 +32,14 @@ class Source(Protocol):
     def fingerprint(self) -> str:
         """Identity of its content, the same on every machine."""
 
-    def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[memoryview]:
+    def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[bytes]:
         """The bytes from ``offset`` to ``stop``, in blocks of at most ``block_bytes``.
-
-        A block is only valid until the next one is asked for.
 
         :raises InputChanged: when the source no longer has the bytes it had.
         """
+
+    def span(self, offset: int, stop: int) -> FileSpan | None:
+        """The same bytes as part of one open file, which the kernel can send by itself; ``None`` if they are not."""
 
     def verify(self) -> None:
         """Look whether the source still is what it was when it was opened.
@@ -80,15 +82,17 @@ class FileSource(Closable):
         """Close the file."""
         self._file.close()
 
-    def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[memoryview]:
+    def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[bytes]:
         """See `Source.blocks`."""
-        buffer = memoryview(bytearray(min(block_bytes, max(stop - offset, 1))))
+        whole = self.span(offset, stop)
         while offset < stop:
-            count = os.preadv(self._file.fileno(), [buffer[: stop - offset]], offset)
-            if count == 0:
-                raise InputChanged(f"{self._path} became shorter while it was read")
-            yield buffer[:count]
-            offset += count
+            block = whole.read(offset, block_bytes)
+            yield block
+            offset += len(block)
+
+    def span(self, offset: int, stop: int) -> FileSpan:
+        """See `Source.span`."""
+        return FileSpan(self._file.fileno(), offset, stop, str(self._path))
 
     def verify(self) -> None:
         """Compare device, inode, size and time of change with those at opening."""

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 
 from visionbatch.config import TransferSettings
-from visionbatch.errors import (
-    Corrupted,
-    InputChanged,
-    InvalidInput,
-    SourceUnreadable,
-    TlsRefused,
-    TransportError,
-    UploadStalled,
-)
+from visionbatch.errors import InvalidInput, TlsRefused, TransportError, UploadStalled
 from visionbatch.flow.retry import RetryPolicy, retry_after_seconds
+from visionbatch.io.body import Piece
 from visionbatch.io.clock import Clock
 from visionbatch.io.wire import Wire
 from visionbatch.model.secret import SecretUrl
-from visionbatch.transfer.checksum import PrefixChecksum
+from visionbatch.transfer.prefix import SentPrefix
+from visionbatch.transfer.request_size import RequestSize
 from visionbatch.transfer.resumable import Probe, Put, Reply, ResumableUpload
 from visionbatch.transfer.source import Source
 
@@ -96,11 +91,11 @@ class Upload:
         self._retry = RetryPolicy(attempts=settings.attempts)
         self._state = ResumableUpload(
             source.size,
-            chunk_bytes=settings.chunk_bytes,
+            sizes=RequestSize(settings.chunk_bytes),
             attempts=settings.attempts,
             resumed=resume is not None,
         )
-        self._checksum = PrefixChecksum()
+        self._prefix = SentPrefix(source, settings.block_bytes)
         self._saved = now = clock.now()
         own_deadline = now + settings.deadline_s
         self._deadline = own_deadline if deadline is None else min(own_deadline, deadline)
@@ -119,41 +114,37 @@ class Upload:
         if self._source.size == 0:
             # To the protocol no bytes at all are a complete object, which would start the processing of nothing.
             raise InvalidInput(f"{self._source.name} is empty")
-        if self._resume is not None and self._resume.checked:
-            self._compare_with(self._resume)
-        while not self._state.done:
+        with self._prefix:
+            if self._resume is not None and self._resume.checked:
+                self._prefix.compare_with_earlier(self._resume.checked, self._resume.crc32c)
+            while not self._state.done:
+                self._take_a_step()
             self._source.verify()
-            failures = self._state.failures
-            reply = self._exchange(self._state.next_step())
-            self._save()
-            if self._state.failures > failures:
-                self._wait(reply)
+            if self._state.stored.crc32c is not None:
+                self._prefix.compare_with_stored(self._state.stored.crc32c)
+        return Uploaded(self._source.size, self._prefix.whole, self._sent_bytes, self._requests, self._state.gaps)
+
+    def _take_a_step(self) -> None:
         self._source.verify()
-        self._compare_checksums()
-        return Uploaded(
-            self._source.size,
-            self._checksum.value if self._checksum.position == self._source.size else None,
-            self._sent_bytes,
-            self._requests,
-            self._state.gaps,
-        )
+        failures = self._state.failures
+        reply = self._exchange(self._state.next_step())
+        self._save()
+        if self._state.failures > failures:
+            self._wait(reply)
 
     def _exchange(self, step: Probe | Put) -> Reply | None:
         """Send one step and let the table take in what came back; ``None`` when nothing did."""
         self._requests += 1
         headers = {"Content-Type": "application/octet-stream", "Content-Range": step.content_range}
-        if isinstance(step, Put):
-            self._position = step.start
-            blocks, length = self._blocks(step), step.stop - step.start
-        else:
-            blocks, length = iter(()), 0
+        length = step.stop - step.start if isinstance(step, Put) else 0
         try:
-            answer = self._wire.put(self._url, headers, blocks, length, self._left)
+            with closing(self._body(step)) as body:
+                answer = self._wire.put(self._url, headers, body, length, self._left)
         except TlsRefused:
             raise
         except TransportError as error:
             log.warning("upload: %s; asking where it stands", error.what)
-            self._state.broke(error.what)
+            self._state.broke(step, error.what)
             return None
         reply = Reply(answer.status, answer.headers, self._url.scrub(answer.body))
         failures = self._state.failures
@@ -163,26 +154,22 @@ class Upload:
         self._report(self._state.offset)
         return reply
 
-    def _blocks(self, step: Put) -> Iterator[memoryview]:
-        position = step.start
-        for block in self._read(step.start, step.stop):
-            self._checksum.update(position, block)
-            position += len(block)
-            self._within_deadline()
-            yield block
-
-    def _read(self, start: int, stop: int) -> Iterator[memoryview]:
-        """The source's blocks; its own faults must not be taken for the network's."""
-        blocks = self._source.blocks(start, stop, self._settings.block_bytes)
-        while True:
-            try:
-                block = next(blocks)
-            except StopIteration:
-                return
-            except OSError as error:
-                reason = error.strerror or type(error).__name__
-                raise SourceUnreadable(f"{self._source.name} cannot be read: {reason}") from error
-            yield block
+    def _body(self, step: Probe | Put) -> Generator[Piece]:
+        """The bytes of one request; the archive's last ones only leave while the source still is what it was."""
+        if isinstance(step, Probe):
+            return
+        self._position = start = step.start
+        last = step.stop if step.stop < step.total else max(step.stop - self._settings.block_bytes, start)
+        span = self._source.span(start, last)
+        if span is not None and start < last:
+            yield span
+            start = last
+        with closing(self._prefix.sending(start, step.stop)) as blocks:
+            for block in blocks:
+                start += len(block)
+                if start == step.total:
+                    self._source.verify()
+                yield block
 
     def _left(self, count: int) -> None:
         self._sent_bytes += count
@@ -190,6 +177,7 @@ class Upload:
         self._state.sending(self._position)
         self._report(self._position)
         self._save()
+        self._within_deadline()
 
     def _report(self, position: int) -> None:
         if self._progress is not None:
@@ -200,7 +188,7 @@ class Upload:
         due = self._state.done or now - self._saved >= self._settings.checkpoint_s
         if due and self._checkpoint is not None:
             self._saved = now
-            self._checkpoint(Checkpoint(self._state.best, self._checksum.position, self._checksum.value))
+            self._checkpoint(Checkpoint(self._state.best, *self._prefix.follow(self._position)))
 
     def _wait(self, reply: Reply | None) -> None:
         asked = None
@@ -219,29 +207,3 @@ class Upload:
         done, total = self._state.best, self._source.size
         what = f"{why}, at {done} of {total} bytes"
         return UploadStalled(what, persisted=done, total=total, retry_after_s=asked_s)
-
-    def _compare_with(self, earlier: Checkpoint) -> None:
-        """Read the prefix that was sent before and compare it with its checksum."""
-        self._read_up_to(min(earlier.checked, self._source.size))
-        if (self._checksum.position, self._checksum.value) != (earlier.checked, earlier.crc32c):
-            raise InputChanged(
-                f"the first {earlier.checked} bytes of {self._source.name} are not those that were sent before"
-            )
-
-    def _read_up_to(self, position: int) -> None:
-        start = self._checksum.position
-        for block in self._read(start, position):
-            self._checksum.update(start, block)
-            start += len(block)
-
-    def _compare_checksums(self) -> None:
-        theirs = self._state.stored.crc32c
-        if theirs is None:
-            return
-        self._read_up_to(self._source.size)
-        if theirs != self._checksum.value:
-            raise Corrupted(
-                f"the server's CRC-32C is {theirs:08x}, the archive's {self._checksum.value:08x}",
-                persisted=self._source.size,
-                total=self._source.size,
-            )

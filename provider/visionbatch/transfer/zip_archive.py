@@ -7,14 +7,16 @@ every machine, and an upload can go on at any of them in another process.
 from __future__ import annotations
 
 import errno
-import zlib
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import BinaryIO
 
 from visionbatch.config import MIB
 from visionbatch.errors import InputChanged
+from visionbatch.model.tree import Tree
+from visionbatch.transfer.checksum import crc32
 from visionbatch.transfer.plan import Plan
 from visionbatch.transfer.zip_format import (
     central_record,
@@ -24,7 +26,7 @@ from visionbatch.transfer.zip_format import (
     local_header_size,
 )
 
-WHOLE_BYTES = 4 * MIB
+WHOLE_BYTES = 8 * MIB
 """A member up to this size is read once and kept while it is sent; a larger one is read twice, because its CRC stands
 in front of its bytes. Data descriptors would spare the second pass, but some readers refuse them on stored members."""
 
@@ -38,12 +40,12 @@ class ZipArchive:
     """The archive of a plan, as a `visionbatch.transfer.source.Source`.
 
     :param plan: members in the order the archive has them.
-    :param open_member: gives a member's bytes from an offset on, such as ``Tree.open``.
+    :param tree: has the members' bytes.
     """
 
-    def __init__(self, plan: Plan, open_member: Callable[[str, int], BinaryIO]) -> None:
+    def __init__(self, plan: Plan, tree: Tree) -> None:
         self._plan = plan
-        self._open = open_member
+        self._tree = tree
         self._starts = array("Q")
         self._crcs = array("q", [_UNKNOWN]) * len(plan)
         # Of the large member that was read last: which, up to where, and the CRC so far.
@@ -75,11 +77,14 @@ class ZipArchive:
     def verify(self) -> None:
         """Nothing to look at in advance: members are compared with plan and CRC while they are read."""
 
-    def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[memoryview]:
+    def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[bytes]:
         """See `visionbatch.transfer.source.Source.blocks`."""
         return _packed(self._pieces(offset, stop), stop - offset, block_bytes)
 
-    def _pieces(self, offset: int, stop: int) -> Iterator[memoryview]:
+    def span(self, offset: int, stop: int) -> None:  # there is no such file
+        """There is no file that holds the archive."""
+
+    def _pieces(self, offset: int, stop: int) -> Iterator[bytes]:
         """The archive from an offset on, in pieces of any size; a large member ends with ``stop``."""
         if offset < self._directory_start:
             first = bisect_right(self._starts, offset) - 1
@@ -89,28 +94,29 @@ class ZipArchive:
             offset = self._directory_start
         yield from _skipped(self._directory(), offset - self._directory_start)
 
-    def _member(self, index: int, skip: int, stop: int) -> Iterator[memoryview]:
+    def _member(self, index: int, skip: int, stop: int) -> Iterable[bytes]:
         """Header and bytes of one member, from ``skip`` on; of a large one no further than ``stop``."""
-        size = self._plan.size(index)
+        path, size = self._plan.member(index)
         if size <= WHOLE_BYTES:
-            content = self._whole(index)
-            yield from _skipped([self._header(index), content], skip)
-            return
-        header = self._header(index)
-        yield from _skipped([header], min(skip, len(header)))
-        yield from self._large(index, max(skip - len(header), 0), min(stop - len(header), size))
+            pieces = self._whole(index, path, size)
+            return _skipped(pieces, skip) if skip else pieces
+        header = local_header(path, size, self._crc(index))
+        start, stop = max(skip - len(header), 0), min(stop - len(header), size)
+        return chain(_skipped([header], min(skip, len(header))), self._large(index, start, stop))
 
-    def _header(self, index: int) -> bytes:
-        return local_header(self._plan.path(index), self._plan.size(index), self._crc(index))
+    def _whole(self, index: int, path: bytes, size: int) -> tuple[bytes, bytes]:
+        """Header and bytes of a member that is read once."""
+        name = path.decode()
+        try:
+            content = self._tree.read(name, size)
+        except OSError as error:
+            _complain(name, error)
+            raise
+        crc = crc32(content)
+        self._confirm(index, len(content), crc)
+        return local_header(path, size, crc), content
 
-    def _whole(self, index: int) -> bytes:
-        size = self._plan.size(index)
-        with self._opened(index, 0) as file:
-            content = file.read(size + 1)
-        self._confirm(index, len(content), zlib.crc32(content))
-        return content
-
-    def _large(self, index: int, start: int, stop: int) -> Iterator[memoryview]:
+    def _large(self, index: int, start: int, stop: int) -> Iterator[bytes]:
         """Part of a large member's bytes.
 
         Its CRC has been sent before them, and a change since then must not go unnoticed when the member is spread over
@@ -119,7 +125,7 @@ class ZipArchive:
         crc = self._crc_up_to(index, start)
         for piece in self._read(index, start, stop):
             start += len(piece)
-            crc = zlib.crc32(piece, crc)
+            crc = crc32(piece, crc)
             self._part = (index, start, crc)
             yield piece
         if start == self._plan.size(index):
@@ -131,22 +137,21 @@ class ZipArchive:
             return self._part[2]
         crc = 0
         for piece in self._read(index, 0, position):
-            crc = zlib.crc32(piece, crc)
+            crc = crc32(piece, crc)
         return crc
 
-    def _read(self, index: int, start: int, stop: int) -> Iterator[memoryview]:
+    def _read(self, index: int, start: int, stop: int) -> Iterator[bytes]:
         """A member's bytes between two positions.
 
         :raises InputChanged: when it ends before the second, or has grown beyond its planned end.
         """
-        buffer = memoryview(bytearray(min(MIB, max(stop - start, 1))))
         with self._opened(index, start) as file:
             while start < stop:
-                count = file.readinto(buffer[: stop - start])  # type: ignore[attr-defined]  # every binary reader has it
-                if not count:
+                piece = file.read(min(MIB, stop - start))
+                if not piece:
                     self._confirm(index, start, 0)
-                yield buffer[:count]
-                start += count
+                yield piece
+                start += len(piece)
             if stop == self._plan.size(index) and file.read(1):
                 self._confirm(index, stop + 1, 0)
 
@@ -158,24 +163,22 @@ class ZipArchive:
 
     def _confirm(self, index: int, size: int, crc: int) -> None:
         """Remember a member's CRC, or compare it with the one remembered."""
-        known = self._crcs[index]
-        if size != self._plan.size(index) or known not in (_UNKNOWN, crc):
-            path = self._plan.path(index).decode()
+        if size != self._plan.size(index) or self._crcs[index] not in (_UNKNOWN, crc):
+            path, planned = self._plan.member(index)
             raise InputChanged(
-                f"{path} is not what was planned: {size} bytes instead of {self._plan.size(index)}"
-                if size != self._plan.size(index)
-                else f"{path} was written to while the archive was sent"
+                f"{path.decode()} is not what was planned: {size} bytes instead of {planned}"
+                if size != planned
+                else f"{path.decode()} was written to while the archive was sent"
             )
         self._crcs[index] = crc
 
     def _opened(self, index: int, offset: int) -> BinaryIO:
-        path = self._plan.path(index).decode()
+        name = self._plan.member(index)[0].decode()
         try:
-            return self._open(path, offset)
+            return self._tree.open(name, offset)
         except OSError as error:
-            if error.errno is None or error.errno in _PASSING:
-                raise
-            raise InputChanged(f"{path} can no longer be read: {error.strerror or error}") from error
+            _complain(name, error)
+            raise
 
     def _directory(self) -> Iterator[bytes]:
         for index, (path, size) in enumerate(self._plan):
@@ -183,26 +186,38 @@ class ZipArchive:
         yield self._end
 
 
-def _skipped(pieces: Iterable[bytes], skip: int) -> Iterator[memoryview]:
+def _complain(name: str, error: OSError) -> None:
+    """Tell a file that has changed from a disk in trouble.
+
+    :raises InputChanged: unless the trouble may pass.
+    """
+    if error.errno is not None and error.errno not in _PASSING:
+        raise InputChanged(f"{name} can no longer be read: {error.strerror or error}") from error
+
+
+def _skipped(pieces: Iterable[bytes], skip: int) -> Iterator[bytes]:
     for piece in pieces:
         if skip < len(piece):
-            yield memoryview(piece)[skip:]
+            yield piece[skip:] if skip else piece
         skip = max(skip - len(piece), 0)
 
 
-def _packed(pieces: Iterable[memoryview], length: int, block_bytes: int) -> Iterator[memoryview]:
+def _packed(pieces: Iterable[bytes], length: int, block_bytes: int) -> Iterator[bytes]:
     """Collect pieces into blocks: twenty headers and photos are one system call, not forty."""
-    buffer = memoryview(bytearray(block_bytes))
+    held: list[bytes | memoryview] = []
     filled = 0
     for piece in pieces:
-        while len(piece) and length:
-            count = min(len(piece), block_bytes - filled, length)
-            buffer[filled : filled + count] = piece[:count]
-            piece = piece[count:]  # noqa: PLW2901  # the piece shrinks until it is used up
-            filled += count
-            length -= count
-            if filled == block_bytes or not length:
-                yield buffer[:filled]
-                filled = 0
-        if not length:
-            return
+        rest: bytes | memoryview = piece
+        if filled + len(piece) >= min(block_bytes, length):
+            rest = memoryview(piece)[: length - filled]
+            while filled + len(rest) >= block_bytes:
+                cut = block_bytes - filled
+                yield b"".join([*held, rest[:cut]])
+                held.clear()
+                rest, filled, length = rest[cut:], 0, length - block_bytes
+        held.append(rest)
+        filled += len(rest)
+        if filled == length:
+            break
+    if filled:
+        yield b"".join(held)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from support.books import CHUNKS, At, Books
+from support.books import CHUNKS, PROBES, At, Books
 from support.orders import CHUNK, write_orders
 from support.runs import Died, DyingStore, MemoryStore, run_through, submit
 from visionbatch import DeepomaticRun
@@ -126,14 +126,21 @@ def test_a_process_that_dies_in_the_middle_of_a_chunk_costs_at_most_that_chunk(
     assert books.sent_bytes <= len(archive) + CHUNK
 
 
+@pytest.mark.parametrize("chunk_bytes", [CHUNK, 0], ids=["chunks", "one-request"])
 def test_another_process_on_another_machine_goes_on_after_a_kill(
-    site: Any, mock: MockServer, tenant: Tenant, archive: bytes, books: Books, tmp_path: Path
+    site: Any, mock: MockServer, tenant: Tenant, archive: bytes, books: Books, tmp_path: Path, chunk_bytes: int
 ) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     write_orders(here / "orders")
     script = Path(__file__).with_name("dying_run.py")
     died = subprocess.run(
-        [sys.executable, str(script), mock.url, tenant.token, str(here / "orders"), str(here / "state")],
+        [
+            sys.executable,
+            str(script),
+            mock.url,
+            tenant.token,
+            *map(str, (here / "orders", here / "state", chunk_bytes)),
+        ],
         timeout=60,
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
@@ -147,15 +154,16 @@ def test_another_process_on_another_machine_goes_on_after_a_kill(
     shutil.copytree(here / "state", there / "state")
     shutil.copytree(here / "orders", there / "orders")
     shutil.rmtree(here)
-    before = books.sent_bytes
+    before, asked = books.sent_bytes, len(books.requests(PROBES))
     store = FileRunStore(there / "state", "run")
-    run = DeepomaticRun(site(), store)
+    run = DeepomaticRun(site(chunk_bytes=chunk_bytes), store)
     with site().check(there / "orders") as checked:
         submitted = run.submit(checked)
 
     assert books.processed_once(archive) == submitted.batch_id
     assert books.sent_bytes - before == len(archive) - kept
     assert before <= kept + CHUNK
+    assert len(books.requests(PROBES)) == asked + 1
     record = store.load()
     assert record is not None
     assert record.stage is Stage.UPLOADED

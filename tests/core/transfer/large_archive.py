@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from pathlib import Path
 
 from support.memory import peak_memory
+from support.trees import MemoryTree
 from visionbatch.model.tree import Member
 from visionbatch.transfer.plan import Plan
 from visionbatch.transfer.zip_archive import ZipArchive
@@ -16,7 +16,7 @@ if __name__ == "__main__":
     plan = Plan("large")
     for number in range(members):
         plan.add(Member(f"WO_{number % work_orders}/cabinet-{number // work_orders}.jpg", 5, b"photo"))
-    archive = ZipArchive(plan, lambda path, offset: io.BytesIO(b"photo"[offset:]))
+    archive = ZipArchive(plan, MemoryTree(lambda path: b"photo"))
     with target.open("wb") as file:
         for block in archive.blocks(0, archive.size, 1 << 18):
             file.write(block)

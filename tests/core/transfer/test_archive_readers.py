@@ -55,11 +55,10 @@ def write(source: Source, target: Path) -> Path:
     """The archive as a file, with holes where it has nothing but zeros."""
     with target.open("wb") as file:
         for block in source.blocks(0, source.size, BLOCK):
-            piece = bytes(block)
-            if piece == ZEROS[: len(piece)]:
-                file.seek(len(piece), os.SEEK_CUR)
+            if block == ZEROS[: len(block)]:
+                file.seek(len(block), os.SEEK_CUR)
             else:
-                file.write(piece)
+                file.write(block)
         file.truncate(source.size)
     return target
 
@@ -125,7 +124,8 @@ def huge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
                     end.seek(-len(ENDING), os.SEEK_END)
                     end.write(ENDING)
                 plan.add(Member(file.name, size, b""))
-            made[kind] = write(make(plan, LocalTree(file.parent).open), folder / f"huge.{kind}")
+            tree = stack.enter_context(LocalTree(file.parent))
+            made[kind] = write(make(plan, tree), folder / f"huge.{kind}")
     yield made
     for path in made.values():
         path.unlink()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -45,12 +44,13 @@ def places(files: dict[str, bytes]) -> Iterator[dict[str, Tree]]:
         for path, content in files.items():
             memory.pipe_file(f"{name}/{path}", content)
         memory.makedirs(name, exist_ok=True)
-        yield {
-            "disk": LocalTree(one),
-            "copy": LocalTree(other),
-            "file": ObjectTree(local, str(one)),
-            "memory": ObjectTree(memory, f"memory://{name}"),
-        }
+        with LocalTree(one) as disk, LocalTree(other) as copy:
+            yield {
+                "disk": disk,
+                "copy": copy,
+                "file": ObjectTree(local, str(one)),
+                "memory": ObjectTree(memory, f"memory://{name}"),
+            }
         memory.rm(name, recursive=True)
 
 
@@ -121,23 +121,23 @@ def elsewhere() -> Iterator[list[Elsewhere]]:
 def test_any_process_goes_on_at_any_offset(
     elsewhere: list[Elsewhere], kind: str, files: dict[str, bytes], data: st.DataObject
 ) -> None:
-    folder = Path(tempfile.mkdtemp())
-    try:
-        source = of_tree(kind, LocalTree(write_files(folder, files)))
+    with tempfile.TemporaryDirectory() as name, LocalTree(write_files(Path(name), files)) as tree:
+        source = of_tree(kind, tree)
         whole = read_whole(source)
         for process in elsewhere:
             offset = data.draw(st.integers(0, len(whole)))
             stop = data.draw(st.integers(offset, len(whole)))
-            told = process.asked(kind=kind, folder=str(folder), offset=offset, stop=stop)
+            told = process.asked(kind=kind, folder=name, offset=offset, stop=stop)
             assert told == [source.fingerprint, source.size, sha256(whole[offset:stop])]
-    finally:
-        shutil.rmtree(folder)
 
 
 def test_names_come_in_the_order_of_code_points_and_folders_where_their_name_stands(tmp_path: Path) -> None:
     write_files(tmp_path, {"b/x": b"1", "B": b"2", "a": b"3", "\N{LATIN SMALL LETTER E WITH ACUTE}": b"4", "b-": b"5"})
 
-    assert [member.path for member in members(LocalTree(tmp_path))] == [
+    with LocalTree(tmp_path) as tree:
+        found = [member.path for member in members(tree)]
+
+    assert found == [
         "B", "a", "b/x", "b-", "\N{LATIN SMALL LETTER E WITH ACUTE}",
     ]  # fmt: skip
 
@@ -154,7 +154,10 @@ def test_what_no_archive_can_hold_is_refused_by_the_name_of_its_rule(rule: str, 
     folder = write_files(tmp_path / "tree", {"inner/a": b"1"}) / "inner"
     ODD_ENTRIES[rule](folder)
 
-    with pytest.raises(InvalidInput, match=r"inner/odd.* cannot be sent") as refused:
-        list(members(LocalTree(folder.parent)))
+    with (
+        LocalTree(folder.parent) as tree,
+        pytest.raises(InvalidInput, match=r"inner/odd.* cannot be sent") as refused,
+    ):
+        list(members(tree))
     assert [(finding.rule, finding.path[:9]) for finding in refused.value.findings] == [(rule, "inner/odd")]
     assert rule in RULES

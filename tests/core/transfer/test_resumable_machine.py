@@ -18,6 +18,7 @@ from visionbatch.errors import (
     UploadRefused,
     UploadStalled,
 )
+from visionbatch.transfer.request_size import RequestSize
 from visionbatch.transfer.resumable import Probe, Put, Reply, ResumableUpload, Standing, Stored
 
 ATTEMPTS = 4
@@ -45,7 +46,7 @@ class Service:
         if not resumed:
             self.sessions.append(GcsSession())
         session = self.sessions[-1]
-        upload = ResumableUpload(len(self.content), chunk_bytes=chunk, attempts=ATTEMPTS, resumed=resumed)
+        upload = ResumableUpload(len(self.content), sizes=RequestSize(chunk), attempts=ATTEMPTS, resumed=resumed)
         # Between two advances at most ATTEMPTS requests fail, and each failure costs one question more.
         for _ in range(2 * (ATTEMPTS + 1) * (len(self.content) + 1)):
             best = upload.best
@@ -72,7 +73,7 @@ class Service:
                 upload.sending(step.start + len(body))
         reply = session.request(step, body, event)
         if reply is None:
-            upload.broke("no answer")
+            upload.broke(step, "no answer")
         else:
             upload.answered(step, reply)
 
@@ -131,7 +132,7 @@ def test_no_script_of_mishaps_makes_two_objects_or_a_wrong_one(size: int, chunk:
 def test_a_session_of_an_earlier_process_is_continued_where_it_stands(kept: int, script: list[Event]) -> None:
     content = bytes(range(10))
     service = Service(content, list(script), [GcsSession(bytearray(content[:kept]))])
-    upload = ResumableUpload(10, chunk_bytes=4, attempts=ATTEMPTS, resumed=True)
+    upload = ResumableUpload(10, sizes=RequestSize(4), attempts=ATTEMPTS, resumed=True)
 
     assert upload.next_step() == Probe(10)
     assert upload.all_sent, "nobody here knows what that process had sent"
@@ -148,9 +149,13 @@ def range_to(count: int) -> Reply:
     return Reply(308, {"range": f"bytes=0-{count - 1}"} if count else {})
 
 
+MIB = 1 << 20
+GIB = 1 << 30
+
+
 def upload_of(total: int = 12, *, chunk: int = 4, sent: int = 0, attempts: int = ATTEMPTS) -> ResumableUpload:
     """An upload of which ``sent`` bytes were acknowledged, chunk by chunk."""
-    upload = ResumableUpload(total, chunk_bytes=chunk, attempts=attempts)
+    upload = ResumableUpload(total, sizes=RequestSize(chunk), attempts=attempts)
     for start in range(0, sent, chunk):
         step = Put(start, start + chunk, total)
         upload.sending(step.stop)
@@ -162,8 +167,48 @@ def test_a_fresh_session_is_not_asked_before_the_first_chunk() -> None:
     assert upload_of().next_step() == Put(0, 4, 12)
 
 
-def test_no_chunk_size_sends_all_the_rest_in_one() -> None:
-    assert ResumableUpload(12, chunk_bytes=0, attempts=1).next_step() == Put(0, 12, 12)
+def acknowledge(upload: ResumableUpload) -> None:
+    step = upload.next_step()
+    assert isinstance(step, Put)
+    upload.sending(step.stop)
+    upload.answered(step, range_to(step.stop))
+
+
+def test_one_request_carries_all_there_is() -> None:
+    assert ResumableUpload(GIB, sizes=RequestSize(0), attempts=1).next_step() == Put(0, GIB, GIB)
+
+
+def test_a_session_that_was_used_before_gets_all_the_rest_after_one_question() -> None:
+    upload = ResumableUpload(GIB, sizes=RequestSize(0), attempts=ATTEMPTS, resumed=True)
+    upload.answered(Probe(GIB), range_to(3 * MIB))
+    assert upload.next_step() == Put(3 * MIB, GIB, GIB)
+
+
+def test_no_request_is_longer_than_the_longest() -> None:
+    upload = ResumableUpload(GIB, sizes=RequestSize(4 * MIB), attempts=ATTEMPTS)
+    for number in range(3):
+        assert upload.next_step() == Put(4 * number * MIB, 4 * (number + 1) * MIB, GIB)
+        acknowledge(upload)
+
+
+@pytest.mark.parametrize("trouble", [None, Reply(503, {}), Reply(413, {})], ids=["breaks", "503", "413"])
+def test_requests_become_shorter_after_a_failure_and_longer_again_step_by_step(trouble: Reply | None) -> None:
+    upload = ResumableUpload(GIB, sizes=RequestSize(0), attempts=ATTEMPTS)
+    step = upload.next_step()
+    upload.broke(step, "no answer") if trouble is None else upload.answered(step, trouble)
+    upload.answered(Probe(GIB), range_to(0))
+
+    for length in (8, 64, 512):
+        step = upload.next_step()
+        assert isinstance(step, Put)
+        assert step.stop - step.start == length * MIB
+        acknowledge(upload)
+
+
+def test_a_proxy_that_takes_no_body_at_all_ends_it_with_its_answer() -> None:
+    upload = ResumableUpload(GIB, sizes=RequestSize(256 << 10), attempts=ATTEMPTS)
+    with pytest.raises(UploadRefused, match="413"):
+        upload.answered(upload.next_step(), Reply(413, {}))
 
 
 def test_ranges_are_written_with_inclusive_ends() -> None:
@@ -183,7 +228,7 @@ def test_after_a_transient_status_the_next_step_is_a_question(status: int) -> No
 def test_an_acknowledged_byte_forgives_all_failures_before_it() -> None:
     upload = upload_of()
     for _ in range(ATTEMPTS - 1):
-        upload.broke("no answer")
+        upload.broke(upload.next_step(), "no answer")
     upload.sending(4)
     upload.answered(Probe(12), range_to(4))
 
@@ -192,10 +237,10 @@ def test_an_acknowledged_byte_forgives_all_failures_before_it() -> None:
 
 def test_failures_in_a_row_end_it_with_both_counts() -> None:
     upload = upload_of(sent=8, attempts=2)
-    upload.broke("no answer")
+    upload.broke(upload.next_step(), "no answer")
 
     with pytest.raises(UploadStalled, match="8 of 12 bytes") as caught:
-        upload.broke("no answer")
+        upload.broke(upload.next_step(), "no answer")
     assert (caught.value.persisted, caught.value.total, caught.value.retry_safe) == (8, 12, True)
 
 
@@ -234,7 +279,7 @@ def test_more_bytes_than_were_sent_are_never_skipped() -> None:
 
 
 def test_on_a_resumed_session_an_earlier_process_may_send_a_little_more() -> None:
-    upload = ResumableUpload(12, chunk_bytes=4, attempts=3, resumed=True)
+    upload = ResumableUpload(12, sizes=RequestSize(4), attempts=3, resumed=True)
     upload.answered(Probe(12), range_to(4))
     upload.sending(8)
     upload.answered(Put(4, 8, 12), range_to(12))

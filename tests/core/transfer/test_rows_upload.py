@@ -154,12 +154,18 @@ class SlowSink(Sink):
 
 @pytest.mark.fault("UP13")
 @pytest.mark.parametrize(
-    ("piece", "every_s", "reason"),
-    [(4096, 0.01, "too slow to go on"), (1, 0.5, "no progress in time")],
+    ("piece", "every_s", "silence_s", "reason"),
+    [(4096, 0.01, 20.0, "too slow to go on"), (1, 0.5, 1.0, "no progress in time")],
     ids=["slow", "one-byte-now-and-then"],
 )
 def test_a_peer_that_reads_too_slowly_is_left_and_asked_where_it_stands(
-    site: Any, clock: TenantClock, caplog: pytest.LogCaptureFixture, piece: int, every_s: float, reason: str
+    site: Any,
+    clock: TenantClock,
+    caplog: pytest.LogCaptureFixture,
+    piece: int,
+    every_s: float,
+    silence_s: float,
+    reason: str,
 ) -> None:
     # More than the buffers of a connection hold, so that the sender feels the slow reader.
     content = bytes(64 * CHUNK)
@@ -169,7 +175,7 @@ def test_a_peer_that_reads_too_slowly_is_left_and_asked_where_it_stands(
             chunk_bytes=0,
             min_bytes_per_s=4 << 20,
             slow_after_s=0.2,
-            read_timeout_s=1.0,
+            read_timeout_s=silence_s,
         )
         uploaded = client.upload(BytesSource(content), client.api.admit(sink.url))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
@@ -14,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.archives import KINDS
 from support.orders import read_whole
+from support.trees import MemoryTree
 from visionbatch.errors import ConfigError, InvalidInput
 from visionbatch.model.tree import Member
 from visionbatch.transfer.plan import Plan
 from visionbatch.transfer.shards import ARCHIVE_RULE, MEMBER_RULE, ShardLimits, Shards
 from visionbatch.transfer.tar_format import member_size
+from visionbatch.transfer.tar_shard import TarShard
 
 SIZES = st.lists(st.integers(0, 20_000), max_size=60)
 END = 1024
@@ -167,7 +167,7 @@ def test_a_shard_is_as_large_as_was_reckoned() -> None:
     files = {f"{'long' * 30}/\N{SNOWMAN}{number}": bytes(number) for number in range(40)}
     listed = [Member(path, len(data), data) for path, data in files.items()]
     for plan in Shards("b", listed, ShardLimits(archive_bytes=20_000)):
-        shard = KINDS["tar"](plan, lambda path, offset: io.BytesIO(files[path][offset:]))
+        shard = TarShard(plan, MemoryTree(files.__getitem__))
         assert len(read_whole(shard)) == shard.size == archive_bytes(plan) <= 20_000
 
 

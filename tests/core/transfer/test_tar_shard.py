@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import tarfile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,13 +16,14 @@ from hypothesis import strategies as st
 from support.archives import FOLDERS, files_of, in_memory, of_tree, part
 from support.books import Books
 from support.orders import read_whole
+from support.trees import MemoryTree
 from visionbatch.errors import InputChanged
 from visionbatch.io.local_tree import LocalTree
 from visionbatch.model.tree import Member
 from visionbatch.transfer.plan import Plan
 from visionbatch.transfer.source import Source
 from visionbatch.transfer.tar_format import LARGEST_SIZE, member_header
-from visionbatch.transfer.tar_shard import TarShard
+from visionbatch.transfer.tar_shard import WHOLE_BYTES, TarShard
 
 FILES = FOLDERS.map(lambda folder: dict(files_of(folder)))
 PATHS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=160).filter(
@@ -84,28 +86,44 @@ def test_a_size_of_more_than_eleven_octal_digits_is_told(size: int) -> None:
     assert len(header) == (512 if size == LARGEST_SIZE else 3 * 512)
 
 
-def test_a_member_is_opened_where_reading_goes_on() -> None:
-    asked: list[tuple[str, int]] = []
-    plan = Plan("asked")
-    for name in ("a", "b", "c"):
-        plan.add(Member(name, 1000, b""))
-
-    def open_member(path: str, offset: int) -> BinaryIO:
-        asked.append((path, offset))
-        return io.BytesIO(bytes(1000 - offset))
-
-    shard = TarShard(plan, open_member)
-    read = part(shard, 1536 + 512 + 700, shard.size)
-    assert len(read) == shard.size - (1536 + 512 + 700)
-    assert asked == [("b", 700), ("c", 0)]
+def planned(sizes: dict[str, int]) -> Plan:
+    plan = Plan("planned")
+    for path, size in sizes.items():
+        plan.add(Member(path, size, b""))
+    return plan
 
 
-@pytest.mark.parametrize("planned", [0, 4, 6], ids=["was-empty", "grew", "shrank"])
+def test_a_large_member_is_gone_on_with_at_any_place_and_read_from_there() -> None:
+    size = 2 * WHOLE_BYTES + 3
+    content = random.Random(5).randbytes(size)
+    files = {"a.jpg": b"a", "b.mp4": content, "c.jpg": b"c"}
+    whole = read_whole(in_memory("tar", files))
+    plan = planned({path: len(data) for path, data in files.items()})
+    start = 1024 + 512
+    for offset in (0, 1024, start, start + 1, start + WHOLE_BYTES, start + size - 1, start + size, start + size + 9):
+        tree = Places(files)
+        assert part(TarShard(plan, tree), offset, len(whole)) == whole[offset:], f"from {offset}"
+        assert ("b.mp4", min(max(offset - start, 0), size)) in tree.places
+
+
+class Places(MemoryTree):
+    """Remembers from where members were read."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        super().__init__(files.__getitem__)
+        self.places: list[tuple[str, int]] = []
+
+    def open(self, path: str, offset: int = 0) -> BinaryIO:
+        self.places.append((path, offset))
+        return super().open(path, offset)
+
+
+@pytest.mark.parametrize("expected", [0, 4, 6], ids=["was-empty", "grew", "shrank"])
 @pytest.mark.parametrize("scale", [1, 1 << 20], ids=["small", "large"])
 @pytest.mark.parametrize("start", [0, 513], ids=["whole", "from-the-middle"])
-def test_a_member_of_another_size_than_planned_is_noticed(planned: int, scale: int, start: int) -> None:
-    shard = in_memory("tar", {"a.mp4": bytes(5 * scale)}, sizes={"a.mp4": planned * scale})
-    if not planned and start:
+def test_a_member_of_another_size_than_planned_is_noticed(expected: int, scale: int, start: int) -> None:
+    shard = in_memory("tar", {"a.mp4": bytes(5 * scale)}, sizes={"a.mp4": expected * scale})
+    if not expected and start:
         start = 1
     with pytest.raises(InputChanged, match=r"a\.mp4 is not what was planned"):
         part(shard, start, shard.size)
@@ -115,7 +133,6 @@ def test_a_part_that_ends_with_a_member_sees_that_it_has_grown() -> None:
     shard = in_memory("tar", {"a": b"12345"}, sizes={"a": 4})
     with pytest.raises(InputChanged, match="5 bytes instead of 4"):
         part(shard, 0, 512 + 4)
-    assert part(shard, 0, 512 + 3)[512:] == b"123"
 
 
 def test_a_member_that_cannot_be_read_any_more_is_named_and_a_disk_in_trouble_is_not_a_change() -> None:
@@ -126,33 +143,30 @@ def test_a_member_that_cannot_be_read_any_more_is_named_and_a_disk_in_trouble_is
 
 
 def refusing(error: OSError) -> Source:
-    plan = Plan("refused")
-    plan.add(Member("a.jpg", 5, b"12345"))
-
-    def open_member(path: str, offset: int) -> BinaryIO:
+    def refuse(path: str) -> bytes:
         raise error
 
-    return TarShard(plan, open_member)
+    return TarShard(planned({"a.jpg": 5}), MemoryTree(refuse))
 
 
 def test_files_are_closed_when_nobody_reads_on() -> None:
     opened: list[BinaryIO] = []
-    plan = Plan("left")
-    plan.add(Member("a", 100_000, b""))
 
-    def open_member(path: str, offset: int) -> BinaryIO:
-        opened.append(io.BytesIO(bytes(100_000 - offset)))
-        return opened[-1]
+    class Watched(MemoryTree):
+        def open(self, path: str, offset: int = 0) -> BinaryIO:
+            opened.append(super().open(path, offset))
+            return opened[-1]
 
-    blocks = TarShard(plan, open_member).blocks(0, 100_000, 1000)
+    size = 2 * WHOLE_BYTES
+    blocks = TarShard(planned({"a": size}), Watched(lambda path: bytes(size))).blocks(0, size, 1000)
     next(blocks)
     assert not opened[0].closed
-    blocks.close()  # type: ignore[attr-defined]  # it is a generator
+    del blocks
     assert opened[0].closed
 
 
 def test_an_empty_plan_is_an_archive_without_members() -> None:
-    shard = TarShard(Plan("empty"), lambda path, offset: io.BytesIO())
+    shard = TarShard(Plan("empty"), MemoryTree(lambda path: b""))
     with tarfile.open(fileobj=io.BytesIO(read_whole(shard))) as found:
         assert found.getnames() == []
 
@@ -160,11 +174,12 @@ def test_an_empty_plan_is_an_archive_without_members() -> None:
 def test_it_is_sent_like_any_archive_and_gone_on_with_where_the_server_stands(
     site: Any, orders: Path, books: Books, faults: Any
 ) -> None:
-    shard = of_tree("tar", LocalTree(orders))
     faults("storage.sessions.chunk", "persist-nothing", "persist-nothing")
     client = site()
     batch = client.create("tar")
 
-    client.upload(shard, batch.upload_url, batch_id=batch.batch_id)
+    with LocalTree(orders) as tree:
+        client.upload(of_tree("tar", tree), batch.upload_url, batch_id=batch.batch_id)
+        expected = read_whole(of_tree("tar", tree))
 
-    assert books.arrived_once(read_whole(of_tree("tar", LocalTree(orders)))) == batch.batch_id
+    assert books.arrived_once(expected) == batch.batch_id

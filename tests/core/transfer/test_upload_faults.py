@@ -264,12 +264,13 @@ def test_a_connection_reset_is_asked_about_and_gone_on_from(
 
 
 @pytest.mark.fault("UP12")
-@pytest.mark.parametrize("status", [400, 413])
+@pytest.mark.parametrize(("status", "tries"), [(400, 1), (413, 4)])
 def test_an_early_refusal_is_reported_and_not_the_broken_pipe(
-    site: Any, books: Books, faults: Any, silence: Silence, status: int
+    site: Any, books: Books, faults: Any, silence: Silence, status: int, tries: int
 ) -> None:
-    client = site(chunk_bytes=0, block_bytes=1 << 20)
-    faults(CHUNKS, f"early-{status}")
+    client = site(chunk_bytes=0)
+    # Too long a body may be a proxy's word, so shorter ones are tried down to the shortest.
+    faults(CHUNKS, *[f"early-{status}"] * tries)
     batch = client.create("large")
     assert batch.upload_url is not None
 
@@ -282,7 +283,7 @@ def test_an_early_refusal_is_reported_and_not_the_broken_pipe(
         client.upload(source, batch.upload_url, batch_id=batch.batch_id)
 
     assert caught.value.ref == batch.batch_id
-    assert len(books.on_sessions) == 1
+    assert len(books.requests(CHUNKS)) == tries
     assert books.sent_bytes < 48 << 20
 
 

@@ -10,7 +10,6 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 
 from support.books import sparse
 from support.orders import photo, read_whole, write_orders
+from support.trees import MemoryTree
 from visionbatch import CheckSettings
 from visionbatch.errors import InputChanged
 from visionbatch.model.tree import Member
@@ -30,20 +30,16 @@ GIB = 1 << 30
 MEMORY_LIMIT = 100 * 1000 * 1000
 
 
-def archive_of(
-    files: dict[str, bytes], sizes: dict[str, int] | None = None, opened_members: list[str] | None = None
-) -> ZipArchive:
-    """An archive over files in memory, with other sizes in its plan where given."""
+def plan_of(files: dict[str, bytes], sizes: dict[str, int] | None = None) -> Plan:
+    """A plan for files in memory, with other sizes than they have where given."""
     plan = Plan("memory")
     for path, content in files.items():
         plan.add(Member(path, (sizes or {}).get(path, len(content)), content[:4096]))
+    return plan
 
-    def open_member(path: str, offset: int) -> BinaryIO:
-        if opened_members is not None:
-            opened_members.append(path)
-        return io.BytesIO(files[path][offset:])
 
-    return ZipArchive(plan, open_member)
+def archive_of(files: dict[str, bytes], sizes: dict[str, int] | None = None) -> ZipArchive:
+    return ZipArchive(plan_of(files, sizes), MemoryTree(files.__getitem__))
 
 
 FILES = st.dictionaries(
@@ -66,7 +62,7 @@ def test_a_block_from_any_offset_is_the_part_of_the_whole(files: dict[str, bytes
     stop = data.draw(st.integers(offset, archive.size), label="stop")
     block_bytes = data.draw(st.integers(1, 64), label="block")
     # Another process begins there without having read what is in front.
-    blocks = [bytes(block) for block in archive_of(files).blocks(offset, stop, block_bytes)]
+    blocks = list(archive_of(files).blocks(offset, stop, block_bytes))
 
     assert b"".join(blocks) == whole[offset:stop]
     assert all(len(block) == block_bytes for block in blocks[:-1])
@@ -85,7 +81,7 @@ def test_every_boundary_of_a_small_archive_is_a_place_to_go_on() -> None:
     whole = read_whole(archive_of(files))
 
     for offset in range(len(whole) + 1):
-        tail = b"".join(bytes(block) for block in archive_of(files).blocks(offset, len(whole), 7))
+        tail = b"".join(archive_of(files).blocks(offset, len(whole), 7))
         assert tail == whole[offset:], f"from {offset}"
 
 
@@ -97,7 +93,7 @@ def test_a_large_member_is_gone_on_with_at_any_place() -> None:
         assert found.testzip() is None
 
     for offset in (0, 60, 100, WHOLE_BYTES // 2, WHOLE_BYTES + 90, len(whole) - 5):
-        tail = b"".join(bytes(block) for block in archive_of(files).blocks(offset, len(whole), 1 << 18))
+        tail = b"".join(archive_of(files).blocks(offset, len(whole), 1 << 18))
         assert tail == whole[offset:], f"from {offset}"
 
 
@@ -111,9 +107,10 @@ def test_names_beyond_ascii_are_marked_as_utf_8() -> None:
 
 
 def test_a_small_member_is_read_once_for_its_bytes_and_its_directory_line() -> None:
-    opened_members: list[str] = []
-    read_whole(archive_of({"WO/a.jpg": b"a", "WO/b.jpg": b"b"}, opened_members=opened_members))
-    assert opened_members == ["WO/a.jpg", "WO/b.jpg"]
+    files = {"WO/a.jpg": b"a", "WO/b.jpg": b"b"}
+    tree = MemoryTree(files.__getitem__)
+    read_whole(ZipArchive(plan_of(files), tree))
+    assert tree.opened == list(files)
 
 
 @pytest.mark.parametrize("size", [4, 6], ids=["grew", "shrank"])
@@ -139,11 +136,11 @@ def test_a_member_that_cannot_be_read_any_more_is_named() -> None:
     plan = Plan("gone")
     plan.add(Member("WO/a.jpg", 5, b"12345"))
 
-    def gone(path: str, offset: int) -> BinaryIO:
+    def gone(path: str) -> bytes:
         raise PermissionError(13, "Permission denied", path)
 
     with pytest.raises(InputChanged, match=r"WO/a\.jpg can no longer be read: Permission denied"):
-        read_whole(ZipArchive(plan, gone))
+        read_whole(ZipArchive(plan, MemoryTree(gone)))
 
 
 def aged(folder: Path, moment: float) -> Path:
@@ -214,7 +211,7 @@ def test_the_limits_of_the_old_format_are_met_to_the_member() -> None:
         plan = Plan("many")
         for number in range(count):
             plan.add(Member(f"WO/{number}", 0, b""))
-        archive = ZipArchive(plan, lambda path, offset: io.BytesIO())
+        archive = ZipArchive(plan, MemoryTree(lambda path: b""))
         with zipfile.ZipFile(io.BytesIO(read_whole(archive))) as found:
             assert len(found.infolist()) == count
 
@@ -230,8 +227,8 @@ def test_the_running_checksum_covers_a_prefix_however_often_parts_come_again(
     for _ in range(data.draw(st.integers(0, 8))):
         start = data.draw(st.integers(0, len(content)))
         stop = data.draw(st.integers(start, len(content)))
-        checksum.update(start, memoryview(content)[start:stop])
-    checksum.update(0, memoryview(content))
+        checksum.update(start, content[start:stop])
+    checksum.update(0, content)
 
     assert checksum.position == len(content)
     assert checksum.value == google_crc32c.value(content)

@@ -13,7 +13,8 @@ from visionbatch.io.local_tree import LocalTree
 if __name__ == "__main__":
     for line in sys.stdin:
         asked = json.loads(line)
-        source = of_tree(asked["kind"], LocalTree(Path(asked["folder"])))
-        told = [source.fingerprint, source.size, sha256(part(source, asked["offset"], asked["stop"]))]
+        with LocalTree(Path(asked["folder"])) as tree:
+            source = of_tree(asked["kind"], tree)
+            told = [source.fingerprint, source.size, sha256(part(source, asked["offset"], asked["stop"]))]
         sys.stdout.write(f"{json.dumps(told)}\n")
         sys.stdout.flush()
