@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 
-from visionbatch.config import TransferSettings
+from visionbatch.config import CHUNK_UNIT, TransferSettings
 from visionbatch.errors import InvalidInput, TlsRefused, TransportError, UploadStalled
 from visionbatch.flow.retry import RetryPolicy, retry_after_seconds
 from visionbatch.io.body import Piece
@@ -127,10 +127,20 @@ class Upload:
     def _take_a_step(self) -> None:
         self._source.verify()
         failures = self._state.failures
-        reply = self._exchange(self._state.next_step())
+        reply = self._exchange(self._without_last_bytes(self._state.next_step()))
         self._save()
         if self._state.failures > failures:
             self._wait(reply)
+
+    def _without_last_bytes(self, step: Probe | Put) -> Probe | Put:
+        """The step, cut before the archive's end while it is not known whether an earlier try sent the same bytes."""
+        if isinstance(step, Probe) or step.stop < step.total or self._resume is None or not self._prefix.is_busy():
+            return step
+        stop = step.start + (step.total - 1 - step.start) // CHUNK_UNIT * CHUNK_UNIT
+        if stop > step.start:
+            return Put(step.start, stop, step.total)
+        self._prefix.settle()
+        return step
 
     def _exchange(self, step: Probe | Put) -> Reply | None:
         """Send one step and let the table take in what came back; ``None`` when nothing did."""
@@ -188,7 +198,8 @@ class Upload:
         due = self._state.done or now - self._saved >= self._settings.checkpoint_s
         if due and self._checkpoint is not None:
             self._saved = now
-            self._checkpoint(Checkpoint(self._state.best, *self._prefix.follow(self._position)))
+            self._prefix.follow(self._position)
+            self._checkpoint(Checkpoint(self._state.best, *self._prefix.known))
 
     def _wait(self, reply: Reply | None) -> None:
         asked = None
