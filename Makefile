@@ -11,7 +11,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: setup services demo test test-fast crash matrix airflow mock lint format bench clean
+.PHONY: setup demo test test-fast crash matrix airflow mock lint format bench bench-archives readers debian-packages clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -20,9 +20,6 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 setup: $(VENV)/.ready  ## Make the environment in .venv.
-
-services: setup  ## Install Redis and PostgreSQL for the tests with Celery, where they are missing; nothing of them is left running.
-	$(BIN)/python -m tests.support.services
 
 demo: setup  ## Run a batch end to end on a real Airflow against the embedded mock; WORK_ORDERS=path takes your folder.
 	$(BIN)/python -m tests.demo.run $(if $(WORK_ORDERS),--work-orders '$(WORK_ORDERS)')
@@ -39,12 +36,19 @@ lint: setup  ## Style, types and the table of rooms.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint services  ## Everything that CI runs.
-	$(BIN)/python -m pytest -m 'not airflow' -n $(WORKERS)
+test: lint debian-packages  ## Everything that CI runs.
+	$(BIN)/python -m pytest -m 'not airflow and not readers' -n $(WORKERS)
 	$(BIN)/python -m pytest -m 'airflow and not slow'
 	$(MAKE) matrix
 
-crash: setup services  ## The whole table of kills, on real Airflow processes.
+readers: setup  ## Every reader on archives of many gigabytes, and Java.
+	.ci/install-debian-packages openjdk-17-jdk-headless
+	CI=1 $(BIN)/python -m pytest -m readers
+
+debian-packages:  ## Install what tests need of Debian, where it is missing; no server of it is left running.
+	.ci/install-debian-packages
+
+crash: setup debian-packages  ## The whole table of kills, on real Airflow processes.
 	CRASH_TABLE=$(CURDIR)/.demo/crash.md $(BIN)/python -m pytest tests/crash -m airflow
 
 matrix: $(MATRIX:%=matrix-%)  ## The demo on the older versions of Airflow that are supported.
@@ -62,11 +66,15 @@ matrix-%: .venv-%/.ready
 	touch $@
 
 test-fast: setup  ## The tests that need no Airflow.
-	$(BIN)/python -m pytest -m 'not airflow' -n $(WORKERS) -q
+	$(BIN)/python -m pytest -m 'not airflow and not readers' -n $(WORKERS) -q
 
 bench: setup  ## Measure the product beside its peers.
 	$(BIN)/python -m benchmarks.upload
 	$(BIN)/python -m benchmarks.triggers --watchers 1000
+
+bench-archives: setup  ## The goals for archives, beside what else makes and sends them; DOCUMENTED=path to the vendor's script.
+	$(BIN)/python -m pip install --quiet --group bench
+	$(BIN)/python -m benchmarks.archive $(if $(DOCUMENTED),--documented '$(DOCUMENTED)')
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -1,7 +1,4 @@
-"""Redis and PostgreSQL of our own for a test: from Debian's packages, with nothing kept, ended by their pids.
-
-``python -m tests.support.services`` installs the packages where they are missing and that is allowed.
-"""
+"""Redis and PostgreSQL of our own for a test: from Debian's packages, with nothing kept, ended by their pids."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,8 +18,6 @@ from .airflow_stack import free_port
 PROGRAMS = {"redis-server": "redis-server", "postgres": "postgresql", "initdb": "postgresql"}
 """Programs and the Debian packages that hold them."""
 
-INSTALL = ("apt-get", "install", "--yes", "--quiet=2", "--no-install-recommends")
-POLICY = Path("/usr/sbin/policy-rc.d")
 READY_S = 60.0
 POSTGRES_USER = "postgres"
 """Who the server runs as when root starts it, which it refuses to be; the package makes this user."""
@@ -41,53 +35,10 @@ def program(name: str) -> Path:
     debian = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     found = shutil.which(name) or (debian[-1] if debian else None)
     if found is None:
-        raise ServiceError(f"{name} is missing: run `make services` as root, or install the package {PROGRAMS[name]}")
+        raise ServiceError(
+            f"{name} is missing: run `make debian-packages` as root, or install the package {PROGRAMS[name]}"
+        )
     return Path(found)
-
-
-def missing() -> list[str]:
-    """Packages that have to be installed."""
-
-    def is_missing(name: str) -> bool:
-        try:
-            program(name)
-        except ServiceError:
-            return True
-        return False
-
-    return sorted({package for name, package in PROGRAMS.items() if is_missing(name)})
-
-
-def install() -> None:
-    """Install what is missing, and let Debian start none of it.
-
-    :raises ServiceError: when only root could do that.
-    """
-    packages = missing()
-    if not packages:
-        return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise ServiceError(f"the tests with Celery need {' and '.join(packages)}; root installs them with apt-get")
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    with _starting_nothing():
-        for command in (("apt-get", "update", "--quiet=2"), (*INSTALL, *packages)):
-            ran = subprocess.run(command, env=quiet, capture_output=True, text=True, timeout=600, check=False)
-            if ran.returncode:
-                raise ServiceError(f"{' '.join(command)} failed:\n{ran.stdout[-2000:]}{ran.stderr[-2000:]}")
-
-
-@contextmanager
-def _starting_nothing() -> Iterator[None]:
-    """Say no where Debian asks whether a new service may start; containers often say so already."""
-    if POLICY.exists():
-        yield
-        return
-    POLICY.write_text("#!/bin/sh\nexit 101\n")
-    POLICY.chmod(0o755)
-    try:
-        yield
-    finally:
-        POLICY.unlink()
 
 
 @contextmanager
@@ -185,10 +136,3 @@ def _answers(port: int) -> bool:
             return connection.recv(16).startswith(b"+PONG")
     except OSError:
         return False
-
-
-if __name__ == "__main__":
-    try:
-        install()
-    except ServiceError as error:
-        sys.exit(str(error))

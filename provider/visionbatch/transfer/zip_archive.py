@@ -6,17 +6,16 @@ every machine, and an upload can go on at any of them in another process.
 
 from __future__ import annotations
 
-import errno
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import BinaryIO
 
 from visionbatch.config import MIB
 from visionbatch.errors import InputChanged
 from visionbatch.model.tree import Tree
 from visionbatch.transfer.checksum import crc32
+from visionbatch.transfer.members import packed, read_part, read_whole, skipped
 from visionbatch.transfer.plan import Plan
 from visionbatch.transfer.zip_format import (
     central_record,
@@ -31,9 +30,6 @@ WHOLE_BYTES = 8 * MIB
 in front of its bytes. Data descriptors would spare the second pass, but some readers refuse them on stored members."""
 
 _UNKNOWN = -1
-
-_PASSING = frozenset({errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ETIMEDOUT, errno.ENOMEM})
-"""Troubles of a disk or network drive that say nothing about the file."""
 
 
 class ZipArchive:
@@ -79,7 +75,7 @@ class ZipArchive:
 
     def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[bytes]:
         """See `visionbatch.transfer.source.Source.blocks`."""
-        return _packed(self._pieces(offset, stop), stop - offset, block_bytes)
+        return packed(self._pieces(offset, stop), stop - offset, block_bytes)
 
     def span(self, offset: int, stop: int) -> None:  # there is no such file
         """There is no file that holds the archive."""
@@ -92,28 +88,23 @@ class ZipArchive:
                 start = self._starts[index]
                 yield from self._member(index, max(offset - start, 0), stop - start)
             offset = self._directory_start
-        yield from _skipped(self._directory(), offset - self._directory_start)
+        yield from skipped(self._directory(), offset - self._directory_start)
 
     def _member(self, index: int, skip: int, stop: int) -> Iterable[bytes]:
         """Header and bytes of one member, from ``skip`` on; of a large one no further than ``stop``."""
         path, size = self._plan.member(index)
         if size <= WHOLE_BYTES:
             pieces = self._whole(index, path, size)
-            return _skipped(pieces, skip) if skip else pieces
+            return skipped(pieces, skip) if skip else pieces
         header = local_header(path, size, self._crc(index))
         start, stop = max(skip - len(header), 0), min(stop - len(header), size)
-        return chain(_skipped([header], min(skip, len(header))), self._large(index, start, stop))
+        return chain(skipped([header], min(skip, len(header))), self._large(index, start, stop))
 
     def _whole(self, index: int, path: bytes, size: int) -> tuple[bytes, bytes]:
         """Header and bytes of a member that is read once."""
-        name = path.decode()
-        try:
-            content = self._tree.read(name, size)
-        except OSError as error:
-            _complain(name, error)
-            raise
+        content = read_whole(self._tree, path.decode(), size)
         crc = crc32(content)
-        self._confirm(index, len(content), crc)
+        self._confirm(index, crc)
         return local_header(path, size, crc), content
 
     def _large(self, index: int, start: int, stop: int) -> Iterator[bytes]:
@@ -129,7 +120,7 @@ class ZipArchive:
             self._part = (index, start, crc)
             yield piece
         if start == self._plan.size(index):
-            self._confirm(index, start, crc)
+            self._confirm(index, crc)
 
     def _crc_up_to(self, index: int, position: int) -> int:
         """CRC of a member's first bytes: remembered when reading goes on, computed after a jump."""
@@ -141,83 +132,22 @@ class ZipArchive:
         return crc
 
     def _read(self, index: int, start: int, stop: int) -> Iterator[bytes]:
-        """A member's bytes between two positions.
-
-        :raises InputChanged: when it ends before the second, or has grown beyond its planned end.
-        """
-        with self._opened(index, start) as file:
-            while start < stop:
-                piece = file.read(min(MIB, stop - start))
-                if not piece:
-                    self._confirm(index, start, 0)
-                yield piece
-                start += len(piece)
-            if stop == self._plan.size(index) and file.read(1):
-                self._confirm(index, stop + 1, 0)
+        path, size = self._plan.member(index)
+        return read_part(self._tree, path.decode(), size, start, stop)
 
     def _crc(self, index: int) -> int:
         if self._crcs[index] == _UNKNOWN:
-            size = self._plan.size(index)
-            self._confirm(index, size, self._crc_up_to(index, size))
+            self._confirm(index, self._crc_up_to(index, self._plan.size(index)))
         return self._crcs[index]
 
-    def _confirm(self, index: int, size: int, crc: int) -> None:
+    def _confirm(self, index: int, crc: int) -> None:
         """Remember a member's CRC, or compare it with the one remembered."""
-        if size != self._plan.size(index) or self._crcs[index] not in (_UNKNOWN, crc):
-            path, planned = self._plan.member(index)
-            raise InputChanged(
-                f"{path.decode()} is not what was planned: {size} bytes instead of {planned}"
-                if size != planned
-                else f"{path.decode()} was written to while the archive was sent"
-            )
+        if self._crcs[index] not in (_UNKNOWN, crc):
+            path, _ = self._plan.member(index)
+            raise InputChanged(f"{path.decode()} was written to while the archive was sent")
         self._crcs[index] = crc
-
-    def _opened(self, index: int, offset: int) -> BinaryIO:
-        name = self._plan.member(index)[0].decode()
-        try:
-            return self._tree.open(name, offset)
-        except OSError as error:
-            _complain(name, error)
-            raise
 
     def _directory(self) -> Iterator[bytes]:
         for index, (path, size) in enumerate(self._plan):
             yield central_record(path, size, self._crc(index), self._starts[index])
         yield self._end
-
-
-def _complain(name: str, error: OSError) -> None:
-    """Tell a file that has changed from a disk in trouble.
-
-    :raises InputChanged: unless the trouble may pass.
-    """
-    if error.errno is not None and error.errno not in _PASSING:
-        raise InputChanged(f"{name} can no longer be read: {error.strerror or error}") from error
-
-
-def _skipped(pieces: Iterable[bytes], skip: int) -> Iterator[bytes]:
-    for piece in pieces:
-        if skip < len(piece):
-            yield piece[skip:] if skip else piece
-        skip = max(skip - len(piece), 0)
-
-
-def _packed(pieces: Iterable[bytes], length: int, block_bytes: int) -> Iterator[bytes]:
-    """Collect pieces into blocks: twenty headers and photos are one system call, not forty."""
-    held: list[bytes | memoryview] = []
-    filled = 0
-    for piece in pieces:
-        rest: bytes | memoryview = piece
-        if filled + len(piece) >= min(block_bytes, length):
-            rest = memoryview(piece)[: length - filled]
-            while filled + len(rest) >= block_bytes:
-                cut = block_bytes - filled
-                yield b"".join([*held, rest[:cut]])
-                held.clear()
-                rest, filled, length = rest[cut:], 0, length - block_bytes
-        held.append(rest)
-        filled += len(rest)
-        if filled == length:
-            break
-    if filled:
-        yield b"".join(held)
