@@ -196,5 +196,5 @@ def ranking(rows: Sequence[tuple[str, str, Tally]], width: float, row_height: fl
         shapes.append(text(width, y + 13, percent(tally.pass_rate), "rate", "end"))
         bar = element("g", split_bar(tally).body, transform=f"translate(0 {y + 19:g}) scale({width / 100:g} 0.7)")
         shapes.append(bar)
-        shapes.append(text(0, y + 38, fitted(beneath, width, 10.5), "small"))
+        shapes.append(text(0, y + 38, fitted(beneath, width, 12), "small"))
     return Drawing(width, row_height * len(rows), EMPTY.join(shapes))

@@ -83,6 +83,9 @@ def figures_from(tables: Tables, shots: int = 0) -> Figures:
     count = _Count(latest, Shots(shots))
     for piece in tables.pieces():
         count.add(piece)
+        # Not two pieces at a time: this one would live until the next is read.
+        piece.clear()
+        pa.default_memory_pool().release_unused()
     return count.figures(tables.timezone)
 
 

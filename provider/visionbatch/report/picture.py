@@ -155,7 +155,7 @@ def _rankings(figures: Figures) -> Iterator[Drawing]:
     if not figures.tasks:
         return
     width = (_INNER - 16) / 2
-    tasks = [_row(one.task, name(one.task_group), one.tally) for one in figures.tasks]
+    tasks = [_row(one.task, name(one.task_group, 40), one.tally) for one in figures.tasks]
     groups = [_row(one.task_group, plural(one.items.assessed, "work item"), one.tally) for one in figures.groups]
     sites = [_row(site, plural(part.work_orders, "work order"), part.tally) for site, part in figures.sites.items()]
     left = _ranking("Tasks, most failures first", tasks, ROWS, width)

@@ -96,7 +96,7 @@ def _advance(char: str) -> float:
     if unicodedata.east_asian_width(char) in "WF":
         return 1.0
     if char in "mwMW@%—":
-        return 0.9
+        return 1.0
     if char in "iljt.,:;|!'()[] fr-":
         return 0.38
     return 0.68 if char.isupper() else 0.58

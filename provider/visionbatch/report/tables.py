@@ -19,7 +19,7 @@ import pyarrow.dataset as ds
 
 from visionbatch.errors import ConfigError, InputMissing, UnreadableTables
 
-ROWS_AT_ONCE = 500_000
+ROWS_AT_ONCE = 150_000
 """Verdicts in a piece, about; one takes some 150 bytes on its way, joins included."""
 
 TEXT_KEPT = 41

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -26,6 +28,7 @@ from visionbatch.report.figures import Figures
 from visionbatch.report.words import NOTHING, percent, points, whole
 
 NOW = datetime(2026, 11, 22, 5, 30, tzinfo=UTC)
+DOCUMENT = Path(__file__).parents[3] / "docs" / "export.md"
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -97,7 +100,7 @@ def test_text_from_outside_stays_text(text: str, tmp_path: Path) -> None:
     assert len(page.source) < 60_000
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.text(max_size=30),
     task=st.text(max_size=30),
@@ -206,6 +209,18 @@ def test_the_command_writes_both_files(tmp_path: Path, capsys: pytest.CaptureFix
     assert "Week 47" in page.text()
     assert len(page.elements("figcaption")) >= 3
     assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_documented_command_runs(tmp_path: Path) -> None:
+    (command,) = re.findall(
+        r"^\$ (visionbatch deepomatic export report (?:.*\\\n)*.*)$", DOCUMENT.read_text(), re.MULTILINE
+    )
+    write_tables(tmp_path / "tables", demo(10))
+    (tmp_path / "images").mkdir()
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, env={**os.environ, "PATH": path}, timeout=60, check=True)
+    assert "Fibre roll-out, week 47" in read(tmp_path / "report.html").text()
+    assert (tmp_path / "report.png").exists()
 
 
 def test_the_command_says_which_table_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
