@@ -154,7 +154,7 @@ def check_pairs(found: Figures, orders: list[dict[str, Any]]) -> None:
         assert apart >= sum(map(differs, reviewed))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(ORDERS, max_size=8).map(numbered),
     st.sampled_from(["UTC", "Europe/Berlin", "Pacific/Auckland"]),
@@ -186,6 +186,42 @@ def test_shots_are_the_latest_that_failed_or_were_corrected(tmp_path: Path) -> N
 
 def _is_telling(job: dict[str, Any]) -> bool:
     return differs(job) or job["is_conformity_validated"] is False
+
+
+PASS = {"task_name": "t", "analyzed_value": True, "is_conformity_validated": True}
+FAIL = {**PASS, "analyzed_value": False, "is_conformity_validated": False}
+OPEN = {**PASS, "is_conformity_validated": None}
+CONFIRMED = {**PASS, "corrected_value": True}
+CORRECTED = {**PASS, "corrected_value": False}
+REFUSED = {"data_conformity": [{"check": "blur", "code": "blurred", "level": "error"}]}
+WARNED = {"data_conformity": [{"check": "blur", "code": "blurred", "level": "warning"}]}
+
+
+@pytest.mark.parametrize(
+    ("photos", "expected"),
+    [
+        pytest.param([{"job_conformity": [PASS, PASS]}], (1, 1), id="one input, all passed"),
+        pytest.param([{"job_conformity": [PASS, OPEN]}], (1, 1), id="an undecided verdict does not count"),
+        pytest.param([{"job_conformity": [CONFIRMED]}], (1, 1), id="a person agreed"),
+        pytest.param([{"job_conformity": [PASS]} | WARNED], (1, 1), id="a warning does not refuse"),
+        pytest.param([{"job_conformity": [CORRECTED]}], (1, 0), id="a person corrected"),
+        pytest.param([{"job_conformity": [PASS, FAIL]}], (1, 0), id="one failed"),
+        pytest.param([{"job_conformity": [FAIL]}, {"job_conformity": [PASS]}], (1, 0), id="right with the second"),
+        pytest.param([{"job_conformity": [PASS]}, {"job_conformity": [PASS]}], (1, 0), id="two, both passed"),
+        pytest.param([{"job_conformity": [PASS]}, {}], (1, 0), id="a second without verdicts"),
+        pytest.param([REFUSED], (1, 0), id="refused"),
+        pytest.param([{"job_conformity": [OPEN]}], (0, 0), id="nothing decided"),
+        pytest.param([{}], (0, 0), id="not looked at"),
+        pytest.param([], (0, 0), id="no input"),
+    ],
+)
+def test_right_first_time_is_one_good_input(
+    photos: list[dict[str, Any]], expected: tuple[int, int], tmp_path: Path
+) -> None:
+    numbered_photos = [{"id": str(number), **photo} for number, photo in enumerate(photos)]
+    item = {"id": "1", "name": "g", "input": numbered_photos}
+    found = figures(tmp_path, [{"id": "1", "work_items": [item]}])
+    assert found.total.items == found.total.orders == FirstTime(*expected)
 
 
 def test_a_task_of_free_text_gets_no_table_of_values(tmp_path: Path) -> None:
