@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[airflow,mock,gcs]' --group test --group lint
+	$(BIN)/python -m pip install --quiet --editable '.[airflow,mock,gcs,report]' --group test --group lint
 	touch $@
 
 setup: $(VENV)/.ready  ## Make the environment in .venv.

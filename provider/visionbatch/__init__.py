@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from visionbatch.pipelines.progress import LoggedProgress
     from visionbatch.pipelines.site import Site
     from visionbatch.pipelines.submitted import Submitted
+    from visionbatch.report.export import export_report
     from visionbatch.transfer.upload import Checkpoint
 
 _HOMES = {
@@ -80,6 +81,7 @@ _HOMES = {
     "await_end": "pipelines.hub",
     "deepomatic_site": "pipelines.deepomatic",
     "error_from_json": "errors",
+    "export_report": "report.export",
     "hub": "pipelines.hub",
     "judge": "flow.judge",
     "settings_from": "config",
@@ -129,6 +131,7 @@ __all__ = [
     "await_end",
     "deepomatic_site",
     "error_from_json",
+    "export_report",
     "hub",
     "judge",
     "settings_from",

@@ -8,6 +8,7 @@ VisionBatchError
 │   ├── InvalidInput          the check found blocking findings; nothing was sent
 │   ├── InputMissing          the source is not there, on this machine at least
 │   ├── InputChanged          the source is not what it was when the run began
+│   ├── UnreadableTables      an export's tables are damaged or lack a column
 │   └── SourceUnreadable      reading failed, perhaps for a moment                   exit 5
 ├── TransportError          could not talk                                          exit 5
 │   ├── Unreachable           no connection, or it broke
@@ -228,6 +229,12 @@ class InputChanged(InputError):
     """The source is not what it was when the run began."""
 
     default_next_step = "Let on_input_change decide, or start a new run with the new input."
+
+
+class UnreadableTables(InputError):
+    """A table of an export is damaged, or does not have the columns of its schema."""
+
+    default_next_step = "Make the tables of the export again; docs/export.md has their schema."
 
 
 class SourceUnreadable(InputError):
