@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from visionbatch.io.run_objects import ObjectRunStore
     from visionbatch.io.sinks import LocalSink, ObjectSink, Sink
     from visionbatch.model.listed import Listed
-    from visionbatch.model.policy import OnPartial, OnTimeout, Policies
+    from visionbatch.model.policy import OnBrokenLine, OnPartial, OnTimeout, Policies
     from visionbatch.model.run import RunRecord, RunStore
     from visionbatch.model.secret import Secret, SecretUrl
     from visionbatch.model.snapshot import Counts, Phase, Snapshot
     from visionbatch.pipelines.decide import Action, Decision
     from visionbatch.pipelines.deepomatic import Deepomatic, Tuning, deepomatic_site, token_header
     from visionbatch.pipelines.deepomatic_run import DeepomaticRun
+    from visionbatch.pipelines.export_settings import ExportSource
+    from visionbatch.pipelines.export_tables import ExportTables, export_tables
     from visionbatch.pipelines.hub import Hub, await_end, hub
     from visionbatch.pipelines.inputs import Report
     from visionbatch.pipelines.manifest import Manifest
@@ -49,6 +51,8 @@ _HOMES = {
     "DeepomaticRun": "pipelines.deepomatic_run",
     "DeepomaticSettings": "deepomatic.settings",
     "EndedSince": "flow.ended",
+    "ExportSource": "pipelines.export_settings",
+    "ExportTables": "pipelines.export_tables",
     "FileRunStore": "io.run_files",
     "Hub": "pipelines.hub",
     "Listed": "model.listed",
@@ -57,6 +61,7 @@ _HOMES = {
     "Manifest": "pipelines.manifest",
     "ObjectRunStore": "io.run_objects",
     "ObjectSink": "io.sinks",
+    "OnBrokenLine": "model.policy",
     "OnPartial": "model.policy",
     "OnTimeout": "model.policy",
     "Outcome": "flow.judge",
@@ -80,6 +85,7 @@ _HOMES = {
     "await_end": "pipelines.hub",
     "deepomatic_site": "pipelines.deepomatic",
     "error_from_json": "errors",
+    "export_tables": "pipelines.export_tables",
     "hub": "pipelines.hub",
     "judge": "flow.judge",
     "settings_from": "config",
@@ -97,6 +103,8 @@ __all__ = [
     "DeepomaticRun",
     "DeepomaticSettings",
     "EndedSince",
+    "ExportSource",
+    "ExportTables",
     "FileRunStore",
     "Hub",
     "Listed",
@@ -105,6 +113,7 @@ __all__ = [
     "Manifest",
     "ObjectRunStore",
     "ObjectSink",
+    "OnBrokenLine",
     "OnPartial",
     "OnTimeout",
     "Outcome",
@@ -129,6 +138,7 @@ __all__ = [
     "await_end",
     "deepomatic_site",
     "error_from_json",
+    "export_tables",
     "hub",
     "judge",
     "settings_from",
