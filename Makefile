@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[airflow,mock,gcs]' --group test --group lint
+	$(BIN)/python -m pip install --quiet --editable '.[airflow,mock,gcs,parquet]' --group test --group lint --group bench
 	touch $@
 
 setup: $(VENV)/.ready  ## Make the environment in .venv.
@@ -64,6 +64,7 @@ test-fast: setup  ## The tests that need no Airflow.
 bench: setup  ## Measure the product beside its peers.
 	$(BIN)/python -m benchmarks.upload
 	$(BIN)/python -m benchmarks.triggers --watchers 1000
+	$(BIN)/python -m benchmarks.export_tables
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from visionbatch import ExportSource, ExportTables, export_tables
 
 TABLES = ("work_orders", "work_items", "inputs", "data_conformity", "job_conformity")
 Rows = dict[str, list[dict[str, Any]]]
@@ -172,3 +175,16 @@ def _text(holder: dict[str, Any], key: str) -> str | None:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def tables(tmp_path: Path, *records: Any, **options: Any) -> ExportTables:
+    path = write_lines(tmp_path / "export.jsonl", records)
+    return export_tables([ExportSource(path, "export.jsonl")], tmp_path / "tables", **options)
+
+
+def quarantined(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "quarantine.jsonl").read_text().splitlines()]
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}

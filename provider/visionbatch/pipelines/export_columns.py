@@ -7,11 +7,11 @@ above, names, codes, values) is kept once with an index for each row, which is a
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from itertools import accumulate, chain
-from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -65,14 +65,16 @@ class Chunk:
 def tables_of(chunk: Chunk) -> dict[Table, pa.Table]:
     """The rows of a chunk, in the order of its lines and of the arrays in them."""
     orders = _Level(chunk, chunk.records, "work_order_id")
-    items = orders.below("work_items", "work_item_id")
-    inputs = items.below("input", "input_id")
+    items = orders.below([row.work_items or () for row in orders.rows], "work_item_id")
+    inputs = items.below([row.input or () for row in items.rows], "input_id")
+    checks = inputs.below([row.data_conformity or () for row in inputs.rows])
+    jobs = inputs.below([row.job_conformity or () for row in inputs.rows])
     given = {
         Table.WORK_ORDERS: _work_orders(orders),
         Table.WORK_ITEMS: _work_items(items),
         Table.INPUTS: _inputs(inputs),
-        Table.DATA_CONFORMITY: _data_conformity(inputs.below("data_conformity")),
-        Table.JOB_CONFORMITY: _job_conformity(inputs.below("job_conformity")),
+        Table.DATA_CONFORMITY: _data_conformity(checks),
+        Table.JOB_CONFORMITY: _job_conformity(jobs),
     }
     return {table: _table(table, columns) for table, columns in given.items()}
 
@@ -104,19 +106,17 @@ class _Level:
         self._parents = parents
         self.lines: pa.Array = _integers(chunk.numbers) if above is None else above.lines.take(parents)
         self._lineage = {} if above is None else {n: repeated(ids, parents) for n, ids in above.known_as.items()}
-        self._own = {id_column: _strings(self.each("id"))} if id_column else {}
+        self._own = {id_column: _strings([row.id for row in rows])} if id_column else {}
 
-    def below(self, name: str, id_column: str = "") -> _Level:
-        """The members of one array of each row; one that is null has none."""
-        lists = [found or () for found in self.each(name)]
+    def below(self, lists: Sequence[Sequence[Any]], id_column: str = "") -> _Level:
+        """The rows of the next depth.
+
+        :param lists: for each of these rows those below it.
+        """
         starts = _integers(array("q", accumulate(map(len, lists), initial=0)))
         rows = list(chain.from_iterable(lists))
         parents = pc.list_parent_indices(pa.LargeListArray.from_arrays(starts, pa.nulls(len(rows))))
         return _Level(self._chunk, rows, id_column, self, parents, starts)
-
-    def each(self, name: str) -> Iterable[Any]:
-        """One field of each row."""
-        return map(attrgetter(name), self.rows)
 
     @cached_property
     def known_as(self) -> dict[str, pa.DictionaryArray]:
@@ -141,39 +141,41 @@ class _Level:
 
     def _extra(self) -> pa.Array:
         extras = self._chunk.reader.extras
-        return _strings(extras.get(id(row)) for row in self.rows) if extras else pa.nulls(len(self.rows), pa.string())
+        if not extras:
+            return pa.nulls(len(self.rows), pa.string())
+        return _strings([extras.get(id(row)) for row in self.rows])
 
 
 def _work_orders(level: _Level) -> dict[str, pa.Array]:
     return {
         **level.columns(),
-        "name": _strings(level.each("name")),
-        "site_id": _coded(level.each("site_id")),
-        "create_date": _moments(level.each("create_date")),
-        "update_date": _moments(level.each("update_date")),
-        "progress_score": pa.array(list(level.each("progress_score")), pa.float64()),
-        "metadata": _present(_texts(level.each("metadata"))),
+        "name": _strings([row.name for row in level.rows]),
+        "site_id": _coded([row.site_id for row in level.rows]),
+        "create_date": _moments([row.create_date for row in level.rows]),
+        "update_date": _moments([row.update_date for row in level.rows]),
+        "progress_score": pa.array([row.progress_score for row in level.rows], pa.float64()),
+        "metadata": _present(_texts([row.metadata for row in level.rows])),
     }
 
 
 def _work_items(level: _Level) -> dict[str, pa.Array]:
-    return {**level.columns(), "task_group": _coded(level.each("name"))}
+    return {**level.columns(), "task_group": _coded([row.name for row in level.rows])}
 
 
 def _inputs(level: _Level) -> dict[str, pa.Array]:
     return {
         **level.columns(),
-        "file_extension": _changed(_coded(level.each("file_extension")), file_extension),
-        "metadata": _present(_texts(level.each("metadata"))),
+        "file_extension": _changed(_coded([row.file_extension for row in level.rows]), file_extension),
+        "metadata": _present(_texts([row.metadata for row in level.rows])),
     }
 
 
 def _data_conformity(level: _Level) -> dict[str, pa.Array]:
-    level_text = _coded(level.each("level"))
+    level_text = _coded([row.level for row in level.rows])
     return {
         **level.columns(),
-        "check": _coded(level.each("check")),
-        "code": _coded(level.each("code")),
+        "check": _coded([row.check for row in level.rows]),
+        "code": _coded([row.code for row in level.rows]),
         "level": _changed(level_text, str.lower),
         "level_text": level_text,
     }
@@ -182,17 +184,19 @@ def _data_conformity(level: _Level) -> dict[str, pa.Array]:
 def _job_conformity(level: _Level) -> dict[str, pa.Array]:
     return {
         **level.columns(),
-        "task_name": _coded(level.each("task_name")),
+        "task_name": _coded([row.task_name for row in level.rows]),
         **_values(level),
-        "corrected_date": _moments(level.each("corrected_date")),
-        "message": _coded(level.each("message")),
-        "is_conformity_validated": pa.array(list(level.each("is_conformity_validated")), pa.bool_()),
+        "corrected_date": _moments([row.corrected_date for row in level.rows]),
+        "message": _coded([row.message for row in level.rows]),
+        "is_conformity_validated": pa.array([row.is_conformity_validated for row in level.rows], pa.bool_()),
     }
 
 
 def _values(level: _Level) -> dict[str, pa.Array]:
     """Text and typed forms of the values; each distinct text is read once."""
-    texts = _texts(chain(level.each("analyzed_value"), level.each("corrected_value"))).dictionary_encode()
+    texts = _texts(
+        [row.analyzed_value for row in level.rows] + [row.corrected_value for row in level.rows]
+    ).dictionary_encode()
     distinct = _present(texts.dictionary)
     codes = pc.if_else(distinct.is_valid().take(texts.indices), texts.indices, pa.scalar(None, pa.int32()))
     count = len(level.rows)
@@ -201,7 +205,7 @@ def _values(level: _Level) -> dict[str, pa.Array]:
     read = [None if text is None else scalar(text) for text in distinct.to_pylist()]
     numbers = pa.array([value if type(value) is float else None for value in read], pa.float64())
     flags = pa.array([value if type(value) is bool else None for value in read], pa.bool_())
-    strings = _strings(value if type(value) is str else None for value in read)
+    strings = _strings([value if type(value) is str else None for value in read])
     for name, at in (("analyzed", analyzed), ("corrected", corrected), ("effective", pc.coalesce(corrected, analyzed))):
         columns[f"{name}_text"] = repeated(distinct, at)
         columns[f"{name}_string"] = repeated(strings, at)
@@ -219,23 +223,19 @@ def repeated(values: pa.Array, at: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(coded.indices.take(at), coded.dictionary)
 
 
-def _coded(values: Iterable[str | None]) -> pa.DictionaryArray:
+def _coded(values: Sequence[str | None]) -> pa.DictionaryArray:
     """Texts that stand in many rows."""
     return _strings(values).dictionary_encode()
 
 
 def _changed(coded: pa.DictionaryArray, change: Callable[[str], str]) -> pa.DictionaryArray:
     """Texts that stand in many rows, each distinct one changed once."""
-    return repeated(_strings(map(change, coded.dictionary.to_pylist())), coded.indices)
+    return repeated(_strings([change(text) for text in coded.dictionary.to_pylist()]), coded.indices)
 
 
-def _texts(values: Iterable[Any]) -> pa.Array:
+def _texts(values: Sequence[Any]) -> pa.Array:
     """JSON texts in one piece of memory; none of them holds a line feed, because a record is one line."""
-    held = list(values)
-    if not held:
-        return pa.nulls(0, pa.string())
-    joined = b"\n".join(held).decode()
-    return pc.split_pattern(pa.array([joined], pa.string()), "\n").values
+    return pc.split_pattern(pa.array([b"\n".join(values).decode()]), "\n").values if values else _strings([])
 
 
 def _present(texts: pa.Array) -> pa.Array:
@@ -243,12 +243,12 @@ def _present(texts: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_in(texts, value_set=pa.array(["", "null"])), pa.scalar(None, pa.string()), texts)
 
 
-def _strings(values: Iterable[str | None]) -> pa.Array:
-    return pa.array(list(values), pa.string())
+def _strings(values: Sequence[str | None]) -> pa.Array:
+    return pa.array(values, pa.string())
 
 
-def _moments(values: Iterable[Any]) -> pa.Array:
-    return pa.array(list(values), _ARROW[Kind.MOMENT])
+def _moments(values: Sequence[datetime | None]) -> pa.Array:
+    return pa.array(values, _ARROW[Kind.MOMENT])
 
 
 def _integers(values: array[int]) -> pa.Array:

@@ -23,7 +23,7 @@ from visionbatch.pipelines.export_versions import Versions
 from visionbatch.pipelines.quarantine import FILE_NAME, Quarantine
 
 CHUNK_BYTES = 8 * MIB
-"""Bytes of lines that become one row group of each table; all their records are in memory at once."""
+"""Bytes of lines whose records are in memory at once, unless a single line is longer."""
 
 
 class Reading:
@@ -83,17 +83,16 @@ class Reading:
         records: list[WorkOrder] = []
         numbers, size = array("q"), 0
         for line in found:
-            record = self._record(source, line)
-            if record is None:
-                continue
-            records.append(record)
-            numbers.append(line.number)
-            size += len(line.content)
-            if size >= CHUNK_BYTES:
+            if size + len(line.content) > CHUNK_BYTES:
                 yield self._take(Chunk(source.label, records, numbers, self._reader))
                 # Gone before the next ones come, or there would be two chunks of them in memory.
                 records.clear()
                 numbers, size = array("q"), 0
+            record = self._record(source, line)
+            if record is not None:
+                records.append(record)
+                numbers.append(line.number)
+                size += len(line.content)
         yield self._take(Chunk(source.label, records, numbers, self._reader))
 
     def _record(self, source: ExportSource, line: Line) -> WorkOrder | None:

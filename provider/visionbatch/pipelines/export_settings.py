@@ -9,7 +9,7 @@ from visionbatch.errors import ConfigError
 from visionbatch.io.jsonl import Readable
 from visionbatch.model.policy import OnBrokenLine
 
-MAX_LINE_BYTES = 16 * MIB
+MAX_LINE_BYTES = 8 * MIB
 """A line holds a work order with all its analyses; this is thousands of times the usual one."""
 
 

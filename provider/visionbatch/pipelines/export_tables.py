@@ -74,7 +74,7 @@ def export_tables(
 
     The files appear together when all is done, and replace those of an earlier run; the manifest goes first and comes
     last, so that a folder with a manifest is whole. The same input gives the same bytes. Both types of export are
-    read. The memory needed is about 200 MiB, however large the export.
+    read. The memory needed is about 200 MiB and hardly grows with the export.
 
     :param sources: from old to new: of two records with the same date the later one counts.
     :param target: a folder, made when it is not there.

@@ -6,8 +6,10 @@ it is given. So a million work orders take no more memory than a hundred; they t
 
 from __future__ import annotations
 
+import errno
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MEMORY_KIB = 8 * 1024
@@ -37,6 +39,7 @@ class Versions:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._base = sqlite3.connect(path, isolation_level=None)
         self._base.executescript(_SCHEMA)
 
@@ -45,23 +48,31 @@ class Versions:
 
         :param records: id, date of the update in any unit, line.
         """
-        self._base.execute("BEGIN")
         statement = "INSERT INTO seen (id, updated, chunk, line) VALUES (?, ?, ?, ?)"
-        self._base.executemany(statement, ((name, updated, chunk, line) for name, updated, line in records))
-        self._base.execute("COMMIT")
+        with self._changing():
+            self._base.executemany(statement, ((name, updated, chunk, line) for name, updated, line in records))
 
     def decide(self) -> int:
         """Find the records that do not count, once all are noted; gives their number."""
-        self._base.execute("BEGIN")
-        found = self._base.execute(_DECIDE).rowcount
-        if found:
-            self._base.execute("CREATE INDEX by_chunk ON superseded (chunk)")
-        self._base.execute("COMMIT")
+        with self._changing():
+            found = self._base.execute(_DECIDE).rowcount
+            if found:
+                self._base.execute("CREATE INDEX by_chunk ON superseded (chunk)")
         return found
 
     def superseded(self, chunk: int) -> list[int]:
         """The lines of a chunk that do not count."""
         return [line for (line,) in self._base.execute("SELECT line FROM superseded WHERE chunk = ?", (chunk,))]
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """One transaction; what the disk refuses is an error of the disk, as with the other files."""
+        try:
+            self._base.execute("BEGIN")
+            yield
+            self._base.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise OSError(errno.EIO, f"the list of versions cannot be written: {error}", str(self._path)) from error
 
     def close(self) -> None:
         """Leave the file."""
