@@ -172,7 +172,7 @@ def peak(kind: str, count: int, folder: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(("kind", "few", "many"), [("usual", 3_000, 10_000), ("small", 100_000, 300_000)])
-def test_memory_stays_below_its_limit_and_hardly_grows_with_the_export(kind: str, few: int, many: int, tmp_path: Path) -> None:
+def test_memory_stays_below_its_limit_and_hardly_grows(kind: str, few: int, many: int, tmp_path: Path) -> None:
     """An export three times as large, with many bytes or with many work orders that each come twice."""
     first, second = peak(kind, few, tmp_path / "few"), peak(kind, many, tmp_path / "many")
     assert second["rows"] == (many // 2 if kind == "small" else many)
