@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[airflow,mock,gcs,report]' --group test --group lint
+	$(BIN)/python -m pip install --quiet --editable '.[airflow,mock,gcs,parquet,report]' --group test --group lint
 	touch $@
 
 setup: $(VENV)/.ready  ## Make the environment in .venv.
@@ -69,8 +69,10 @@ test-fast: setup  ## The tests that need no Airflow.
 	$(BIN)/python -m pytest -m 'not airflow and not readers' -n $(WORKERS) -q
 
 bench: setup  ## Measure the product beside its peers.
+	$(BIN)/python -m pip install --quiet --group bench
 	$(BIN)/python -m benchmarks.upload
 	$(BIN)/python -m benchmarks.triggers --watchers 1000
+	$(BIN)/python -m benchmarks.export_tables
 
 bench-archives: setup  ## The goals for archives, beside what else makes and sends them; DOCUMENTED=path to the vendor's script.
 	$(BIN)/python -m pip install --quiet --group bench

@@ -80,7 +80,8 @@ def test_the_base_install_imports_neither_airflow_nor_flask() -> None:
     program = (
         "import sys, visionbatch, visionbatch.cli\n"
         "for name in visionbatch.__all__: name in ('Hub', 'await_end', 'hub') or getattr(visionbatch, name)\n"
-        "heavy = {'airflow', 'flask', 'werkzeug', 'aiohttp', 'google.cloud', 'fsspec', 'PIL'} & set(sys.modules)\n"
+        "heavy = {'airflow', 'flask', 'werkzeug', 'aiohttp', 'google.cloud', 'fsspec', 'PIL', 'msgspec', 'pyarrow'}\n"
+        "heavy &= set(sys.modules)\n"
         "sys.exit(', '.join(sorted(heavy)) or 0)"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)

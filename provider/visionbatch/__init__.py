@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from visionbatch.io.run_objects import ObjectRunStore
     from visionbatch.io.sinks import LocalSink, ObjectSink, Sink
     from visionbatch.model.listed import Listed
-    from visionbatch.model.policy import OnPartial, OnTimeout, Policies
+    from visionbatch.model.policy import OnBrokenLine, OnPartial, OnTimeout, Policies
     from visionbatch.model.run import RunRecord, RunStore
     from visionbatch.model.secret import Secret, SecretUrl
     from visionbatch.model.snapshot import Counts, Phase, Snapshot
     from visionbatch.pipelines.decide import Action, Decision
     from visionbatch.pipelines.deepomatic import Deepomatic, Tuning, deepomatic_site, token_header
     from visionbatch.pipelines.deepomatic_run import DeepomaticRun
+    from visionbatch.pipelines.export_settings import ExportSource
+    from visionbatch.pipelines.export_tables import ExportTables, export_tables
     from visionbatch.pipelines.hub import Hub, await_end, hub
     from visionbatch.pipelines.inputs import Report
     from visionbatch.pipelines.manifest import Manifest
@@ -50,6 +52,8 @@ _HOMES = {
     "DeepomaticRun": "pipelines.deepomatic_run",
     "DeepomaticSettings": "deepomatic.settings",
     "EndedSince": "flow.ended",
+    "ExportSource": "pipelines.export_settings",
+    "ExportTables": "pipelines.export_tables",
     "FileRunStore": "io.run_files",
     "Hub": "pipelines.hub",
     "Listed": "model.listed",
@@ -58,6 +62,7 @@ _HOMES = {
     "Manifest": "pipelines.manifest",
     "ObjectRunStore": "io.run_objects",
     "ObjectSink": "io.sinks",
+    "OnBrokenLine": "model.policy",
     "OnPartial": "model.policy",
     "OnTimeout": "model.policy",
     "Outcome": "flow.judge",
@@ -82,6 +87,7 @@ _HOMES = {
     "deepomatic_site": "pipelines.deepomatic",
     "error_from_json": "errors",
     "export_report": "report.export",
+    "export_tables": "pipelines.export_tables",
     "hub": "pipelines.hub",
     "judge": "flow.judge",
     "settings_from": "config",
@@ -99,6 +105,8 @@ __all__ = [
     "DeepomaticRun",
     "DeepomaticSettings",
     "EndedSince",
+    "ExportSource",
+    "ExportTables",
     "FileRunStore",
     "Hub",
     "Listed",
@@ -107,6 +115,7 @@ __all__ = [
     "Manifest",
     "ObjectRunStore",
     "ObjectSink",
+    "OnBrokenLine",
     "OnPartial",
     "OnTimeout",
     "Outcome",
@@ -132,6 +141,7 @@ __all__ = [
     "deepomatic_site",
     "error_from_json",
     "export_report",
+    "export_tables",
     "hub",
     "judge",
     "settings_from",

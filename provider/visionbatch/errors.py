@@ -9,6 +9,7 @@ VisionBatchError
 │   ├── InputMissing          the source is not there, on this machine at least
 │   ├── InputChanged          the source is not what it was when the run began
 │   ├── UnreadableTables      an export's tables are damaged or lack a column
+│   ├── BrokenLine            a line of an export cannot become rows
 │   └── SourceUnreadable      reading failed, perhaps for a moment                   exit 5
 ├── TransportError          could not talk                                          exit 5
 │   ├── Unreachable           no connection, or it broke
@@ -243,6 +244,12 @@ class SourceUnreadable(InputError):
     exit_code = ExitCode.TEMPORARY
     default_retry_safe = True
     default_next_step = "Check the disk or drive, then run again: the upload goes on where it stopped."
+
+
+class BrokenLine(InputError):
+    """A line of an export cannot become rows, and the policy is to stop there."""
+
+    default_next_step = "Show the line to the vendor, or let on_broken_line be quarantine and go on without it."
 
 
 class TransportError(VisionBatchError):

@@ -87,6 +87,13 @@ class OnInputChange(StrEnum):
     CANCEL_AND_NEW = "cancel_and_new"
 
 
+class OnBrokenLine(StrEnum):
+    """What happens when a line of an export cannot become rows."""
+
+    QUARANTINE = "quarantine"
+    FAIL = "fail"
+
+
 @dataclass(frozen=True)
 class Policies:
     """The policies of a run.

@@ -89,6 +89,7 @@ def test_a_change_beyond_chance_is_told_and_noise_is_not(tmp_path: Path) -> None
     assert [sentence.split(" fell ")[0] for sentence in fell] == ["cables_tidy in cabinet-open"]
 
 
+@pytest.mark.fault("SC8")
 @pytest.mark.parametrize("text", HOSTILE)
 def test_text_from_outside_stays_text(text: str, tmp_path: Path) -> None:
     _, page = made(tmp_path, [order(0, text, text)], title=text, images=tmp_path)
