@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from visionbatch.deepomatic.settings import DeepomaticSettings, site_url
     from visionbatch.errors import VisionBatchError, error_from_json
     from visionbatch.flow.ended import EndedSince
-    from visionbatch.flow.judge import Outcome, Verdict, judge
+    from visionbatch.flow.judge import Outcome, Verdict, judge, judge_many
+    from visionbatch.flow.pace import Pace
     from visionbatch.flow.retry import RetryPolicy
-    from visionbatch.flow.watch import Pace
+    from visionbatch.io.clock import pause_until
     from visionbatch.io.run_files import FileRunStore
     from visionbatch.io.run_objects import ObjectRunStore
     from visionbatch.io.sinks import LocalSink, ObjectSink, Sink
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from visionbatch.model.run import RunRecord, RunStore
     from visionbatch.model.secret import Secret, SecretUrl
     from visionbatch.model.snapshot import Counts, Phase, Snapshot
+    from visionbatch.model.tally import Fate, Tally
     from visionbatch.pipelines.decide import Action, Decision
     from visionbatch.pipelines.deepomatic import Deepomatic, Tuning, deepomatic_site, token_header
     from visionbatch.pipelines.deepomatic_run import DeepomaticRun
@@ -49,6 +51,7 @@ _HOMES = {
     "DeepomaticRun": "pipelines.deepomatic_run",
     "DeepomaticSettings": "deepomatic.settings",
     "EndedSince": "flow.ended",
+    "Fate": "model.tally",
     "FileRunStore": "io.run_files",
     "Hub": "pipelines.hub",
     "Listed": "model.listed",
@@ -60,7 +63,7 @@ _HOMES = {
     "OnPartial": "model.policy",
     "OnTimeout": "model.policy",
     "Outcome": "flow.judge",
-    "Pace": "flow.watch",
+    "Pace": "flow.pace",
     "Phase": "model.snapshot",
     "Policies": "model.policy",
     "Report": "pipelines.inputs",
@@ -73,6 +76,7 @@ _HOMES = {
     "Site": "pipelines.site",
     "Snapshot": "model.snapshot",
     "Submitted": "pipelines.submitted",
+    "Tally": "model.tally",
     "TransferSettings": "config",
     "Tuning": "pipelines.deepomatic",
     "Verdict": "flow.judge",
@@ -82,6 +86,8 @@ _HOMES = {
     "error_from_json": "errors",
     "hub": "pipelines.hub",
     "judge": "flow.judge",
+    "judge_many": "flow.judge",
+    "pause_until": "io.clock",
     "settings_from": "config",
     "site_url": "deepomatic.settings",
     "token_header": "pipelines.deepomatic",
@@ -97,6 +103,7 @@ __all__ = [
     "DeepomaticRun",
     "DeepomaticSettings",
     "EndedSince",
+    "Fate",
     "FileRunStore",
     "Hub",
     "Listed",
@@ -121,6 +128,7 @@ __all__ = [
     "Site",
     "Snapshot",
     "Submitted",
+    "Tally",
     "TransferSettings",
     "Tuning",
     "Verdict",
@@ -131,6 +139,8 @@ __all__ = [
     "error_from_json",
     "hub",
     "judge",
+    "judge_many",
+    "pause_until",
     "settings_from",
     "site_url",
     "token_header",

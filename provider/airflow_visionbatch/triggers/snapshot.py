@@ -36,7 +36,7 @@ class SnapshotTrigger(BaseTrigger):
     :param conn_id: Airflow connection.
     :param ref: id of the batch or job.
     :param deadline: Unix seconds; ``None`` waits for ever. Absolute, so that it survives a restart of the triggerer.
-    :param pace: fields of `visionbatch.flow.watch.Pace` that differ from its defaults.
+    :param pace: fields of `visionbatch.flow.pace.Pace` that differ from its defaults.
     :param carry: JSON object that comes back in the event, for whoever goes on. It does not travel as an argument of
         the deferral, because ``dag.test()`` drops those.
     :param cancel_on_kill: cancel the batch or job when the task was ended by a person, and by nobody else.
