@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from visionbatch.io.sinks import LocalSink, ObjectSink, Sink
     from visionbatch.model.listed import Listed
     from visionbatch.model.policy import OnPartial, OnTimeout, Policies
+    from visionbatch.model.refs import refs_of
     from visionbatch.model.run import RunRecord, RunStore
     from visionbatch.model.secret import Secret, SecretUrl
     from visionbatch.model.snapshot import Counts, Phase, Snapshot
@@ -88,6 +89,7 @@ _HOMES = {
     "judge": "flow.judge",
     "judge_many": "flow.judge",
     "pause_until": "io.clock",
+    "refs_of": "model.refs",
     "settings_from": "config",
     "site_url": "deepomatic.settings",
     "token_header": "pipelines.deepomatic",
@@ -141,6 +143,7 @@ __all__ = [
     "judge",
     "judge_many",
     "pause_until",
+    "refs_of",
     "settings_from",
     "site_url",
     "token_header",

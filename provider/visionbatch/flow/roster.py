@@ -20,7 +20,8 @@ class Roster:
     """The vigils that share a loop, by the id of what they watch; it may grow and shrink while the loop runs."""
 
     def __init__(self) -> None:
-        self._vigils: dict[str, tuple[Vigil, ...]] = {}
+        # Hardly ever do two watch one id, and a tuple around each of thousands is 48 bytes.
+        self._vigils: dict[str, Vigil | tuple[Vigil, ...]] = {}
         self.due = NEVER
         """Unix seconds by which everybody is to be looked at."""
         self.bell = NEVER
@@ -36,12 +37,13 @@ class Roster:
 
     def add(self, ref: str, vigil: Vigil) -> None:
         """Enter a vigil."""
-        self._vigils[ref] = (*self._vigils.get(ref, ()), vigil)
+        others = self._of(ref)
+        self._vigils[ref] = (*others, vigil) if others else vigil
         self.bell = min(self.bell, vigil.last_moment)
 
     def remove(self, ref: str, vigil: Vigil) -> None:
         """Strike a vigil off; one that is not there any more is no error."""
-        others = tuple(other for other in self._vigils.get(ref, ()) if other is not vigil)
+        others = tuple(other for other in self._of(ref) if other is not vigil)
         if others:
             self._vigils[ref] = others
         else:
@@ -49,12 +51,12 @@ class Roster:
 
     def saw(self, ref: str, snapshot: Snapshot) -> None:
         """Tell those who watch an id what it looks like."""
-        for vigil in self._vigils.get(ref, ()):
+        for vigil in self._of(ref):
             vigil.saw(snapshot)
 
     def missed(self, ref: str, error: VisionBatchError, now: float) -> None:
         """A look at one id failed."""
-        for vigil in self._vigils.get(ref, ()):
+        for vigil in self._of(ref):
             vigil.missed(error, now)
 
     def ask_each(self, refs: Iterable[str], look: Callable[[str], Flow[Snapshot]]) -> Flow[None]:
@@ -77,7 +79,7 @@ class Roster:
         """Those alone who want a look before everybody gets one: to confirm an end, or for their deadline is here."""
         some = Roster()
         some._vigils = {  # its own class
-            ref: vigils for ref, vigils in self._vigils.items() if any(vigil.hurried(now) for vigil in vigils)
+            ref: vigils for ref, vigils in self._vigils.items() if any(vigil.hurried(now) for vigil in self._of(ref))
         }
         return some
 
@@ -127,7 +129,11 @@ class Roster:
         self.bell = min((vigil.last_moment for _, vigil in self._pairs()), default=NEVER)
 
     def _pairs(self) -> Iterator[tuple[str, Vigil]]:
-        return ((ref, vigil) for ref, vigils in self._vigils.items() for vigil in vigils)
+        return ((ref, vigil) for ref in self._vigils for vigil in self._of(ref))
+
+    def _of(self, ref: str) -> tuple[Vigil, ...]:
+        found = self._vigils.get(ref, ())
+        return found if isinstance(found, tuple) else (found,)
 
     def _everybody(self) -> list[Vigil]:
         return [vigil for _, vigil in self._pairs()]

@@ -106,7 +106,19 @@ class Tally:
 
     def to_json(self) -> dict[str, Any]:
         """JSON primitives only, for events between processes: at most `JSON_BYTES`, for which examples are left out."""
-        return within(JSON_BYTES, {"of": self.of, "marks": b85encode(zlib.compress(self.marks, 9)).decode()}, self)
+        packed = b85encode(zlib.compress(self.marks, 9)).decode()
+        return self.with_examples({"of": self.of, "marks": packed}, room=JSON_BYTES)
+
+    def with_examples(self, value: dict[str, Any], room: int) -> dict[str, Any]:
+        """A JSON object with as many of the examples as there is room for.
+
+        :param room: bytes of the whole as JSON.
+        """
+        examples = [{"ref": it.ref, "fate": it.fate.value, "reason": it.reason} for it in self.examples]
+        whole = {**value, "examples": examples}
+        while examples and len(json.dumps(whole)) > room:
+            examples.pop()
+        return whole
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Tally:
@@ -129,18 +141,6 @@ class Tally:
         """Such as ``40 of 50 ended: 38 done, 2 failed, 10 waiting``."""
         told = ", ".join(f"{number} {word.replace('_', ' ')}" for word, number in sorted(self.counts.items()))
         return f"{self.total - self.waiting} of {self.total} ended" + (f": {told}" if told else "")
-
-
-def within(room: int, value: dict[str, Any], tally: Tally) -> dict[str, Any]:
-    """A JSON object with as many examples of a tally as there is room for.
-
-    :param room: bytes of the whole as JSON.
-    """
-    examples = [{"ref": it.ref, "fate": it.fate.value, "reason": it.reason} for it in tally.examples]
-    whole = {**value, "examples": examples}
-    while examples and len(json.dumps(whole)) > room:
-        examples.pop()
-    return whole
 
 
 def digest(refs: Sequence[str]) -> str:
