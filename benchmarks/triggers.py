@@ -41,11 +41,21 @@ from benchmarks.harness import (
 )
 from benchmarks.status_server import BATCHES, batch_id
 
+from visionbatch.model.tally import MOST
+
 INTERVAL_S = 5.0
-MODES = ("no-op", "session per trigger", "shared session", "visionbatch", "visionbatch, no list")
-FLOOR, PER_TRIGGER, SHARED, OURS, STRICT = MODES
+MODES = (
+    "no-op",
+    "session per trigger",
+    "shared session",
+    "visionbatch",
+    "visionbatch, no list",
+    "visionbatch, one list",
+)
+FLOOR, PER_TRIGGER, SHARED, OURS, STRICT, LISTED = MODES
 PEERS = {FLOOR: "NoOp", PER_TRIGGER: "SessionPerTrigger", SHARED: "SharedSession"}
 CONNECTION = "benchmark"
+PACE = {"first_s": INTERVAL_S, "longest_s": INTERVAL_S, "spread": 0.0}
 LONGEST_START_S = 60.0
 
 
@@ -131,12 +141,13 @@ def measure(mode: str, watchers: int, number: int, url: str, server_pid: int, wi
 
     try:
         # One watcher first: what the first one costs, such as imports and the session, is not a watcher's.
-        supervisor.creating_triggers.append(workload(1, "benchmarks.peers.Probe", str(folder), watchers))
+        rest = triggers(mode, watchers, host)
+        supervisor.creating_triggers.append(workload(1, "benchmarks.peers.Probe", str(folder), 1 + len(rest)))
         supervisor.creating_triggers.append(workload(2, *trigger(mode, 0, host)))
         serve_until("ready", 60)
         serve_for(3)
         before = memory_kib(runner)
-        supervisor.creating_triggers.extend(workload(n + 2, *trigger(mode, n, host)) for n in range(1, watchers))
+        supervisor.creating_triggers.extend(workload(number, *it) for number, it in enumerate(rest, 3))
         began = time.time()
         # Who has not started all of them by then never does: the loop has more to do than there is time.
         with suppress(TimeoutError):
@@ -165,7 +176,7 @@ def measure(mode: str, watchers: int, number: int, url: str, server_pid: int, wi
             start_s=start_s,
             lag_p50_ms=1000 * lags[len(lags) // 2],
             lag_p99_ms=1000 * lags[len(lags) * 99 // 100],
-            kib=more / max(said["started"] - 1, 1),
+            kib=more / max(watchers - 1 if mode == LISTED else said["started"] - 1, 1),
             started=said["started"],
             # One of them asks for the books.
             connections=books["open"] - 1,
@@ -190,9 +201,19 @@ def trigger(mode: str, number: int, host: str) -> tuple[str, dict[str, Any]]:
         return f"benchmarks.peers.{PEERS[mode]}", {"url": f"{host}{BATCHES}/{ref}", "interval_s": INTERVAL_S}
     from airflow_visionbatch.triggers.snapshot import SnapshotTrigger
 
-    pace = {"first_s": INTERVAL_S, "longest_s": INTERVAL_S, "spread": 0.0}
-    classpath, arguments = SnapshotTrigger("deepomatic", CONNECTION, ref, pace=pace).serialize()
+    classpath, arguments = SnapshotTrigger("deepomatic", CONNECTION, ref, pace=PACE).serialize()
     return classpath, arguments
+
+
+def triggers(mode: str, watchers: int, host: str) -> list[tuple[str, dict[str, Any]]]:
+    """All watchers but the first: a trigger for each, or as few as can wait for them as lists."""
+    if mode != LISTED:
+        return [trigger(mode, number, host) for number in range(1, watchers)]
+    from airflow_visionbatch.triggers.batch_list import BatchListTrigger
+
+    refs = [batch_id(number) for number in range(1, watchers)]
+    parts = [refs[start : start + MOST] for start in range(0, len(refs), MOST)]
+    return [BatchListTrigger("deepomatic", CONNECTION, part, pace=PACE).serialize() for part in parts]
 
 
 def workload(number: int, classpath: str, *rest: Any) -> Any:
@@ -255,7 +276,8 @@ def report(cells: list[Cell]) -> str:
             of = [cell for cell in cells if (cell.mode, cell.watchers) == (mode, watchers)]
             if not of:
                 continue
-            wanted = {FLOOR: "0", OURS: f"{-(-watchers // 100) / INTERVAL_S:g}"}.get(mode, f"{watchers / INTERVAL_S:g}")
+            pages = f"{-(-watchers // 100) / INTERVAL_S:g}"
+            wanted = {FLOOR: "0", OURS: pages, LISTED: pages}.get(mode, f"{watchers / INTERVAL_S:g}")
             rows.append(
                 (
                     watchers,
@@ -300,6 +322,7 @@ def goals(cells: list[Cell], watchers: int) -> str:
         ]
         for mode in (SHARED, STRICT)
     }
+    listed = [cpu / watchers for cpu in values("cpu", LISTED)]
     s5 = [ours / peer for ours, peer in zip(per_poll[STRICT], per_poll[SHARED], strict=False)]
     rows = [
         line("S1", "CPU <= 1/8 of a shared session", ratios("cpu", SHARED, OURS), lambda r: r >= 8, "x"),
@@ -312,6 +335,8 @@ def goals(cells: list[Cell], watchers: int) -> str:
         line("S4", "lag p50 <= 1 ms", values("lag_p50_ms", OURS), lambda r: r <= 1, " ms", 2),
         line("S4", "lag p99 <= 1.3 x floor", ratios("lag_p99_ms", OURS, FLOOR), lambda r: r <= 1.3, "x", 2),
         line("S5", "no list: CPU per look <= 1.2 x a bare GET", s5, lambda r: r <= 1.2, "x", 2),
+        line("list", "memory <= 1 KiB a batch", values("kib", LISTED), lambda k: k <= 1, " KiB", 2),
+        line("list", "CPU of the whole runner <= 0.002 % of a core a batch", listed, lambda c: c <= 0.002, " %", 4),
         line("S6", "start >= 3 x sooner than a shared session", ratios("start_s", SHARED, OURS), lambda r: r >= 3, "x"),
         line("S6", "start <= 1.5 x floor", ratios("start_s", OURS, FLOOR), lambda r: r <= 1.5, "x", 2),
     ]

@@ -6,10 +6,12 @@ import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from visionbatch import Snapshot
+    from visionbatch import Snapshot, Tally
 
 CHANGES = 20
 """Changes of state that are kept of a wait, the last ones."""
@@ -40,13 +42,14 @@ class History:
     __slots__ = ("_changes", "_forgotten")
 
     def __init__(self) -> None:
-        self._changes: list[tuple[int, str]] = []
+        # Moments and states in turn: thousands are kept, each with its first state, and a list of pairs is thrice that.
+        self._changes: tuple[int | str, ...] = ()
         self._forgotten = 0
 
-    def __call__(self, snapshot: Snapshot) -> None:
+    def __call__(self, state: Snapshot | Tally) -> None:
         """Take a change in."""
-        self._changes.append((int(time.time()), str(snapshot)[:CHANGE_CHARS]))
-        if len(self._changes) > CHANGES:
+        self._changes += (_once(int(time.time())), intern(str(state)[:CHANGE_CHARS]))
+        if len(self._changes) > 2 * CHANGES:
             self._forget_first()
 
     def added_to(self, event: dict[str, Any]) -> dict[str, Any]:
@@ -58,12 +61,19 @@ class History:
         return whole
 
     def _into(self, event: dict[str, Any]) -> dict[str, Any]:
-        changes = [{"at": at, "state": state} for at, state in self._changes]
+        pairs = zip(self._changes[::2], self._changes[1::2], strict=True)
+        changes = [{"at": at, "state": state} for at, state in pairs]
         return {**event, "history": changes, "forgotten": self._forgotten}
 
     def _forget_first(self) -> None:
-        del self._changes[0]
+        self._changes = self._changes[2:]
         self._forgotten += 1
+
+
+@lru_cache(maxsize=8)
+def _once(moment: int) -> int:
+    """One number for all the thousands that see something in the same second."""
+    return moment
 
 
 def history_in(event: Mapping[str, Any]) -> list[tuple[float, str]]:

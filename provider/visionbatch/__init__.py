@@ -17,17 +17,20 @@ if TYPE_CHECKING:
     from visionbatch.deepomatic.settings import DeepomaticSettings, site_url
     from visionbatch.errors import VisionBatchError, error_from_json
     from visionbatch.flow.ended import EndedSince
-    from visionbatch.flow.judge import Outcome, Verdict, judge
+    from visionbatch.flow.judge import Outcome, Verdict, judge, judge_many
+    from visionbatch.flow.pace import Pace
     from visionbatch.flow.retry import RetryPolicy
-    from visionbatch.flow.watch import Pace
+    from visionbatch.io.clock import pause_until
     from visionbatch.io.run_files import FileRunStore
     from visionbatch.io.run_objects import ObjectRunStore
     from visionbatch.io.sinks import LocalSink, ObjectSink, Sink
     from visionbatch.model.listed import Listed
     from visionbatch.model.policy import OnBrokenLine, OnPartial, OnTimeout, Policies
+    from visionbatch.model.refs import refs_of
     from visionbatch.model.run import RunRecord, RunStore
     from visionbatch.model.secret import Secret, SecretUrl
     from visionbatch.model.snapshot import Counts, Phase, Snapshot
+    from visionbatch.model.tally import Fate, Tally
     from visionbatch.pipelines.decide import Action, Decision
     from visionbatch.pipelines.deepomatic import Deepomatic, Tuning, deepomatic_site, token_header
     from visionbatch.pipelines.deepomatic_run import DeepomaticRun
@@ -54,6 +57,7 @@ _HOMES = {
     "EndedSince": "flow.ended",
     "ExportSource": "pipelines.export_settings",
     "ExportTables": "pipelines.export_tables",
+    "Fate": "model.tally",
     "FileRunStore": "io.run_files",
     "Hub": "pipelines.hub",
     "Listed": "model.listed",
@@ -66,7 +70,7 @@ _HOMES = {
     "OnPartial": "model.policy",
     "OnTimeout": "model.policy",
     "Outcome": "flow.judge",
-    "Pace": "flow.watch",
+    "Pace": "flow.pace",
     "Phase": "model.snapshot",
     "Policies": "model.policy",
     "Report": "pipelines.inputs",
@@ -79,6 +83,7 @@ _HOMES = {
     "Site": "pipelines.site",
     "Snapshot": "model.snapshot",
     "Submitted": "pipelines.submitted",
+    "Tally": "model.tally",
     "TransferSettings": "config",
     "Tuning": "pipelines.deepomatic",
     "Verdict": "flow.judge",
@@ -90,6 +95,9 @@ _HOMES = {
     "export_tables": "pipelines.export_tables",
     "hub": "pipelines.hub",
     "judge": "flow.judge",
+    "judge_many": "flow.judge",
+    "pause_until": "io.clock",
+    "refs_of": "model.refs",
     "settings_from": "config",
     "site_url": "deepomatic.settings",
     "token_header": "pipelines.deepomatic",
@@ -107,6 +115,7 @@ __all__ = [
     "EndedSince",
     "ExportSource",
     "ExportTables",
+    "Fate",
     "FileRunStore",
     "Hub",
     "Listed",
@@ -132,6 +141,7 @@ __all__ = [
     "Site",
     "Snapshot",
     "Submitted",
+    "Tally",
     "TransferSettings",
     "Tuning",
     "Verdict",
@@ -144,6 +154,9 @@ __all__ = [
     "export_tables",
     "hub",
     "judge",
+    "judge_many",
+    "pause_until",
+    "refs_of",
     "settings_from",
     "site_url",
     "token_header",

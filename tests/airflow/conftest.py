@@ -51,6 +51,12 @@ def plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
 
 
+@pytest.fixture(autouse=True)
+def no_scheduler_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triggers wait until the scheduler has heard of the worker's end; in one process there is nobody to hear of it."""
+    monkeypatch.setattr("airflow_visionbatch.deferral.SETTLED_S", 0.0)
+
+
 @pytest.fixture(scope="session")
 def airflow_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Airflow's settings as environment variables, with a home that lasts as long as the run."""

@@ -14,6 +14,7 @@ import pytest
 MODULES = (
     "airflow_visionbatch.operators.deepomatic",
     "airflow_visionbatch.sensors.deepomatic",
+    "airflow_visionbatch.sensors.deepomatic_batches",
     "airflow_visionbatch.hooks.deepomatic",
     "airflow_visionbatch.links",
 )

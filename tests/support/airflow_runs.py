@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -48,7 +48,8 @@ class TaskRun:
 
     @property
     def xcoms(self) -> dict[str, Any]:
-        return {key: json.loads(value) for key, value in self.rows("select key, value from xcom where dag_id = ?")}
+        query = f"select key, value from xcom where dag_id = ? and task_id = '{TASK}'"
+        return {key: json.loads(value) for key, value in self.rows(query)}
 
     @property
     def result(self) -> Any:
@@ -71,7 +72,7 @@ class TaskRun:
             return connection.execute(query, (self.dag_id,)).fetchall()
 
     def _one(self, column: str) -> Any:
-        ((value,),) = self.rows(f"select {column} from task_instance where dag_id = ?")
+        ((value,),) = self.rows(f"select {column} from task_instance where dag_id = ? and task_id = '{TASK}'")
         return value
 
 
@@ -87,12 +88,14 @@ class InProcessAirflow:
         *,
         params: Mapping[str, Any] | None = None,
         conf: Mapping[str, Any] | None = None,
+        upstream: Callable[[], Mapping[str, Any]] = dict,
         **arguments: Any,
     ) -> TaskRun:
         """Run a Dag of one task with ``dag.test()``; the task is tried once unless ``retries`` says otherwise.
 
         :param operator: its class.
         :param params: parameters of the Dag, for templates.
+        :param upstream: makes tasks before it, and gives further arguments.
         """
         from airflow.sdk import DAG  # noqa: PLC0415
 
@@ -111,6 +114,7 @@ class InProcessAirflow:
                     "on_retry_callback": ended,
                     "on_skipped_callback": ended,
                     **arguments,
+                    **upstream(),
                 }
             )
         _write_down(dag)

@@ -1,8 +1,12 @@
-"""The most memory that this process has held."""
+"""The memory that this process holds, and the most that it has held."""
 
 from __future__ import annotations
 
+import gc
 import re
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -12,3 +16,15 @@ def peak_memory() -> int:
     match = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
     assert match is not None
     return int(match[1]) * 1024
+
+
+@contextmanager
+def traced() -> Iterator[Callable[[], int]]:
+    """Count what is allocated from here on; gives a function that says how many bytes are still held."""
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    try:
+        yield lambda: tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_visionbatch._compat import BaseOperator, conf
-from airflow_visionbatch.deferral import backstop
+from airflow_visionbatch.deferral import backstop, not_before
 from airflow_visionbatch.failures import failing_for_good, with_retry_policy
 from airflow_visionbatch.links import CONSOLE_KEY, DeepomaticBatchLink
 
@@ -276,6 +276,7 @@ class DeepomaticRunBatchOperator(BaseOperator):
                 carry=submitted.to_json(),
                 cancel_on_kill=self.cancel_on_kill,
                 cancel_on_unknown=self.cancel_on_unknown,
+                not_before=not_before(),
             ),
             method_name="execute_complete",
             timeout=backstop(deadline),

@@ -14,7 +14,7 @@ from airflow_visionbatch._compat import (
     PokeReturnValue,
     conf,
 )
-from airflow_visionbatch.deferral import backstop
+from airflow_visionbatch.deferral import backstop, not_before
 from airflow_visionbatch.failures import failing_for_good, with_retry_policy
 from airflow_visionbatch.links import CONSOLE_KEY, DeepomaticBatchLink
 
@@ -79,7 +79,7 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         """One look; an outage of the service counts as "not yet"."""
         from visionbatch.errors import DeadlinePassed
 
-        with self._site(grace_s=0 if self._waits_long(context) else GRACE_S) as site:
+        with self._site(grace_s=0 if waits_long(self, context) else GRACE_S) as site:
             try:
                 # An end counts when a second look shows it too: after a failover the first may be an old state.
                 for _ in range(2):
@@ -122,7 +122,9 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         what = f"{SERVICE} batch {self.batch_id}"
         tell_wait(self.log, what, link=link, state=None, poll_s=self.poke_interval, deadline=deadline)
         self.defer(
-            trigger=SnapshotTrigger(SERVICE, self.deepomatic_conn_id, self.batch_id, deadline, self._pace()),
+            trigger=SnapshotTrigger(
+                SERVICE, self.deepomatic_conn_id, self.batch_id, deadline, self._pace(), not_before=not_before()
+            ),
             method_name="execute_complete",
             timeout=backstop(deadline),
         )
@@ -153,14 +155,15 @@ class DeepomaticBatchSensor(BaseSensorOperator):
 
         return DeepomaticHook(self.deepomatic_conn_id, Pace(grace_s=grace_s)).get_conn()
 
-    def _waits_long(self, context: Any) -> bool:
-        """Whether a batch that is still invisible has had time enough to show."""
-        ti = context["ti"]
-        since = (ti.get_first_reschedule_date(context) if self.reschedule else None) or ti.start_date
-        return since is not None and time.time() - since.timestamp() > GRACE_S
-
     def _show_link(self, context: Any) -> str:
         with self._site(grace_s=0) as site:
             link = site.api.console_url(self.batch_id)
         context["ti"].xcom_push(key=CONSOLE_KEY, value=link)
         return link
+
+
+def waits_long(sensor: BaseSensorOperator, context: Any) -> bool:
+    """Whether a batch that is still invisible to a sensor has had time enough to show."""
+    ti = context["ti"]
+    since = (ti.get_first_reschedule_date(context) if sensor.reschedule else None) or ti.start_date
+    return since is not None and time.time() - since.timestamp() > GRACE_S

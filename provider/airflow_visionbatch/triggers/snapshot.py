@@ -7,16 +7,17 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from sys import intern
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_visionbatch.deferral import settled
 from airflow_visionbatch.ownership import Owner, owner_of
 from airflow_visionbatch.services import hub_of
+from airflow_visionbatch.triggers.pacing import NOTHING, kept_once, pace_of
 from airflow_visionbatch.waiting import History, history_in, replay
-from visionbatch import Hub, Pace, Snapshot, VisionBatchError, error_from_json
+from visionbatch import Hub, Snapshot, VisionBatchError, error_from_json
 
 EVENT_SCHEMA = 1
 
@@ -36,11 +37,12 @@ class SnapshotTrigger(BaseTrigger):
     :param conn_id: Airflow connection.
     :param ref: id of the batch or job.
     :param deadline: Unix seconds; ``None`` waits for ever. Absolute, so that it survives a restart of the triggerer.
-    :param pace: fields of `visionbatch.flow.watch.Pace` that differ from its defaults.
+    :param pace: fields of `visionbatch.flow.pace.Pace` that differ from its defaults.
     :param carry: JSON object that comes back in the event, for whoever goes on. It does not travel as an argument of
         the deferral, because ``dag.test()`` drops those.
     :param cancel_on_kill: cancel the batch or job when the task was ended by a person, and by nobody else.
     :param cancel_on_unknown: cancel it also when Airflow does not say in time what became of the task.
+    :param not_before: Unix seconds; see `airflow_visionbatch.deferral.not_before`.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class SnapshotTrigger(BaseTrigger):
         carry: dict[str, Any] | None = None,
         cancel_on_kill: bool = False,
         cancel_on_unknown: bool = False,
+        not_before: float | None = None,
         **later: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's constructor has no annotations
@@ -61,12 +64,13 @@ class SnapshotTrigger(BaseTrigger):
         self.conn_id = intern(conn_id)
         self.ref = ref
         self.deadline = deadline
-        self.pace = _kept_once(tuple(sorted((pace or {}).items())))
-        self.carry = carry or {}
+        self.pace = kept_once(tuple(sorted((pace or {}).items())))
+        self.carry = carry or NOTHING
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_unknown = cancel_on_unknown
+        self.not_before = not_before
         # A row written by a newer version may carry arguments this one does not know; it can still wait.
-        self.later = later
+        self.later = later or NOTHING
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments, as the triggerer stores them."""
@@ -81,6 +85,7 @@ class SnapshotTrigger(BaseTrigger):
                 "carry": self.carry,
                 "cancel_on_kill": self.cancel_on_kill,
                 "cancel_on_unknown": self.cancel_on_unknown,
+                "not_before": self.not_before,
                 **self.later,
             },
         )
@@ -94,7 +99,7 @@ class SnapshotTrigger(BaseTrigger):
         try:
             async with self._hub() as shared:
                 snapshot = await shared.await_end(
-                    self.ref, pace=_pace(**self.pace), deadline=self.deadline, observe=history
+                    self.ref, pace=pace_of(**self.pace), deadline=self.deadline, observe=history
                 )
             ended = {"snapshot": snapshot.to_json()}
         except VisionBatchError as error:
@@ -103,6 +108,7 @@ class SnapshotTrigger(BaseTrigger):
             if not TOLD_OF_KILLS:
                 await asyncio.shield(self.on_kill())
             raise
+        await settled(self.not_before)
         event = {"schema": EVENT_SCHEMA, "service": self.service, "ref": self.ref, "carry": self.carry, **ended}
         yield TriggerEvent(history.added_to(event))
 
@@ -151,18 +157,6 @@ class SnapshotTrigger(BaseTrigger):
     def _hub(self) -> AbstractAsyncContextManager[Hub]:
         """What all triggers of a connection in this triggerer share; the connection is looked up once for all."""
         return hub_of(self.service, self.conn_id)
-
-
-@lru_cache(maxsize=64)
-def _kept_once(fields: tuple[tuple[str, float], ...]) -> dict[str, float]:
-    """One mapping for all that have the same fields; nobody changes it."""
-    return dict(fields)
-
-
-@lru_cache(maxsize=64)
-def _pace(**fields: float) -> Pace:
-    """One value for all who keep the same pace: thousands of triggers hold it."""
-    return Pace(**fields)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from visionbatch.flow.call import call, unhappy
 from visionbatch.flow.effects import Flow, Now, Request, Response, Send
 from visionbatch.flow.listing import Enough
 from visionbatch.flow.retry import RetryPolicy, persist
-from visionbatch.flow.watch import Roster
+from visionbatch.flow.roster import Roster
 from visionbatch.model.listed import Listed
 from visionbatch.model.secret import SecretUrl
 from visionbatch.model.snapshot import Phase, Snapshot
@@ -162,12 +162,12 @@ class DeepomaticApi:
         """One look at every batch on the roster, from the pages of the list, where the site has one.
 
         The newest stand first, and those that are waited for are new: no more pages are read than twice as many as
-        the roster would fill. Batches that are not found there are asked for one by one.
+        the roster would fill. Batches that are not found there are asked for alone, and so is a single one.
 
         :raises BulkUnsupported: when the site has no list (404 or 405).
         """
         missing = set(roster.refs)
-        for number in range(2 * ceil(len(missing) / LIST_PAGE)):
+        for number in range(2 * ceil(len(missing) / LIST_PAGE) if len(missing) > 1 else 0):
             items, goes_on = yield from self._page(number)
             for item in items:
                 batch_id = item.get("batch_id")
@@ -177,12 +177,7 @@ class DeepomaticApi:
                     roster.saw(batch_id, interpret(item, self._phases))
             if not missing or not goes_on:
                 break
-        for batch_id in missing:
-            try:
-                roster.saw(batch_id, (yield from self.look(batch_id)))
-            except VisionBatchError as error:
-                now: float = yield Now()
-                roster.missed(batch_id, error, now)
+        yield from roster.ask_each(missing, self.look)
 
     def newest(self, enough: Enough) -> Flow[tuple[Listed, ...]]:
         """The list of batches from its beginning, where the newest stand, page by page until that is enough.

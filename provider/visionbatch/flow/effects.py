@@ -1,9 +1,9 @@
-"""The three things a flow may ask for, and the values that come back."""
+"""The four things a flow may ask for, and the values that come back."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
@@ -121,6 +121,19 @@ class Now:
     """Ask for the time; answered with Unix seconds, which mean the same in every process."""
 
 
-Effect: TypeAlias = Send | Pause | Now
+@dataclass(frozen=True)
+class Together:
+    """Ask for flows that have nothing to do with each other; answered with ``None`` when the last one has ended.
+
+    A loop runs some of them at a time, a thread one after the other. An error that leaves one of them ends the others,
+    and is thrown in.
+
+    :param flows: taken from one by one, so that thousands need not be there at once.
+    """
+
+    flows: Iterator[Flow[None]]
+
+
+Effect: TypeAlias = Send | Pause | Now | Together
 T = TypeVar("T")
 Flow: TypeAlias = Generator[Effect, Any, T]

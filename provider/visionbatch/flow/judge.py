@@ -8,6 +8,7 @@ from enum import StrEnum
 from visionbatch.errors import JobCancelled, JobError, JobFailed, JobPartial
 from visionbatch.model.policy import OnPartial, PartialAction
 from visionbatch.model.snapshot import Counts, Phase, Snapshot
+from visionbatch.model.tally import Tally
 
 
 class Outcome(StrEnum):
@@ -33,9 +34,10 @@ class Verdict:
     accepted: bool
     reason: str
 
-    def require(self, service: str, ref: str) -> None:
+    def require(self, service: str, ref: str, next_step: str = "") -> None:
         """Raise the error that an outcome stands for unless it was accepted.
 
+        :param next_step: what the reader should do then; the error's own advice by default.
         :raises JobError: `JobFailed`, `JobCancelled` or `JobPartial`.
         """
         if self.accepted or self.outcome is Outcome.WAIT:
@@ -45,7 +47,7 @@ class Verdict:
             Outcome.CANCELLED: JobCancelled,
             Outcome.PARTIAL: JobPartial,
         }
-        raise kinds[self.outcome](self.reason, service=service, ref=ref)
+        raise kinds[self.outcome](self.reason, service=service, ref=ref, next_step=next_step)
 
 
 def judge(snapshot: Snapshot, on_partial: OnPartial) -> Verdict:
@@ -68,6 +70,24 @@ def judge(snapshot: Snapshot, on_partial: OnPartial) -> Verdict:
     }[snapshot.phase]
     detail = f": {snapshot.detail}" if snapshot.detail else ""
     return Verdict(outcome, outcome is Outcome.DONE, f"ended {snapshot}{detail}")
+
+
+def judge_many(tally: Tally, on_failed: OnPartial) -> Verdict:
+    """Decide what the ends of many mean together.
+
+    Those that did not end well are to them what failed items are to one of them. When none ended well, that is a
+    failure whatever the policy.
+
+    :param on_failed: how many of them may end otherwise than well, in the words of `OnPartial`.
+    """
+    bad = tally.total - tally.well
+    if not bad:
+        return Verdict(Outcome.DONE, True, str(tally))
+    if not tally.well:
+        return Verdict(Outcome.FAILED, False, f"{tally}; none of them well")
+    accepted = _accepts(on_failed, Counts(tally.total, tally.well, bad))
+    taken = "accepted" if accepted else "refused"
+    return Verdict(Outcome.PARTIAL, accepted, f"{tally}; {bad} not well, {taken} by on_failed={on_failed}")
 
 
 def _accepts(on_partial: OnPartial, counts: Counts | None) -> bool:

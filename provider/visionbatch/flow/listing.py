@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from visionbatch.flow.effects import Flow, Now, Pause
-from visionbatch.flow.watch import Pace, Roster, Vigil, patrol
+from visionbatch.flow.pace import Pace
+from visionbatch.flow.roster import Roster
+from visionbatch.flow.vigil import Vigil
+from visionbatch.flow.watch import patrol
 from visionbatch.model.listed import Listed
 from visionbatch.model.snapshot import Phase, Snapshot
 

@@ -54,6 +54,15 @@ class LoopClock:
         await asyncio.sleep(drawn(pause))
 
 
+async def pause_until(moment: float, at_most: float) -> None:
+    """Let the loop go on with others until a moment.
+
+    :param moment: Unix seconds; one that has passed is now.
+    :param at_most: seconds, whatever another machine's clock says.
+    """
+    await asyncio.sleep(min(max(moment - time.time(), 0.0), at_most))
+
+
 def drawn(pause: Pause) -> float:
     """Seconds drawn evenly from the range."""
     return random.uniform(pause.at_least, pause.at_most)  # noqa: S311  # jitter, not a secret

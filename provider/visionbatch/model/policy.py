@@ -35,19 +35,20 @@ class OnPartial:
     share: float | None = None
 
     @classmethod
-    def parse(cls, text: str | OnPartial) -> OnPartial:
+    def parse(cls, text: str | OnPartial, name: str = "on_partial") -> OnPartial:
         """Read the written form.
 
+        :param name: what the policy is called, for messages.
         :raises ConfigError: when it is none of the forms above.
         """
         if isinstance(text, OnPartial):
             return text
         match = re.fullmatch(r"(fail|warn|accept)(?::(?:(\d+)|(\d+(?:\.\d+)?)%))?", text.strip())
         if match is None or (match[1] != "accept" and ":" in text):
-            raise ConfigError(f"on_partial is fail, warn, accept, accept:<number> or accept:<share>%, not {text!r}")
+            raise ConfigError(f"{name} is fail, warn, accept, accept:<number> or accept:<share>%, not {text!r}")
         share = None if match[3] is None else float(match[3]) / 100
         if share is not None and share > 1:
-            raise ConfigError(f"on_partial accepts at most 100%, not {text!r}")
+            raise ConfigError(f"{name} accepts at most 100%, not {text!r}")
         return cls(PartialAction(match[1]), None if match[2] is None else int(match[2]), share)
 
     def __str__(self) -> str:

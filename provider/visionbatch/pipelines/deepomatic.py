@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,16 +15,21 @@ from visionbatch.deepomatic.check_settings import CheckSettings
 from visionbatch.deepomatic.settings import DeepomaticSettings
 from visionbatch.errors import ConfigError, UploadCancelled, VisionBatchError
 from visionbatch.flow.effects import Flow, Response
+from visionbatch.flow.gathering import gather
+from visionbatch.flow.looking import Looking
+from visionbatch.flow.pace import Pace
 from visionbatch.flow.retry import RetryPolicy
-from visionbatch.flow.watch import Pace, watch
+from visionbatch.flow.watch import watch
 from visionbatch.io.clock import Clock, SystemClock
 from visionbatch.io.closing import Closable
 from visionbatch.io.control import AsyncCredentials, Credentials, Origin
 from visionbatch.io.control_sync import ControlPlane
 from visionbatch.io.drive import drive
 from visionbatch.io.wire_pool import WirePool
+from visionbatch.model.policy import OnPartial
 from visionbatch.model.secret import Secret, SecretUrl
 from visionbatch.model.snapshot import Phase, Snapshot
+from visionbatch.model.tally import Tally
 from visionbatch.pipelines.inputs import Checked, opened
 from visionbatch.pipelines.site import Site
 from visionbatch.transfer.source import Source
@@ -126,6 +131,25 @@ class Deepomatic(Closable):
                 pace=self.tuning.pace,
                 deadline=deadline,
                 observe=observe,
+            )
+        )
+
+    def wait_all(
+        self, batch_ids: Sequence[str], *, deadline: float | None = None, on_partial: OnPartial | None = None
+    ) -> Tally:
+        """Wait until all of them have ended, and tell what became of each; see `visionbatch.flow.gathering.gather`.
+
+        :param batch_ids: each once.
+        :param deadline: Unix seconds; who has not ended by then counts as waiting.
+        """
+        return self.perform(
+            gather(
+                batch_ids,
+                Looking(self.api.look_all, self.api.look, subject=SERVICE),
+                kind=f"{SERVICE} batch",
+                pace=self.tuning.pace,
+                deadline=deadline,
+                on_partial=on_partial or OnPartial(),
             )
         )
 

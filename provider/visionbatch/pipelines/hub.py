@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from visionbatch.errors import BulkUnsupported, NotFound, VisionBatchError
 from visionbatch.flow.effects import Pause
+from visionbatch.flow.gathering import Gathering
 from visionbatch.flow.listing import Listing
-from visionbatch.flow.watch import Observer, Pace, Roster, Vigil, patrol, watch
+from visionbatch.flow.looking import Looking
+from visionbatch.flow.pace import Pace
+from visionbatch.flow.vigil import Observer
+from visionbatch.flow.watch import watch
 from visionbatch.io.clock import AsyncClock, LoopClock
 from visionbatch.io.control_async import AsyncControlPlane, shared_session
 from visionbatch.io.drive import adrive
 from visionbatch.model.listed import Listed
+from visionbatch.model.policy import OnPartial
 from visionbatch.model.snapshot import Snapshot
+from visionbatch.model.tally import Tally
+from visionbatch.pipelines.rounds import Awaited, Punctual, Round
 from visionbatch.pipelines.site import Site
 
 log = logging.getLogger(__name__)
@@ -38,16 +45,18 @@ class Hub:
         self.plane = plane
         self.clock = clock
         self.kind = f"{site.api.name} batch"
+        self._look = Looking(site.api.look_all, site.api.look, subject=f"{site.api.name} batches")
         self._bulk = True
-        self._rounds: dict[Pace, _Round] = {}
+        self._rounds: dict[tuple[Pace, bool], Round] = {}
 
     async def await_end(
         self, ref: str, *, pace: Pace, deadline: float | None, observe: Observer | None = None
     ) -> Snapshot:
         """Wait until a batch or job has ended; see `visionbatch.flow.watch.watch`."""
         if self._bulk:
-            group = self._rounds.setdefault(pace, _Round(self, pace))
-            vigil = group.join(ref, deadline, observe)
+            group = self._round(pace)
+            vigil = Awaited(self.kind, ref, pace, began=self.clock.now(), deadline=deadline, observe=observe)
+            group.join(ref, vigil)
             try:
                 await vigil.over
             finally:
@@ -57,6 +66,66 @@ class Hub:
             except BulkUnsupported as error:
                 self._go_alone(error)
         return await self._alone(ref, pace, deadline, observe)
+
+    async def await_all(
+        self,
+        refs: Sequence[str],
+        *,
+        pace: Pace,
+        deadline: float | None,
+        on_partial: OnPartial,
+        observe: Callable[[Tally], None] | None = None,
+    ) -> Tally:
+        """Wait until all of them have ended or the deadline has passed, and tell what became of each.
+
+        They are looked at together with all else that is waited for here. At a site without a list they are asked for
+        one by one, as fast as the plane allows.
+
+        :param refs: ids, each once.
+        :param deadline: Unix seconds; who has not ended by then counts as waiting.
+        :param observe: called after each look that changed something, and at the end.
+        :raises VisionBatchError: what ends the wait for all of them, such as a refused key.
+        """
+        while True:
+            bulk, news = self._bulk, asyncio.Event()
+            gathering = Gathering(
+                refs,
+                kind=self.kind,
+                pace=pace,
+                began=self.clock.now(),
+                deadline=deadline,
+                on_partial=on_partial,
+                changed=news.set,
+            )
+            await self._gathered(gathering, self._round(pace), news, observe)
+            try:
+                return gathering.tally()
+            except BulkUnsupported as error:
+                if not bulk:
+                    raise
+                self._go_alone(error)
+
+    async def _gathered(
+        self, gathering: Gathering, group: Round, news: asyncio.Event, observe: Callable[[Tally], None] | None
+    ) -> None:
+        for ref, member in gathering.members():
+            group.join(ref, member)
+        try:
+            while not gathering.over:
+                await news.wait()
+                news.clear()
+                if observe is not None and gathering.failure is None:
+                    observe(gathering.tally())
+        finally:
+            group.leave_all(gathering.owns)
+
+    def _round(self, pace: Pace) -> Round:
+        """Those who keep a pace; who began when there still was a list ends with it."""
+        found = self._rounds.get((pace, self._bulk))
+        if found is None:
+            look = self._look if self._bulk else self._look.without_list()
+            found = self._rounds[pace, self._bulk] = Round(look, pace, plane=self.plane, clock=self.clock)
+        return found
 
     def _go_alone(self, error: BulkUnsupported) -> None:
         if self._bulk:
@@ -71,7 +140,8 @@ class Hub:
             deadline=deadline,
             observe=observe,
         )
-        return adrive(flow, self.plane, self.clock)
+        plane = self.plane if deadline is None else Punctual(self.plane, self.clock, deadline)
+        return adrive(flow, plane, self.clock)
 
     async def has_ended(self, ref: str) -> bool:
         """Whether a batch or job has ended or is gone; one that cannot be asked about counts as going on."""
@@ -107,91 +177,6 @@ class Hub:
         """End the rounds that still go."""
         for group in self._rounds.values():
             await group.stop()
-
-
-class _Awaited(Vigil):
-    """A vigil that a task of this loop waits for."""
-
-    __slots__ = ("_kind", "over")
-
-    def __init__(
-        self, kind: str, ref: str, pace: Pace, *, began: float, deadline: float | None, observe: Observer | None
-    ) -> None:
-        super().__init__(ref, pace, began=began, deadline=deadline, observe=observe)
-        self._kind = kind
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    @property
-    def subject(self) -> str:
-        """Put together when it is asked for: thousands of these texts would be kept for nothing."""
-        return f"{self._kind} {self._subject}"
-
-    def settled(self) -> None:
-        """Wake who waits, if it still does."""
-        if not self.over.done():
-            self.over.set_result(None)
-
-
-class _Round:
-    """The vigils of one hub that keep the same pace, and the task that goes round.
-
-    It is the clock of its own flow, for a pause ends sooner when a newcomer would be late at its end.
-    """
-
-    def __init__(self, hub: Hub, pace: Pace) -> None:
-        self.pace = pace
-        self._hub = hub
-        self._roster = Roster()
-        self._task: asyncio.Task[None] | None = None
-        self._sleep: asyncio.Task[None] | None = None
-        self._wakes = 0.0
-        self._sooner: Pause | None = None
-
-    def join(self, ref: str, deadline: float | None, observe: Observer | None) -> _Awaited:
-        vigil = _Awaited(self._hub.kind, ref, self.pace, began=self.now(), deadline=deadline, observe=observe)
-        self._roster.add(ref, vigil)
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._go())
-        elif self._sleep is not None and not self._sleep.done():
-            now = self.now()
-            wish = vigil.first_pause(now)
-            if now + wish.at_most < self._wakes:
-                self._wakes, self._sooner = now + wish.at_most, wish
-                self._sleep.cancel()
-        return vigil
-
-    def leave(self, ref: str, vigil: Vigil) -> None:
-        self._roster.remove(ref, vigil)
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    def now(self) -> float:
-        return self._hub.clock.now()
-
-    async def pause(self, pause: Pause) -> None:
-        self._sooner = pause
-        self._wakes = self.now() + pause.at_most
-        while self._sooner is not None:
-            self._sleep = sleep = asyncio.ensure_future(self._hub.clock.pause(self._sooner))
-            self._sooner = None
-            try:
-                await asyncio.wait([sleep])
-            finally:
-                sleep.cancel()
-                self._sleep = None
-            if not sleep.cancelled():
-                sleep.result()
-
-    async def _go(self) -> None:
-        try:
-            await adrive(patrol(self._roster, self._hub.site.api.look_all, self.pace), self._hub.plane, self)
-        except Exception as error:  # noqa: BLE001  # it is raised where somebody waits for it
-            # Whoever waits must hear of it: a wait without a poll would never end.
-            self._roster.abandon(error)
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from visionbatch.flow.effects import Flow
 from visionbatch.flow.listing import Enough
-from visionbatch.flow.watch import Roster
+from visionbatch.flow.roster import Roster
 from visionbatch.io.control import AsyncCredentials, Origin
 from visionbatch.model.listed import Listed
 from visionbatch.model.snapshot import Snapshot

@@ -34,7 +34,7 @@ def of_watch(caplog: pytest.LogCaptureFixture, level: int | None = None) -> list
     return [
         record.getMessage()
         for record in caplog.records
-        if record.name == "visionbatch.flow.watch" and level in (None, record.levelno)
+        if record.name == "visionbatch.flow.vigil" and level in (None, record.levelno)
     ]
 
 

@@ -24,7 +24,8 @@ from visionbatch.errors import (
     VisionBatchError,
 )
 from visionbatch.flow.effects import Flow, Request, Response
-from visionbatch.flow.watch import LONGEST_ASKED_S, watch
+from visionbatch.flow.pace import LONGEST_ASKED_S
+from visionbatch.flow.watch import watch
 from visionbatch.io.drive import drive
 
 QUEUED, RUNNING = Snapshot(Phase.QUEUED, "queued"), Snapshot(Phase.RUNNING, "running")
