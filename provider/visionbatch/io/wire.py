@@ -12,8 +12,8 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -113,6 +113,36 @@ class Wire(Closable):
             self.close()
             raise
 
+    @contextmanager
+    def get(self, url: SecretUrl, headers: Mapping[str, str]) -> Iterator[WireBody]:
+        """GET, and give the answer while its body is still to be read.
+
+        The connection is kept when the body was read to its end, and closed when it was left.
+
+        :raises TransportError: when there is no answer.
+        """
+        try:
+            connection = self._connected(url)
+            connection.putrequest("GET", self._target(url), skip_accept_encoding=True)
+            for name, value in {"User-Agent": USER_AGENT, **headers}.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            response = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise _translated(error, url.host, maybe_received=False) from None
+        except BaseException:
+            self.close()
+            raise
+        body = WireBody(response, url.host, self._limits)
+        try:
+            yield body
+        finally:
+            keep = body.whole and not response.will_close
+            response.close()
+            if not keep:
+                self.close()
+
     def _connected(self, url: SecretUrl) -> http.client.HTTPConnection:
         parts = urlsplit(url.reveal())
         peer = (parts.scheme, parts.netloc)
@@ -195,6 +225,59 @@ class Wire(Closable):
         return WireAnswer(response.status, headers, body)
 
 
+class WireBody:
+    """An answer whose body is read piece by piece.
+
+    :ivar headers: names in lower case.
+    :ivar length: bytes of the body; ``None`` when it says so by chunks, or not at all.
+    :ivar delimited: whether its end can be told from a broken connection.
+    :ivar whole: whether it was read to its end.
+    """
+
+    def __init__(self, response: http.client.HTTPResponse, host: str, limits: WireLimits) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.getheaders()}
+        self.length = response.length
+        self.delimited = response.length is not None or bool(response.chunked)
+        self.whole = self.length == 0
+        self._response = response
+        self._host = host
+        self._pace = _PaceMeter(limits)
+        self._done = 0
+
+    def read(self, most: int) -> bytes:
+        """What has come, one read of the socket and so at most ``most`` bytes; empty at the end of the body.
+
+        A read that filled a whole buffer would take a peer that drips for one that is busy. The bytes come in an
+        object of their own, which the checksum takes without a copy.
+
+        :raises TransportError: when the connection breaks, or the body is shorter than it says, or too slow.
+        """
+        if self.length is not None:
+            most = min(most, self.length - self._done)
+        if self.whole or most == 0:
+            self.whole = self.whole or self._done == self.length
+            return b""
+        try:
+            block = self._response.read1(most)
+        except (OSError, http.client.HTTPException) as error:
+            raise _translated(error, self._host, maybe_received=True) from None
+        self._done += len(block)
+        if not block and self.length is not None:
+            raise Unreachable(f"{self._host}: the body ended after {self._done} of {self.length} bytes")
+        self.whole = self._done == self.length if self.length is not None else not block
+        self._pace.check(self._done)
+        return block
+
+    def text(self) -> bytes:
+        """The beginning of the body, for a message; as much of it as comes."""
+        held = bytearray()
+        with suppress(TransportError):
+            while len(held) < BODY_READ and (block := self.read(BODY_READ - len(held))):
+                held += block
+        return bytes(held)
+
+
 class _PaceMeter:
     """Raises when a window of time saw fewer bytes than the limit asks for."""
 
@@ -209,7 +292,7 @@ class _PaceMeter:
         if elapsed < self._limits.slow_after_s:
             return
         if done - self._bytes < elapsed * self._limits.min_bytes_per_s:
-            raise TimedOut(f"the peer took {done - self._bytes} bytes in {elapsed:.0f} s, too slow to go on")
+            raise TimedOut(f"{done - self._bytes} bytes moved in {elapsed:.0f} s, too slow to go on")
         self._since, self._bytes = now, done
 
 
