@@ -74,7 +74,7 @@ class RemoteObject(Protocol):
     def renewed(self, after: DownloadError) -> RemoteObject:
         """The same as it is now: with another version, or behind a fresh link.
 
-        :param after: what made it necessary, `ObjectChanged` or `LinkExpired`.
+        :param after: what made it necessary: `ObjectChanged`, `LinkExpired`, or `Damaged`.
         :raises DownloadError: when there is no such way, or it is gone.
         """
 
@@ -179,8 +179,9 @@ class Download:
                 partial.reset(self._remote.version)
             return True
         if isinstance(error, Damaged):
-            # Once more may help, for ever does not.
+            # Once more may help, for ever does not; a store that knows no conditions may have given another version.
             again, self._damaged = not self._damaged, True
+            self._remote = self._remote.renewed(error)
         else:
             # Neither the whole nor another part than was asked for may be mixed with what is there.
             again, self._ranged = self._ranged or isinstance(error, _Unranged), False

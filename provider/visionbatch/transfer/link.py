@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit
 
 from visionbatch.config import AllowedHosts, DownloadSettings
-from visionbatch.errors import DownloadError, LinkExpired, ObjectChanged, ServiceError
+from visionbatch.errors import DownloadError, LinkExpired, ServiceError
 from visionbatch.io.closing import Closable
 from visionbatch.io.ranged import Part, Ranges
 from visionbatch.io.wire import WireLimits
@@ -72,7 +72,7 @@ class Link(Closable):
 
     def renewed(self, after: DownloadError) -> Link:
         """See `visionbatch.transfer.download.RemoteObject.renewed`."""
-        if isinstance(after, ObjectChanged):
+        if not isinstance(after, LinkExpired):
             return self
         if self._renew is None:
             raise after
