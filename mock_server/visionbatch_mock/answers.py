@@ -7,10 +7,25 @@ sessions begun through the XML API answer in plain text.
 import json
 from http import HTTPStatus
 from typing import Any
+from xml.sax.saxutils import escape
 
 from flask import Response
 
 JSON = "application/json"
+
+_GOOGLE_REASONS = {
+    400: "invalid",
+    401: "required",
+    403: "forbidden",
+    404: "notFound",
+    409: "conflict",
+    412: "conditionNotMet",
+    416: "requestedRangeNotSatisfiable",
+    429: "rateLimitExceeded",
+    500: "backendError",
+    503: "backendError",
+}
+"""The `reason` of an error, by Google's page on status and error codes of the JSON API."""
 
 _REASONS = {308: "Resume Incomplete", 499: "Client Closed Request"}
 
@@ -55,6 +70,19 @@ def error_for(path: str, status: int, message: str) -> Response:
         return json_answer({"detail": message}, status)
     if path.startswith("/_control"):
         return json_answer({"error": message}, status)
-    reason = status_line(status).partition(" ")[2]
-    errors = [{"domain": "global", "reason": reason, "message": message}]
-    return json_answer({"error": {"code": status, "message": message, "errors": errors}}, status)
+    return json_answer(google_error(status, message), status)
+
+
+def google_error(status: int, message: str, **where: str) -> dict[str, Any]:
+    """The body of an error of Google's JSON API; `where` may name a `location` and its type."""
+    reason = _GOOGLE_REASONS.get(status) or status_line(status).partition(" ")[2]
+    errors = [{"domain": "global", "reason": reason, "message": message, **where}]
+    return {"error": {"code": status, "message": message, "errors": errors}}
+
+
+def xml_error(code: str, message: str, status: int) -> Response:
+    """An error of Google's XML API, whose clients read the code."""
+    body = (
+        f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    )
+    return Response(body, status_line(status), content_type="application/xml; charset=UTF-8")

@@ -8,7 +8,13 @@ from visionbatch_mock.answers import error_for, json_answer
 from visionbatch_mock.config import MockConfig
 from visionbatch_mock.deepomatic import auth, batch_routes, work_order_routes
 from visionbatch_mock.exchange import EXTENSION, Unacceptable
-from visionbatch_mock.storage import object_routes
+from visionbatch_mock.exports import link_routes
+from visionbatch_mock.names import NameTaken
+from visionbatch_mock.storage import bucket_routes, object_routes
+from visionbatch_mock.storage.asking import refusal
+from visionbatch_mock.storage.objects import BucketInTheWay, NoSuchBucket
+from visionbatch_mock.storage.permissions import Denied
+from visionbatch_mock.storage.preconditions import PreconditionFailed
 from visionbatch_mock.world import World
 
 
@@ -24,6 +30,7 @@ def create_app(config: MockConfig | None = None) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters["bucket"] = object_routes.BucketConverter
+    app.url_map.converters["object"] = object_routes.ObjectConverter
     app.extensions[EXTENSION] = World(config)
     exchange.install(app)
     app.before_request(auth.refuse_stranger)
@@ -31,8 +38,12 @@ def create_app(config: MockConfig | None = None) -> Flask:
     app.register_blueprint(retry_tests.bp)
     app.register_blueprint(batch_routes.bp)
     app.register_blueprint(work_order_routes.bp)
+    app.register_blueprint(bucket_routes.bp)
     app.register_blueprint(object_routes.bp)
+    app.register_blueprint(link_routes.bp)
     app.register_error_handler(Unacceptable, _unacceptable)
+    for refused in (BucketInTheWay, Denied, NameTaken, NoSuchBucket, PreconditionFailed):
+        app.register_error_handler(refused, refusal)
     app.register_error_handler(HTTPException, _http_error)
     return app
 

@@ -4,19 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
+from visionbatch_mock.exports.settings import READERS as EXPORT_READERS
+from visionbatch_mock.exports.settings import ExportBehaviour
 from visionbatch_mock.lifecycle import BatchState
+from visionbatch_mock.readers import SettingError, choice, choices, flag, names, positive, seconds, texts
+from visionbatch_mock.storage.permissions import ALL, Permission
 
 WEEK_S = 7 * 24 * 3600.0
 """Life of an upload session, by Google's resumable upload documentation."""
-
-
-_E = TypeVar("_E", bound=StrEnum)
-
-
-class SettingError(ValueError):
-    """A setting that does not exist, or a value that it cannot take."""
 
 
 class Profile(StrEnum):
@@ -86,17 +83,8 @@ class Lifecycle:
         return cls(choice(Advance, "lifecycle mode", told.get("mode", Advance.TIME)), looks)
 
 
-def choice(kind: type[_E], name: str, value: object) -> _E:
-    """The member of `kind` that `value` names, or a `SettingError` that lists them all."""
-    try:
-        return kind(str(value))
-    except ValueError:
-        known = ", ".join(kind)
-        raise SettingError(f"{name}: {value!r} is not one of {known}") from None
-
-
 @dataclass(frozen=True, kw_only=True)
-class Behaviour:
+class Behaviour(ExportBehaviour):
     """What one tenant meets. Every field can be changed while the mock runs.
 
     Where the vendor's pages are silent the default is an assumption, which is why it is a setting.
@@ -129,6 +117,12 @@ class Behaviour:
     analysis_failures: Mapping[str, str] = field(default_factory=dict)
     """Work orders, by name, whose analysis fails, with the reason reported."""
     duplicate_policy: DuplicatePolicy = DuplicatePolicy.ALLOW
+    implicit_buckets: bool = True
+    """An upload makes the bucket that it names, as emulators do; else it takes a call to make one."""
+    list_page_items: int = 1000
+    """Objects on a page of a listing unless the request asks for fewer; 1000 by Google's JSON API."""
+    reader_permissions: tuple[Permission, ...] = ALL
+    """What every client holds in the tenant's buckets; whoever lacks one gets Google's 403."""
 
     def __post_init__(self) -> None:
         for name, read in _READERS.items():
@@ -175,50 +169,18 @@ class MockConfig(Behaviour):
         return Behaviour(**{f.name: getattr(self, f.name) for f in fields(Behaviour)})
 
 
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise SettingError(f"{name}: expected true or false, got {value!r}")
-    return value
-
-
-def _seconds(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise SettingError(f"{name}: expected seconds from 0, got {value!r}")
-    return float(value)
-
-
-def _positive(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise SettingError(f"{name}: expected a whole number from 1, got {value!r}")
-    return value
-
-
 def _auth(name: str, value: Any) -> int:
     if value not in {401, 403}:
         raise SettingError(f"{name}: 401 or 403, not {value!r}")
     return int(value)
 
 
-def _groups(name: str, value: Any) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    if isinstance(value, str) or not all(isinstance(item, str) and item for item in value):
-        raise SettingError(f"{name}: expected a list of names, got {value!r}")
-    return tuple(value)
-
-
-def _texts(name: str, value: Any) -> Mapping[str, str]:
-    if not isinstance(value, Mapping) or not all(isinstance(v, str) for v in value.values()):
-        raise SettingError(f"{name}: expected an object of texts, got {value!r}")
-    return MappingProxyType({str(k): str(v) for k, v in value.items()})
-
-
 def _words(name: str, value: Any) -> Mapping[str, str]:
-    return MappingProxyType({choice(BatchState, name, k): v for k, v in _texts(name, value).items()})
+    return MappingProxyType({choice(BatchState, name, k): v for k, v in texts(name, value).items()})
 
 
 def _types(name: str, value: Any) -> Mapping[str, ValueType]:
-    return MappingProxyType({k: choice(ValueType, name, v) for k, v in _texts(name, value).items()})
+    return MappingProxyType({k: choice(ValueType, name, v) for k, v in texts(name, value).items()})
 
 
 _READERS: Mapping[str, Any] = MappingProxyType(
@@ -228,17 +190,21 @@ _READERS: Mapping[str, Any] = MappingProxyType(
         "error_report": lambda n, v: None if v is None else choice(ErrorReport, n, v),
         "auth_status": _auth,
         "lifecycle": lambda _, v: Lifecycle.of(v),
-        "queued_s": _seconds,
-        "processing_s": _seconds,
+        "queued_s": seconds,
+        "processing_s": seconds,
         "status_words": _words,
-        "session_life_s": _seconds,
-        "strict_chunks": _flag,
-        "persist_broken": _flag,
-        "task_groups": _groups,
+        "session_life_s": seconds,
+        "strict_chunks": flag,
+        "persist_broken": flag,
+        "task_groups": names,
         "required_metadata": _types,
         "required_parameters": _types,
-        "max_image_bytes": _positive,
-        "analysis_failures": _texts,
+        "max_image_bytes": positive,
+        "analysis_failures": texts,
         "duplicate_policy": lambda n, v: choice(DuplicatePolicy, n, v),
+        "implicit_buckets": flag,
+        "list_page_items": positive,
+        "reader_permissions": lambda n, v: choices(Permission, n, v),
+        **EXPORT_READERS,
     }
 )

@@ -5,10 +5,13 @@ ends. This one bounds every body, so it knows; what the application left unread 
 up to a limit, before it takes the next request.
 """
 
+import fcntl
 import io
 import os
 import socket
 import struct
+import termios
+import time
 from collections.abc import Iterable
 from typing import IO, Any
 
@@ -20,6 +23,12 @@ DRAIN_BYTES = 64 * 1024 * 1024
 """Ours: how much of a body nobody wanted is read to keep a connection; beyond, it is closed."""
 
 BLOCK_BYTES = 64 * 1024
+
+
+ACKNOWLEDGE_S, ACKNOWLEDGE_POLL_S = 5.0, 0.002
+"""Ours: how long and how often a broken answer waits for its first bytes to arrive."""
+
+_CUTS = frozenset({Ending.CUT, Ending.CUT_SILENTLY, Ending.CUT_AND_RESET})
 
 
 class BoundedInput(io.RawIOBase):
@@ -140,21 +149,46 @@ class ConnectionHandler(WSGIRequestHandler):
     ) -> None:
         code, _, reason = status.partition(" ")
         bodyless = self.command == "HEAD" or int(code) in {204, 304} or int(code) < 200
-        known = {name.lower() for name, _ in headers}
-        if wish is not None or not (bodyless or "content-length" in known):
+        measured = bodyless or "content-length" in {name.lower() for name, _ in headers}
+        silent = wish is not None and wish.ending is Ending.CUT_SILENTLY
+        chunked = not (measured or silent) and self.request_version == "HTTP/1.1"
+        if wish is not None or not (measured or chunked):
             self.close_connection = True
         self.send_response(int(code), reason)
         for name, value in headers:
             self.send_header(name, value)
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        left = wish.after if wish is not None and wish.ending is Ending.CUT else None
+        self._send_body(content, wish, chunked=chunked)
+
+    def _send_body(self, content: Iterable[bytes], wish: Hangup | None, *, chunked: bool) -> None:
+        left = wish.after if wish is not None and wish.ending in _CUTS else None
         for block in content:
             piece = block if left is None else block[:left]
-            left = None if left is None else left - len(piece)
-            self.wfile.write(piece)
+            if piece:
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+                # What comes before a stall has to leave before it.
+                self.wfile.flush()
+            if left is not None and (left := left - len(piece)) <= 0:
+                break
+        if chunked and left is None:
+            self.wfile.write(b"0\r\n\r\n")
         self.wfile.flush()
+        if wish is not None and wish.ending is Ending.CUT_AND_RESET:
+            self._wait_until_received()
+            self._reset()
+
+    def _wait_until_received(self) -> None:
+        """Let the peer acknowledge what was sent, because a reset throws away what is still queued."""
+        deadline = time.monotonic() + ACKNOWLEDGE_S
+        while time.monotonic() < deadline:
+            queued = fcntl.ioctl(self.connection.fileno(), termios.TIOCOUTQ, bytes(4))
+            if not struct.unpack("i", queued)[0]:
+                return
+            time.sleep(ACKNOWLEDGE_POLL_S)
 
     def _finish_body(self, body: BoundedInput, interim: _Continue) -> None:
         """Make the next request readable, or close: unread bytes would be taken for it."""

@@ -11,7 +11,6 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from visionbatch_mock.answers import empty_answer, json_answer
-from visionbatch_mock.config import SettingError, choice
 from visionbatch_mock.deepomatic.batches import Batch
 from visionbatch_mock.exchange import (
     Unacceptable,
@@ -19,12 +18,15 @@ from visionbatch_mock.exchange import (
     tenant_of_control,
     world,
 )
+from visionbatch_mock.exports import control as export_control
 from visionbatch_mock.faults import FaultPlan, UnknownInstruction
 from visionbatch_mock.lifecycle import BatchState
+from visionbatch_mock.readers import SettingError, choice
 from visionbatch_mock.storage.insert import session_url
 from visionbatch_mock.storage.sessions import SessionState
 
 bp = Blueprint("control", __name__, url_prefix="/_control")
+bp.register_blueprint(export_control.bp)
 
 
 @bp.before_request

@@ -4,6 +4,7 @@ A pair of hooks opens the exchange and completes its line in the journal when th
 that a client that has its answer in hand finds the line finished.
 """
 
+import hashlib
 import json
 from collections.abc import Callable
 from functools import wraps
@@ -13,7 +14,8 @@ from flask import Flask, Response, current_app, g, request
 
 from visionbatch_mock.bodies import Body
 from visionbatch_mock.faults import Fault, Instruction, Outlook
-from visionbatch_mock.faults.effects import afterwards, instead
+from visionbatch_mock.faults.content import altered, beforehand
+from visionbatch_mock.faults.effects import instead
 from visionbatch_mock.hangup import Ending, reset_connection, wished
 from visionbatch_mock.journal import Journal
 from visionbatch_mock.operations import Operation, Surface
@@ -37,10 +39,11 @@ class Exchange:
         # Kept by reference: a reset gives the tenant a new journal while this request still runs.
         self._journal: Journal = tenant.journal
         self.operation: Operation | None = None
+        self.met: Instruction | None = None
         self.seq = self._journal.open(
             tenant.clock.now(),
             request.method,
-            request.path,
+            _shown_path(),
             query=tuple(request.args),
             content_range=request.headers.get("Content-Range"),
             content_length=request.content_length,
@@ -61,6 +64,7 @@ class Exchange:
         retry_test = request.headers.get(RETRY_TEST_HEADER)
         met = self.tenant.faults.meet(self.operation, outlook, self.seq, retry_test)
         if met is not None:
+            self.met = met
             self._journal.complete(self.seq, fault=met.text)
         return met
 
@@ -74,6 +78,14 @@ class Exchange:
             status=None if silent else response.status_code,
             range=response.headers.get("Range"),
         )
+
+
+def _shown_path() -> str:
+    """The path for the journal; a mailed link is a secret, of which a hash is enough."""
+    link = (request.view_args or {}).get("link")
+    if link is None:
+        return request.path
+    return request.path.replace(link, hashlib.sha256(link.encode()).hexdigest()[:8])
 
 
 def world() -> World:
@@ -109,17 +121,24 @@ def install(app: Flask) -> None:
 
 
 def _tenant_of_request() -> Tenant:
-    """Session URLs carry no credentials: there the session says whose request it is."""
+    """Session URLs and mailed links carry no credentials, and buckets may be claimed: then they say whose it is."""
     session_id = request.args.get("upload_id")
     found = world().session(session_id) if session_id else None
-    return found[0] if found else world().tenant(token_of_request() or ANONYMOUS)
+    if found:
+        return found[0]
+    named = request.view_args or {}
+    owner = world().names.owner(bucket=named.get("bucket"), link=named.get("link"))
+    return owner or world().tenant(token_of_request() or ANONYMOUS)
 
 
-def operation(name: Operation) -> Callable[[Callable[P, Response]], Callable[P, Response]]:
+def operation(
+    name: Operation, outlook: Callable[..., Outlook] | None = None
+) -> Callable[[Callable[P, Response]], Callable[P, Response]]:
     """Declare what a route is for, which opens it to fault plans.
 
-    Routes of upload sessions meet their faults themselves, because there it depends on how the
-    bytes of the request stand to those persisted; all others meet them here.
+    `outlook` tells, from the route's arguments, what the request is about to do; without it only an
+    upload's body is looked at. Routes of upload sessions meet their faults themselves, because there
+    it depends on how the bytes of the request stand to those persisted; all others meet them here.
     """
 
     def decorate(view: Callable[P, Response]) -> Callable[P, Response]:
@@ -129,10 +148,14 @@ def operation(name: Operation) -> Callable[[Callable[P, Response]], Callable[P, 
             exchange.declare(name)
             if name.surface is Surface.SESSION:
                 return view(*args, **kwargs)
-            instruction = exchange.meet(_outlook(name, exchange.body))
+            ahead = outlook(*args, **kwargs) if outlook else _outlook(name, exchange.body)
+            instruction = exchange.meet(ahead)
             delay(instruction)
             early = answer_instead(instruction)
-            return afterwards(instruction, view(*args, **kwargs)) if early is None else early
+            if early is not None:
+                return early
+            beforehand(instruction)
+            return altered(instruction, view(*args, **kwargs), exchange.world.pause)
 
         return serve
 
@@ -159,7 +182,7 @@ def answer_instead(instruction: Instruction | None) -> Response | None:
 
 def delay(instruction: Instruction | None) -> None:
     """Let time pass, or the body flow slowly, when an instruction says so."""
-    if instruction is None:
+    if instruction is None or instruction.content:
         return
     if instruction.fault is Fault.THROTTLE:
         current().body.throttle(instruction.size)

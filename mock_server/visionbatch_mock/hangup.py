@@ -21,6 +21,10 @@ class Ending(StrEnum):
     """A TCP reset instead of an answer."""
     CUT = "cut"
     """The answer's head in full, `after` bytes of its body, then the end."""
+    CUT_SILENTLY = "cut silently"
+    """The same, but the answer has no length and the end of the connection is all there is to its end."""
+    CUT_AND_RESET = "cut and reset"
+    """The same as a cut, but the end is a TCP reset once those bytes have arrived."""
     STOP_READING = "stop reading"
     """The whole answer, but the rest of the request's body is never read."""
 

@@ -27,6 +27,13 @@ class Effect(StrEnum):
     OBJECT_DELETED = "object.deleted"
     WORK_ORDER_CREATED = "work_order.created"
     WORK_ORDER_DELETED = "work_order.deleted"
+    EXPORT_CONFIGURED = "export.configured"
+    EXPORT_WRITTEN = "export.written"
+    """One file of records in the bucket."""
+    EXPORT_IMAGE_WRITTEN = "export.image_written"
+    EXPORT_MAILED = "export.mailed"
+    EXPORT_FAILED = "export.failed"
+    """A run that the bucket's owner made impossible; `permission` says what was missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,13 @@ class Surface(StrEnum):
     UPLOAD = "upload"
     """Making an object: initiation of a session, or a whole object in one request."""
     DOWNLOAD = "download"
-    """Reading an object."""
+    """Reading an object's content."""
+    READ = "read"
+    """Reading an object: its content or its description, as Google's own names do not tell apart."""
+    LINK = "link"
+    """Reading a file by a temporary link."""
+    LIST = "list"
+    """A call with a JSON answer that comes in pages."""
 
 
 class Operation(StrEnum):
@@ -40,9 +46,19 @@ class Operation(StrEnum):
     """In plans only: a chunk or a probe, whichever comes."""
     OBJECTS_INSERT = "storage.objects.insert"
     OBJECTS_GET = "storage.objects.get"
+    """In plans: a description or a content, whichever comes."""
+    OBJECTS_DOWNLOAD = "storage.objects.download"
+    OBJECTS_PATCH = "storage.objects.patch"
+    OBJECTS_REWRITE = "storage.objects.rewrite"
     OBJECTS_LIST = "storage.objects.list"
     OBJECTS_DELETE = "storage.objects.delete"
     BUCKETS_GET = "storage.buckets.get"
+    BUCKETS_LIST = "storage.buckets.list"
+    BUCKETS_INSERT = "storage.buckets.insert"
+    BUCKETS_DELETE = "storage.buckets.delete"
+    BUCKETS_TEST_PERMISSIONS = "storage.buckets.testIamPermissions"
+    EXPORTS_LINK = "exports.link"
+    """The temporary link of an export's mail."""
 
     @property
     def surface(self) -> Surface:
@@ -56,6 +72,8 @@ class Operation(StrEnum):
         """The names under which a fault plan may address a request for this operation."""
         if self in {Operation.SESSIONS_CHUNK, Operation.SESSIONS_PROBE}:
             return (self, Operation.SESSIONS_ANY)
+        if self is Operation.OBJECTS_DOWNLOAD:
+            return (self, Operation.OBJECTS_GET)
         return (self,)
 
     @property
@@ -66,10 +84,15 @@ class Operation(StrEnum):
         """
         if self is Operation.SESSIONS_CANCEL:
             return (Operation.OBJECTS_DELETE,)
+        if self is Operation.OBJECTS_DOWNLOAD:
+            return (Operation.OBJECTS_GET,)
         return (Operation.OBJECTS_INSERT,) if self.surface is Surface.SESSION else (self,)
 
 
 _STORAGE_SURFACES = {
     Operation.OBJECTS_INSERT: Surface.UPLOAD,
-    Operation.OBJECTS_GET: Surface.DOWNLOAD,
+    Operation.OBJECTS_GET: Surface.READ,
+    Operation.OBJECTS_DOWNLOAD: Surface.DOWNLOAD,
+    Operation.EXPORTS_LINK: Surface.LINK,
+    Operation.OBJECTS_LIST: Surface.LIST,
 }

@@ -1,6 +1,6 @@
 """One customer of the mocked services: everything behind one API token."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +8,18 @@ from visionbatch_mock.clock import TenantClock
 from visionbatch_mock.config import Behaviour, MockConfig, SessionKind
 from visionbatch_mock.deepomatic.batches import BatchBook
 from visionbatch_mock.deepomatic.work_orders import WorkOrderStore
+from visionbatch_mock.exports.book import ExportBook
 from visionbatch_mock.faults import FaultBook
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.journal import Journal
 from visionbatch_mock.ledger import Effect, Ledger
-from visionbatch_mock.storage.objects import ObjectStore, Target
-from visionbatch_mock.storage.sessions import SessionWatcher, UploadSession
+from visionbatch_mock.names import Names
+from visionbatch_mock.storage.description import Description
+from visionbatch_mock.storage.objects import ObjectStore, StoredObject, Target
+from visionbatch_mock.storage.preconditions import Preconditions
+from visionbatch_mock.storage.sessions import Promise, SessionWatcher, UploadSession
 from visionbatch_mock.storage.spool import Spool
+from visionbatch_mock.storage.watching import ObjectWatcher, note_created
 
 
 class Tenant:
@@ -31,12 +36,14 @@ class Tenant:
         ids: IdSource,
         directory: Path,
         register: Callable[["Tenant", UploadSession], None],
+        names: Names,
     ) -> None:
         self.token = token
         self._config = config
         self._ids = ids
         self._directory = directory
         self._register = register
+        self.names = names
         self.reset()
 
     def reset(self) -> None:
@@ -50,6 +57,7 @@ class Tenant:
         self.objects = ObjectStore(self._now)
         self.work_orders = WorkOrderStore(self._ids, self._now)
         self.batches = BatchBook(self, self._ids.uuid)
+        self.exports = ExportBook(self, self._ids)
 
     def configure(self, **settings: Any) -> None:
         """Change behaviour from now on; raises `SettingError` for what cannot be set."""
@@ -62,6 +70,11 @@ class Tenant:
     def settle(self) -> None:
         """Commit what the clock has made due."""
         self.batches.settle()
+        self.settle_exports()
+
+    def settle_exports(self) -> None:
+        """Let the vendor write the exports that have become due."""
+        self.exports.settle()
 
     def open_session(
         self,
@@ -96,6 +109,33 @@ class Tenant:
             life_s=self.behaviour.session_life_s,
             total=total,
         )
+
+    def own_bucket(self, name: str) -> None:
+        """Make the bucket, if need be, and claim it for this tenant; raises `NameTaken`."""
+        self.names.claim_bucket(self, name)
+        self.objects.bucket(name, make=True)
+
+    def store(
+        self, bucket: str, name: str, blocks: Iterable[bytes], description: Description | None = None
+    ) -> StoredObject:
+        """Make an object without a request, on the engine that serves uploads; the ledger has it too."""
+        target = Target(bucket, name, description or Description())
+        session = self.new_session(target, ObjectWatcher(self.ledger, bucket, name), SessionKind.JSON)
+        for block in blocks:
+            session.append(session.persisted, memoryview(block))
+        session.complete(self.objects.put, Promise())
+        if session.stored is None:
+            raise RuntimeError("a completed session has an object")
+        return session.stored
+
+    def copy(
+        self, source: StoredObject, bucket: str, name: str, changes: Mapping[str, Any], conditions: Preconditions
+    ) -> StoredObject:
+        """A second object of the same bytes; raises `PreconditionFailed`."""
+        target = Target(bucket, name, source.description.changed(changes), conditions=conditions)
+        made = self.objects.put_again(source, target)
+        note_created(self.ledger, made)
+        return made
 
     def _now(self) -> float:
         return self.clock.now()

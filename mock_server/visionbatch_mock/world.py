@@ -8,6 +8,7 @@ from pathlib import Path
 
 from visionbatch_mock.config import MockConfig
 from visionbatch_mock.ids import IdSource
+from visionbatch_mock.names import Names
 from visionbatch_mock.storage.sessions import UploadSession
 from visionbatch_mock.tenant import Tenant
 
@@ -24,6 +25,7 @@ class World:
         self._lock = threading.Lock()
         self._tenants: dict[str, Tenant] = {}
         self._sessions: dict[str, tuple[Tenant, UploadSession]] = {}
+        self.names = Names()
         self.directory = Path(tempfile.mkdtemp(prefix="visionbatch-mock-"))
         self._remove = weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
 
@@ -32,7 +34,7 @@ class World:
         with self._lock:
             if token not in self._tenants:
                 ids = IdSource(self.config.seed, token)
-                self._tenants[token] = Tenant(token, self.config, ids, self.directory, self._register)
+                self._tenants[token] = Tenant(token, self.config, ids, self.directory, self._register, self.names)
             return self._tenants[token]
 
     def session(self, session_id: str) -> tuple[Tenant, UploadSession] | None:
@@ -46,6 +48,7 @@ class World:
             chosen = list(self._tenants.values()) if tenant is None else [tenant]
             kept = {k: v for k, v in self._sessions.items() if v[0] not in chosen}
             self._sessions = kept
+        self.names.release(chosen)
         for each in chosen:
             each.reset()
 

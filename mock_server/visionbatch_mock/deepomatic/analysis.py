@@ -18,10 +18,11 @@ PDF_PREFIX = "data:application/pdf;base64"
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What a call submits; `photo` is None for a PDF or a link, which the mock does not open."""
+    """What a call submits; `photo` and `content` are None for a PDF or a link, which the mock does not open."""
 
     task_group: str | None
     photo: Photo | None
+    content: bytes | None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -40,23 +41,24 @@ def read_analysis(body: Mapping[str, Any]) -> Submitted:
     group = context.get("value") if isinstance(context, dict) else None
     if group is not None and not isinstance(group, str):
         raise _refused("inputs", "The context's value is the name of a task group.")
-    return Submitted(group, _photo(image.get("value")), metadata)
+    photo, content = _photo(image.get("value"))
+    return Submitted(group, photo, content, metadata)
 
 
-def _photo(value: object) -> Photo | None:
+def _photo(value: object) -> tuple[Photo, bytes] | tuple[None, None]:
     if not isinstance(value, str) or not value:
         raise _refused("inputs", "An image's value is a URL or a data URL.")
     head, comma, encoded = value.partition(",")
     if value.startswith(("https://", "http://")):
-        return None
+        return None, None
     if not (comma and head.startswith("data:") and head.endswith(";base64")):
         raise _refused("inputs", "An image's value is a URL or a base64 data URL.")
     pdf = head == PDF_PREFIX
     content = _decoded(encoded, MAX_PDF_BYTES if pdf else MAX_IMAGE_BYTES)
     if pdf:
-        return None
+        return None, None
     try:
-        return inspect(content)
+        return inspect(content), content
     except UnreadableImage as cause:
         raise _refused("inputs", f"The image cannot be read: {cause}") from cause
 

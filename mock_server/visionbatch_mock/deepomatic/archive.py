@@ -11,8 +11,9 @@ of memory.
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,11 @@ class _TooLarge(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class AnalysedPhoto:
-    """A photo that the analysis took, with what it knows of it."""
+    """A photo that the analysis took, with what it knows of it; `content` reads it from the archive again."""
 
     name: PhotoName
     photo: Photo
+    content: Callable[[], bytes]
 
 
 @dataclass(slots=True)
@@ -197,7 +199,8 @@ class _Reader:
         for name in processing_order(named):
             photo = self._photo(name.file, files[name.file])
             if photo is not None:
-                self._folder.photos.append(AnalysedPhoto(name, photo))
+                content = partial(_member, Path(self._archive.filename or ""), files[name.file].filename)
+                self._folder.photos.append(AnalysedPhoto(name, photo, content))
 
     def _photo_name(self, file: str) -> PhotoName | None:
         if split_extension(file)[1] not in EXTENSIONS:
@@ -227,6 +230,11 @@ class _Reader:
             # The member's own checksum is compared only when its end has been read.
             member.read(1)
         return content
+
+
+def _member(archive: Path, name: str) -> bytes:
+    with zipfile.ZipFile(archive) as opened:
+        return opened.read(name)
 
 
 # zipfile raises RuntimeError for encrypted members and zlib.error for damaged ones.

@@ -100,7 +100,9 @@ def analyze(order_id: str) -> Response:
     with store.lock:
         order = _find(store, order_id)
         order.metadata.update(submitted.metadata)
-        store.add_input(order, submitted.task_group, None, submitted.photo)
+        held = submitted.content
+        content = None if held is None else lambda: held
+        store.add_input(order, submitted.task_group, None, submitted.photo, content)
         store.finish_analysis(order)
         return json_answer({"tasks": [task.as_json() for task in order.tasks.values()]})
 
@@ -114,13 +116,15 @@ def correct(order_id: str, task_id: str) -> Response:
         raise Unacceptable(400, {"corrected_value": ["Must be a valid boolean."]})
     store = _store()
     with store.lock:
-        task = _find(store, order_id).tasks.get(task_id)
+        order = _find(store, order_id)
+        task = order.tasks.get(task_id)
         if task is None:
             raise Unacceptable(404, {"detail": "Not found."})
         if task.analyzed_value is None or task.corrected_value is not None:
             message = "A task is corrected once, after its analysis."
             raise Unacceptable(400, {"non_field_errors": [message]})
         task.corrected_value = value
+        task.corrected_at = order.updated = current().tenant.clock.now()
         return json_answer(task.as_json())
 
 

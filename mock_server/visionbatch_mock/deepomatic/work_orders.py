@@ -10,6 +10,9 @@ from visionbatch_mock.deepomatic.archive import AnalysedPhoto, Folder
 from visionbatch_mock.deepomatic.images import Photo
 from visionbatch_mock.ids import IdSource
 
+Content = Callable[[], bytes]
+"""Gives the bytes of a photo when they are wanted."""
+
 
 @dataclass(slots=True)
 class Input:
@@ -20,6 +23,7 @@ class Input:
     file: str | None
     photo: Photo | None
     created: float
+    content: Content | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The input as a work order shows it."""
@@ -41,6 +45,7 @@ class Task:
     task_group: str
     analyzed_value: bool | None = None
     corrected_value: bool | None = None
+    corrected_at: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The task with its state."""
@@ -146,12 +151,19 @@ class WorkOrderStore:
         """Add photos in their order and give each one's task group its value."""
         with self.lock:
             for item in photos:
-                self.add_input(order, item.name.task_group, item.name.file, item.photo)
+                self.add_input(order, item.name.task_group, item.name.file, item.photo, item.content)
             self.finish_analysis(order)
 
-    def add_input(self, order: WorkOrder, group: str | None, file: str | None, photo: Photo | None) -> None:
+    def add_input(
+        self,
+        order: WorkOrder,
+        group: str | None,
+        file: str | None,
+        photo: Photo | None,
+        content: Content | None = None,
+    ) -> None:
         """Add one photo; the last photo of a task group decides its task."""
-        order.inputs.append(Input(self._ids.uuid(), group, file, photo, self._now()))
+        order.inputs.append(Input(self._ids.uuid(), group, file, photo, self._now(), content))
         if group is not None:
             task = self._task(order, group)
             task.analyzed_value = photo.verdict if photo else None

@@ -14,7 +14,9 @@ from visionbatch_mock.answers import (
     JSON,
     empty_answer,
     error_for,
+    google_error,
     html_answer,
+    json_answer,
     status_line,
 )
 from visionbatch_mock.faults.grammar import Fault, Instruction
@@ -87,6 +89,25 @@ def _drop(_: Instruction, __: Response) -> Response:
 
 def _cut(instruction: Instruction, response: Response) -> Response:
     return hang_up(response, Ending.CUT, instruction.size)
+
+
+def _cut_and_reset(instruction: Instruction, response: Response) -> Response:
+    return hang_up(response, Ending.CUT_AND_RESET, instruction.size)
+
+
+def _replace_header(instruction: Instruction, response: Response) -> Response:
+    response.headers[instruction.key] = str(instruction.extras["value"])
+    return response
+
+
+def _omit_header(instruction: Instruction, response: Response) -> Response:
+    response.headers.pop(instruction.key, None)
+    return response
+
+
+def _expired_page_token(_: Instruction) -> Response:
+    where = {"locationType": "parameter", "location": "pageToken"}
+    return json_answer(google_error(400, "Invalid Value", **where), 400)
 
 
 def _edit(change: Callable[[Instruction, dict[str, Any]], None]) -> "_Change":
@@ -168,6 +189,7 @@ _INSTEAD: dict[Fault, Callable[[Instruction], Response | None]] = {
     Fault.EARLY: _early,
     Fault.REDIRECT: _redirect,
     Fault.ANSWER: _answer_without_effect,
+    Fault.EXPIRE_PAGE_TOKEN: _expired_page_token,
 }
 
 _AFTERWARDS: dict[Fault, _Change] = {
@@ -183,4 +205,7 @@ _AFTERWARDS: dict[Fault, _Change] = {
     Fault.WRONG_HASH: _wrong_hash,
     Fault.NO_HASH: _no_hash,
     Fault.WRONG_SIZE: _wrong_size,
+    Fault.REPLACE_HEADER: _replace_header,
+    Fault.OMIT_HEADER: _omit_header,
+    Fault.RESET_ANSWER: _cut_and_reset,
 }

@@ -56,6 +56,18 @@ class Fault(StrEnum):
     TRUNCATE = "truncate-YB"
     OMIT_KEY = "omit-KEY"
     SET_KEY = "set-KEY"
+    REPLACE_HEADER = "replace-header-NAME"
+    OMIT_HEADER = "omit-header-NAME"
+    RESET_ANSWER = "reset-mid-answer-after-YK"
+    TRUNCATE_CHUNKED = "truncate-chunked-YB"
+    TRUNCATE_CLOSE = "truncate-close-YB"
+    FLIP_BIT = "flip-bit-at-YB"
+    IGNORE_RANGE = "ignore-range"
+    WRONG_CONTENT_RANGE = "wrong-content-range"
+    REPLACE_OBJECT = "replace-object"
+    DELETE_OBJECT = "delete-object"
+    EXPIRE_PAGE_TOKEN = "expire-page-token"  # noqa: S105 - of a listing, no password
+    EXPIRE_LINK = "expire-link"
 
 
 class Need(StrEnum):
@@ -68,6 +80,12 @@ class Need(StrEnum):
     UNFINISHED = "a request that leaves the object incomplete"
     RANGED = "one of those that is answered with a Range"
     ACKNOWLEDGED = "one of those that comes after bytes were acknowledged"
+    DESCRIPTION = "a request that is answered with a description"
+    LONGER = "the same, or one for more content than that"
+    CONTENT = "a request for more content than that"
+    COVERS = "a request for content that has the byte at the offset"
+    RANGED_CONTENT = "a request for content that asks for a range"
+    CONTINUES = "a request that goes on with a listing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +112,11 @@ class Instruction:
     key: str = ""
     extras: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def content(self) -> bool:
+        """Whether it is about the content of an object on its way out."""
+        return self.need in {Need.CONTENT, Need.COVERS, Need.RANGED_CONTENT}
+
     def as_json(self) -> str | dict[str, Any]:
         """The instruction as it may be written into a plan."""
         return {"fault": self.text, **self.extras} if self.extras else self.text
@@ -102,10 +125,16 @@ class Instruction:
 _EVERY = frozenset(Surface)
 _BYTES_IN = frozenset({Surface.SESSION, Surface.UPLOAD})
 _SESSION = frozenset({Surface.SESSION})
-_CALL = frozenset({Surface.CALL})
-_BODY_OUT = frozenset({Surface.CALL, Surface.UPLOAD, Surface.DOWNLOAD})
+_CONTENT = frozenset({Surface.DOWNLOAD, Surface.READ, Surface.LINK})
+_JSON = frozenset({Surface.CALL, Surface.LIST})
+_JSON_OUT = _JSON | {Surface.UPLOAD}
+_READ = frozenset({Surface.READ})
+_HEADERS_OUT = _JSON_OUT | _CONTENT
 _RETRY_AFTER = frozenset({"retry_after"})
 _X, _KIB, _B, _T = r"(?P<status>\d{3})", r"(?P<kib>\d+)K", r"(?P<b>\d+)B", r"(?P<s>\d+(?:\.\d+)?)s"
+
+_RATE = r"throttle-(?P<kib>[1-9]\d*)Kps"
+_RESET_ANSWER = f"reset-mid-answer-after-(?:{_KIB}|{_B})"
 
 
 def _form(
@@ -153,19 +182,40 @@ FORMS: tuple[Form, ...] = (
     _form(Fault.EXPIRE_AFTER, "expire-session-after-commit", _SESSION, Need.FINAL),
     _form(Fault.TERMINATE_AFTER, "terminate-session-after-commit", _SESSION, Need.FINAL),
     _form(Fault.STALL, f"stall-for-{_T}-after-{_KIB}", _BYTES_IN, Need.OFFSET),
-    _form(Fault.THROTTLE, r"throttle-(?P<kib>[1-9]\d*)Kps", _BYTES_IN, Need.BODY),
-    _form(
-        Fault.ANSWER,
-        "answer",
-        _CALL,
-        Need.ANY,
-        frozenset({"status", "content_type", "body", "effect"}),
+    _form(Fault.THROTTLE, _RATE, _BYTES_IN, Need.BODY),
+    *(
+        _form(Fault.ANSWER, "answer", surfaces, need, frozenset({"status", "content_type", "body", "effect"}))
+        for surfaces, need in ((_JSON, Need.ANY), (_READ, Need.DESCRIPTION))
     ),
-    _form(Fault.TRUNCATE, f"truncate-{_B}", _BODY_OUT),
-    _form(Fault.TRUNCATE, "return-broken-stream", frozenset({Surface.DOWNLOAD})),
-    _form(Fault.TRUNCATE, f"return-broken-stream-after-{_KIB}", frozenset({Surface.DOWNLOAD})),
-    _form(Fault.OMIT_KEY, r"omit-(?P<key>\w+)", _CALL),
-    _form(Fault.SET_KEY, r"set(?:-(?P<key>\w+))?", _CALL, Need.ANY, frozenset({"key", "value"})),
+    _form(Fault.TRUNCATE, f"truncate-{_B}", _JSON_OUT),
+    _form(Fault.TRUNCATE, f"truncate-{_B}", _CONTENT, Need.LONGER),
+    _form(Fault.TRUNCATE, "return-broken-stream", _CONTENT, Need.LONGER),
+    _form(Fault.TRUNCATE, f"return-broken-stream-after-{_KIB}", _CONTENT, Need.LONGER),
+    *(
+        form
+        for surfaces, need in ((_JSON, Need.ANY), (_READ, Need.DESCRIPTION))
+        for form in (
+            _form(Fault.OMIT_KEY, r"omit-(?P<key>\w+)", surfaces, need),
+            _form(Fault.SET_KEY, r"set(?:-(?P<key>\w+))?", surfaces, need, frozenset({"key", "value"})),
+        )
+    ),
+    _form(Fault.REPLACE_HEADER, r"replace-header-(?P<key>[\w-]+)", _HEADERS_OUT, Need.ANY, frozenset({"value"})),
+    _form(Fault.OMIT_HEADER, r"omit-header-(?P<key>[\w-]+)", _HEADERS_OUT),
+    _form(Fault.RESET_ANSWER, _RESET_ANSWER, _JSON_OUT),
+    _form(Fault.RESET_ANSWER, _RESET_ANSWER, _CONTENT, Need.CONTENT),
+    _form(Fault.TRUNCATE_CHUNKED, f"truncate-chunked-{_B}", _CONTENT, Need.CONTENT),
+    _form(Fault.TRUNCATE_CLOSE, f"truncate-close-{_B}", _CONTENT, Need.CONTENT),
+    _form(Fault.FLIP_BIT, f"flip-bit-at-{_B}", _CONTENT, Need.COVERS),
+    _form(Fault.WRONG_HASH, "wrong-hash", _CONTENT, Need.CONTENT),
+    _form(Fault.NO_HASH, "no-hash", _CONTENT, Need.CONTENT),
+    _form(Fault.STALL, f"stall-for-{_T}-after-{_KIB}", _CONTENT, Need.CONTENT),
+    _form(Fault.THROTTLE, _RATE, _CONTENT, Need.CONTENT),
+    _form(Fault.IGNORE_RANGE, "ignore-range", _CONTENT, Need.RANGED_CONTENT),
+    _form(Fault.WRONG_CONTENT_RANGE, "wrong-content-range", _CONTENT, Need.RANGED_CONTENT),
+    _form(Fault.REPLACE_OBJECT, "replace-object", _CONTENT, Need.CONTENT, frozenset({"body"})),
+    _form(Fault.DELETE_OBJECT, "delete-object", _CONTENT, Need.CONTENT),
+    _form(Fault.EXPIRE_PAGE_TOKEN, "expire-page-token", frozenset({Surface.LIST}), Need.CONTINUES),
+    _form(Fault.EXPIRE_LINK, "expire-link", frozenset({Surface.LINK})),
 )
 
 BROKEN_STREAM_BYTES = 4
@@ -208,6 +258,8 @@ def _build(form: Form, text: str, found: Mapping[str, str | None], extras: dict[
     if not 200 <= status <= 599:
         raise UnknownInstruction(f"{text!r}: {status} is not the status of an answer")
     size = int(found.get("kib") or 0) * KIB or int(found.get("b") or 0)
+    if form.fault is Fault.REPLACE_HEADER and "value" not in extras:
+        raise UnknownInstruction(f"{text!r} needs a 'value'")
     if text == "return-broken-stream":
         size = BROKEN_STREAM_BYTES
     seconds = float(found.get("s") or 0)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -10,48 +9,15 @@ from flask import Response, request
 
 from visionbatch_mock.answers import empty_answer, error_for, json_answer
 from visionbatch_mock.config import SessionKind
-from visionbatch_mock.exchange import Unacceptable, current, json_object
-from visionbatch_mock.ledger import Effect, Ledger
+from visionbatch_mock.exchange import current, json_object
+from visionbatch_mock.storage.asking import conditions, writing
+from visionbatch_mock.storage.description import Description
 from visionbatch_mock.storage.hashes import promise_of_request
 from visionbatch_mock.storage.multipart import MalformedMultipart, split_related
-from visionbatch_mock.storage.objects import (
-    PreconditionFailed,
-    Preconditions,
-    StoredObject,
-    Target,
-)
+from visionbatch_mock.storage.objects import Target
+from visionbatch_mock.storage.preconditions import PreconditionFailed
 from visionbatch_mock.storage.sessions import ChecksumMismatch, SessionState, UploadSession
-
-DEFAULT_TYPE = "application/octet-stream"
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectWatcher:
-    """Writes what happens on a client's own session into the ledger."""
-
-    ledger: Ledger
-    bucket: str
-    name: str
-
-    def persisted(self, start: int, stop: int) -> None:
-        """Bytes arrived."""
-        self.ledger.commit(Effect.BYTES_PERSISTED, bucket=self.bucket, object=self.name, start=start, stop=stop)
-
-    def completed(self, stored: StoredObject) -> None:
-        """The object exists."""
-        self.ledger.commit(
-            Effect.OBJECT_CREATED,
-            bucket=self.bucket,
-            object=self.name,
-            size=stored.size,
-            generation=stored.generation,
-            crc32c=stored.digests.crc32c,
-            sha256=stored.digests.sha256,
-        )
-
-    def cancelled(self) -> None:
-        """The session was cancelled."""
-        self.ledger.commit(Effect.SESSION_CANCELLED, bucket=self.bucket, object=self.name)
+from visionbatch_mock.storage.watching import ObjectWatcher
 
 
 def session_url(session: UploadSession) -> str:
@@ -119,33 +85,12 @@ def _resource(blocks: Iterable[bytes]) -> Mapping[str, Any]:
 
 
 def _target(bucket: str, name: str, resource: Mapping[str, Any], kind: str | None) -> Target:
-    return Target(
-        bucket,
-        name,
-        str(resource.get("contentType") or kind or DEFAULT_TYPE),
-        {str(k): str(v) for k, v in (resource.get("metadata") or {}).items()},
-        resource.get("md5Hash"),
-        resource.get("crc32c"),
-        preconditions(),
-    )
-
-
-def preconditions() -> Preconditions:
-    """The conditions in the query; raises `Unacceptable` for one that is no number."""
-    return Preconditions(
-        generation=_number("ifGenerationMatch"),
-        not_generation=_number("ifGenerationNotMatch"),
-        metageneration=_number("ifMetagenerationMatch"),
-    )
-
-
-def _number(key: str) -> int | None:
-    text = request.args.get(key)
-    if text is None:
-        return None
-    if not text.isdecimal():
-        raise Unacceptable(400, {"error": {"code": 400, "message": f"{key}: {text!r}"}})
-    return int(text)
+    writing(bucket, name)
+    description = Description.of(resource, kind)
+    encoding = request.args.get("contentEncoding")
+    if encoding:
+        description = description.changed({"contentEncoding": encoding})
+    return Target(bucket, name, description, resource.get("md5Hash"), resource.get("crc32c"), conditions())
 
 
 def _open(target: Target, kind: SessionKind, total: int | None, status: int) -> Response:

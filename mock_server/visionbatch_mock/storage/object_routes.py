@@ -1,40 +1,39 @@
-"""The object-store subset that unmodified Google clients need: insert, get, list, delete, download."""
-
-from collections.abc import Iterator
-from typing import Any
+"""The object-store subset that unmodified Google clients need: insert, get, list, patch, delete, download."""
 
 from flask import Blueprint, Response, request
-from werkzeug.http import parse_range_header
 from werkzeug.routing import BaseConverter
 
-from visionbatch_mock.answers import empty_answer, error_for, json_answer, status_line
-from visionbatch_mock.exchange import current, operation
+from visionbatch_mock.answers import empty_answer, error_for, json_answer, xml_error
+from visionbatch_mock.exchange import Unacceptable, current, json_object, operation
 from visionbatch_mock.ledger import Effect
 from visionbatch_mock.operations import Operation
-from visionbatch_mock.storage.hashes import HEADER, write_hashes
-from visionbatch_mock.storage.insert import (
-    initiate_json,
-    initiate_xml,
-    insert_media,
-    insert_multipart,
-    preconditions,
-)
-from visionbatch_mock.storage.listing import list_page
+from visionbatch_mock.storage.asking import conditions, live_object, no_such_object, reading, require, writing
+from visionbatch_mock.storage.disturbing import disturb
+from visionbatch_mock.storage.downloads import content, outlook
+from visionbatch_mock.storage.insert import initiate_json, initiate_xml, insert_media, insert_multipart
+from visionbatch_mock.storage.listing import list_page, page_outlook
 from visionbatch_mock.storage.multipart import MalformedMultipart
-from visionbatch_mock.storage.objects import PreconditionFailed, StoredObject
+from visionbatch_mock.storage.objects import NoSuchBucket
+from visionbatch_mock.storage.permissions import Denied, Permission
 from visionbatch_mock.storage.session_routes import is_session_request, serve_session
 
 
 class BucketConverter(BaseConverter):
     """The first segment of an XML API path, which must not swallow the other services' paths."""
 
-    regex = r"(?!(?:v0\.2|upload|download|storage|retry_tests?|_control)/)[^/]+"
+    regex = r"(?!(?:v0\.2|upload|download|storage|exports|retry_tests?|_control)/)[^/]+"
+    part_isolating = False
+
+
+class ObjectConverter(BaseConverter):
+    """An object's name: any characters, slashes at its ends included."""
+
+    regex = r"[\s\S]+"
     part_isolating = False
 
 
 bp = Blueprint("storage", __name__)
 
-BLOCK_BYTES = 256 * 1024
 OBJECTS = "/storage/v1/b/<bucket>/o"
 
 
@@ -48,14 +47,27 @@ def upload(bucket: str) -> Response:
     return _insert(bucket)
 
 
-@bp.route("/<bucket:bucket>/<path:name>", methods=["POST", "PUT", "DELETE"])
+@bp.route("/<bucket:bucket>/<object:name>", methods=["POST", "PUT", "DELETE"])
 def xml_api(bucket: str, name: str) -> Response:
     """Sessions of the XML API: initiation, and the requests on their URLs."""
     if is_session_request():
         return serve_session()
     if request.method != "POST" or request.headers.get("x-goog-resumable") != "start":
-        return error_for(request.path, 405, "Of the XML API there are only resumable uploads.")
+        return error_for(request.path, 405, "Of the XML API there are only resumable uploads and downloads.")
     return _insert_xml(bucket, name)
+
+
+@bp.get("/<bucket:bucket>/<object:name>")
+def xml_get(bucket: str, name: str) -> Response:
+    """An object's content by the XML API's path, which public and signed URLs use; errors are XML."""
+    try:
+        return _download(bucket, name)
+    except NoSuchBucket:
+        return xml_error("NoSuchBucket", "The specified bucket does not exist.", 404)
+    except Denied as cause:
+        return xml_error("AccessDenied", str(cause), 403)
+    except Unacceptable as cause:
+        return xml_error("NoSuchKey", "The specified key does not exist.", cause.status)
 
 
 @operation(Operation.OBJECTS_INSERT)
@@ -78,77 +90,76 @@ def _insert(bucket: str) -> Response:
 
 
 @bp.get(OBJECTS)
-@operation(Operation.OBJECTS_LIST)
+@operation(Operation.OBJECTS_LIST, page_outlook)
 def list_objects(bucket: str) -> Response:
     """One page of a bucket's objects."""
+    reading(bucket, Permission.OBJECTS_LIST)
     return json_answer(list_page(current().tenant.objects.listing(bucket)))
 
 
-@bp.get(f"{OBJECTS}/<path:name>")
-@bp.get(f"/download{OBJECTS}/<path:name>")
-@operation(Operation.OBJECTS_GET)
+@bp.get(f"{OBJECTS}/<object:name>")
+@bp.get(f"/download{OBJECTS}/<object:name>")
 def get_object(bucket: str, name: str) -> Response:
     """An object's description, or its content with `alt=media`."""
-    stored = current().tenant.objects.get(bucket, name)
-    wanted = request.args.get("generation")
-    if stored is None or wanted not in {None, str(stored.generation)}:
-        return error_for(request.path, 404, f"No such object: {bucket}/{name}")
-    try:
-        preconditions().check(stored)
-    except PreconditionFailed as cause:
-        return error_for(request.path, 412, str(cause))
     if request.args.get("alt") == "media" or request.path.startswith("/download/"):
-        return _content(stored)
+        return _download(bucket, name)
+    return _show(bucket, name)
+
+
+@operation(Operation.OBJECTS_DOWNLOAD, outlook)
+def _download(bucket: str, name: str) -> Response:
+    disturb(bucket, name)
+    stored = live_object(bucket, name)
+    conditions().check(stored)
+    return content(stored)
+
+
+@operation(Operation.OBJECTS_GET)
+def _show(bucket: str, name: str) -> Response:
+    stored = live_object(bucket, name)
+    conditions().check(stored)
     return json_answer(stored.resource(request.host_url.rstrip("/")))
 
 
-@bp.delete(f"{OBJECTS}/<path:name>")
+@bp.patch(f"{OBJECTS}/<object:name>")
+@operation(Operation.OBJECTS_PATCH)
+def patch_object(bucket: str, name: str) -> Response:
+    """Change an object's description, which makes a new metageneration."""
+    changes = json_object()
+    require(Permission.OBJECTS_UPDATE, bucket, name)
+    changed = current().tenant.objects.describe(bucket, name, changes, conditions())
+    if changed is None:
+        raise no_such_object(bucket, name)
+    return json_answer(changed.resource(request.host_url.rstrip("/")))
+
+
+@bp.delete(f"{OBJECTS}/<object:name>")
 @operation(Operation.OBJECTS_DELETE)
 def delete_object(bucket: str, name: str) -> Response:
     """Remove an object: 204."""
-    tenant = current().tenant
-    try:
-        removed = tenant.objects.delete(bucket, name, preconditions())
-    except PreconditionFailed as cause:
-        return error_for(request.path, 412, str(cause))
+    require(Permission.OBJECTS_DELETE, bucket, name)
+    tenant, wanted = current().tenant, request.args.get("generation")
+    live = tenant.objects.get(bucket, name)
+    if live is None or wanted not in {None, str(live.generation)}:
+        raise no_such_object(bucket, name)
+    removed = tenant.objects.delete(bucket, name, conditions())
     if removed is None:
-        return error_for(request.path, 404, f"No such object: {bucket}/{name}")
-    facts: dict[str, Any] = {"bucket": bucket, "object": name, "generation": removed.generation}
-    tenant.ledger.commit(Effect.OBJECT_DELETED, **facts)
+        raise no_such_object(bucket, name)
+    tenant.ledger.commit(Effect.OBJECT_DELETED, bucket=bucket, object=name, generation=removed.generation)
     return empty_answer(204)
 
 
-@bp.get("/storage/v1/b/<bucket>")
-@operation(Operation.BUCKETS_GET)
-def get_bucket(bucket: str) -> Response:
-    """A bucket's description; naming one is enough for it to exist."""
-    shown = {"kind": "storage#bucket", "id": bucket, "name": bucket, "location": "EU"}
-    return json_answer({**shown, "storageClass": "STANDARD", "metageneration": "1"})
-
-
-def _content(stored: StoredObject) -> Response:
-    wanted = parse_range_header(request.headers.get("Range"))
-    span = (0, stored.size) if wanted is None else wanted.range_for_length(stored.size)
-    if span is None:
-        response = error_for(request.path, 416, "The requested range is not in the object.")
-        response.headers["Content-Range"] = f"bytes */{stored.size}"
-        return response
-    start, stop = span
-    response = Response(_read(stored, start, stop), content_type=stored.content_type)
-    response.headers["Content-Length"] = str(stop - start)
-    response.headers[HEADER] = write_hashes(stored.digests)
-    response.headers["x-goog-generation"] = str(stored.generation)
-    response.headers["ETag"] = f'"g{stored.generation}"'
-    response.headers["Accept-Ranges"] = "bytes"
-    if wanted is not None:
-        response.status = status_line(206)
-        response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{stored.size}"
-    return response
-
-
-def _read(stored: StoredObject, start: int, stop: int) -> Iterator[bytes]:
-    with stored.path.open("rb") as file:
-        file.seek(start)
-        while start < stop and (block := file.read(min(BLOCK_BYTES, stop - start))):
-            start += len(block)
-            yield block
+@bp.post(f"{OBJECTS}/<object:name>/<any(rewriteTo, copyTo):verb>/b/<to_bucket>/o/<object:to_name>")
+@operation(Operation.OBJECTS_REWRITE)
+def copy_object(bucket: str, name: str, verb: str, to_bucket: str, to_name: str) -> Response:
+    """A second object of the same bytes, in one step however large it is."""
+    changes = json_object()
+    source = live_object(bucket, name, "sourceGeneration")
+    conditions("ifSource").check(source)
+    writing(to_bucket, to_name)
+    made = current().tenant.copy(source, to_bucket, to_name, changes, conditions())
+    shown = made.resource(request.host_url.rstrip("/"))
+    if verb == "copyTo":
+        return json_answer(shown)
+    sizes = {"totalBytesRewritten": str(made.size), "objectSize": str(made.size)}
+    return json_answer({"kind": "storage#rewriteResponse", **sizes, "done": True, "resource": shown})

@@ -14,7 +14,7 @@ from visionbatch_mock.hangup import reset_connection
 from visionbatch_mock.operations import Operation
 from visionbatch_mock.storage.chunks import Decision, Finish, Receive, Refuse, decide
 from visionbatch_mock.storage.hashes import promise_of_request
-from visionbatch_mock.storage.objects import PreconditionFailed
+from visionbatch_mock.storage.preconditions import PreconditionFailed
 from visionbatch_mock.storage.ranges import MalformedRange, parse_content_range
 from visionbatch_mock.storage.receiving import Taken, receive
 from visionbatch_mock.storage.session_answers import (

@@ -1,0 +1,95 @@
+"""What a request to the object store asks for, and whether it may: conditions, permissions, names."""
+
+from flask import Response, request
+
+from visionbatch_mock.answers import empty_answer, error_for, google_error
+from visionbatch_mock.exchange import Unacceptable, current, token_of_request
+from visionbatch_mock.storage.objects import Bucket, NoSuchBucket, StoredObject
+from visionbatch_mock.storage.permissions import Denied, Permission
+from visionbatch_mock.storage.preconditions import NotChanged, PreconditionFailed, Preconditions
+
+NAME_BYTES = 1024
+"""Greatest length of an object's name in UTF-8, by Google's page on object names."""
+
+_CONDITIONS = {
+    "generation": "GenerationMatch",
+    "not_generation": "GenerationNotMatch",
+    "metageneration": "MetagenerationMatch",
+    "not_metageneration": "MetagenerationNotMatch",
+}
+
+
+def conditions(prefix: str = "if") -> Preconditions:
+    """The conditions in the query; raises `Unacceptable` for one that is no number."""
+    return Preconditions(**{name: _number(prefix + key) for name, key in _CONDITIONS.items()})
+
+
+def held() -> tuple[str, tuple[Permission, ...]]:
+    """Who asks, and what it may do: the vendor's service account, or anybody else."""
+    behaviour = current().tenant.behaviour
+    if token_of_request() == behaviour.export_account:
+        return behaviour.export_account, behaviour.writer_permissions
+    return "The caller", behaviour.reader_permissions
+
+
+def require(permission: Permission, bucket: str, name: str | None = None) -> None:
+    """Raise `Denied` unless the caller holds the permission."""
+    who, permissions = held()
+    if permission not in permissions:
+        where = f"bucket {bucket}" if name is None else f"object {bucket}/{name}"
+        raise Denied(who, permission, f"the Google Cloud Storage {where}")
+
+
+def reading(bucket: str, permission: Permission) -> Bucket:
+    """A bucket that the caller may read, with all that the clock has made due in it."""
+    require(permission, bucket)
+    current().tenant.settle_exports()
+    return current().tenant.objects.bucket(bucket)
+
+
+def writing(bucket: str, name: str) -> None:
+    """Check that the caller may write an object; raises `Denied`, `NoSuchBucket` or `Unacceptable`."""
+    if not 0 < len(name.encode(errors="replace")) <= NAME_BYTES or {"\r", "\n"} & set(name):
+        raise Unacceptable(400, google_error(400, f"Invalid object name: {name[:80]!r}"))
+    require(Permission.OBJECTS_CREATE, bucket, name)
+    tenant = current().tenant
+    if name in tenant.objects.bucket(bucket, make=tenant.behaviour.implicit_buckets).objects:
+        require(Permission.OBJECTS_DELETE, bucket, name)
+
+
+def live_object(bucket: str, name: str, generation: str = "generation") -> StoredObject:
+    """The live generation that a read asks for, its conditions checked; 404 when it is another."""
+    require(Permission.OBJECTS_GET, bucket, name)
+    stored = reading(bucket, Permission.OBJECTS_GET).objects.get(name)
+    wanted = request.args.get(generation)
+    if stored is None or wanted not in {None, str(stored.generation)}:
+        raise no_such_object(bucket, name)
+    return stored
+
+
+def no_such_object(bucket: str, name: str) -> Unacceptable:
+    """The refusal for an object, or a generation of it, that is not there."""
+    return Unacceptable(404, google_error(404, f"No such object: {bucket}/{name}"))
+
+
+def refusal(error: Exception) -> Response:
+    """The answer to what the store refuses."""
+    match error:
+        case NotChanged() if request.method in {"GET", "HEAD"}:
+            return empty_answer(304)
+        case PreconditionFailed():
+            return error_for(request.path, 412, str(error))
+        case NoSuchBucket():
+            return error_for(request.path, 404, "The specified bucket does not exist.")
+        case Denied():
+            return error_for(request.path, 403, str(error))
+    return error_for(request.path, 409, str(error))
+
+
+def _number(key: str) -> int | None:
+    text = request.args.get(key)
+    if text is None:
+        return None
+    if not text.isdecimal():
+        raise Unacceptable(400, google_error(400, f"Invalid value for {key}: {text!r}"))
+    return int(text)

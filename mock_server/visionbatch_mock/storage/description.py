@@ -1,0 +1,65 @@
+"""What an object says of itself besides its bytes: type, encoding and the customer's own metadata."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, Self
+
+DEFAULT_TYPE = "application/octet-stream"
+
+_WIRE: Mapping[str, str] = MappingProxyType(
+    {
+        "content_type": "contentType",
+        "content_encoding": "contentEncoding",
+        "content_language": "contentLanguage",
+        "content_disposition": "contentDisposition",
+        "cache_control": "cacheControl",
+    }
+)
+"""The fields' names in Google's object resource."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """The part of an object's resource that its owner writes; a field that is not set is None."""
+
+    content_type: str | None = DEFAULT_TYPE
+    content_encoding: str | None = None
+    content_language: str | None = None
+    content_disposition: str | None = None
+    cache_control: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, resource: Mapping[str, Any], content_type: str | None = None) -> Self:
+        """What a resource describes; `content_type` is that of the request or of its part."""
+        return cls(content_type or DEFAULT_TYPE).changed(resource)
+
+    def changed(self, resource: Mapping[str, Any]) -> Self:
+        """The same with the resource's fields put in; null takes a field away, as in a patch."""
+        told = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name, wire in _WIRE.items():
+            if wire in resource:
+                told[name] = None if resource[wire] is None else str(resource[wire])
+        if "metadata" in resource:
+            told["metadata"] = _merged(self.metadata, resource["metadata"] or {})
+        return type(self)(**told)
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields that are set, as the resource names them."""
+        shown: dict[str, Any] = {wire: getattr(self, name) for name, wire in _WIRE.items()}
+        shown = {wire: value for wire, value in shown.items() if value is not None}
+        return {**shown, "metadata": dict(self.metadata)} if self.metadata else shown
+
+    @property
+    def transcodes(self) -> bool:
+        """Whether the store may unpack the object for a client that does not take gzip.
+
+        By Google's page on transcoding: a gzip object without `no-transform` in its cache control.
+        """
+        return self.content_encoding == "gzip" and "no-transform" not in (self.cache_control or "")
+
+
+def _merged(before: Mapping[str, str], told: Mapping[str, Any]) -> dict[str, str]:
+    merged = {**before, **{str(key): value for key, value in told.items()}}
+    return {key: str(value) for key, value in merged.items() if value is not None}
