@@ -271,7 +271,7 @@ def _translation(error: Exception, what: str) -> VisionBatchError:
     if isinstance(error, RetryError) and isinstance(error.cause, Exception):
         return _translation(error.cause, what)
     if isinstance(error, GoogleAPICallError):
-        return _answered(int(error.code or 0), f"could not {what}: {excerpt(str(error.message).encode())}")
+        return _answered(int(error.code or 0), f"could not {what}: {excerpt(str(error.message).encode()).rstrip('.')}")
     if isinstance(error, DefaultCredentialsError):
         return ConfigError(
             "there is no Google credential",

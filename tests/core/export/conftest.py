@@ -30,7 +30,7 @@ def emulated(mock: MockServer, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def owner(emulated: str, tenant: Tenant) -> Bucket:
     """The bucket, as who fills it sees it."""
-    return Bucket(emulated, "exports", tenant.token)
+    return Bucket(emulated, "exports", tenant.token).make()
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ import pytest
 
 from support.clocks import HandClock
 from visionbatch.config import DownloadSettings
+from visionbatch.deepomatic.export_config import OWN_PERMISSIONS
 from visionbatch.errors import ConfigError, NotAuthorized, NotFound, ObjectChanged
 from visionbatch.io.gcs_bucket import GcsBucket
 from visionbatch.transfer.download import Download
 
-LIST, GET = "storage.objects.list", "storage.objects.get"
+LIST, GET = "storage.objects.list", "storage.objects.download"
 CONTENT = bytes(range(256)) * 4096 + b"the rest"
 SETTINGS = DownloadSettings(checkpoint_s=0.0, block_bytes=64 * 1024)
 
@@ -26,10 +27,8 @@ def fetch(bucket, name, target, **settings):
 
 
 @pytest.mark.fault("EX2")
-def test_all_pages_of_exactly_one_prefix_are_listed(bucket, owner, books, monkeypatch):
-    from visionbatch_mock.storage import listing  # noqa: PLC0415
-
-    monkeypatch.setattr(listing, "PAGE_ITEMS", 50)
+def test_all_pages_of_exactly_one_prefix_are_listed(bucket, owner, books, tenant):
+    tenant.configure(list_page_items=50)
     names = [f"site1/day/{number:04}.jsonl" for number in range(260)]
     for name in [*names, "site10/day/0000.jsonl", "site1", "site1.jsonl", "site/x.jsonl"]:
         owner.put(name, name.encode())
@@ -67,8 +66,7 @@ def test_an_object_that_is_replaced_is_fetched_anew_and_never_mixed(bucket, owne
         replace(0, 0)
     else:
         # The first answer breaks off, so that a second request meets the new object.
-        faults(GET, "pass", "return-broken-stream-after-256K")
-        bucket.look("x.jsonl")
+        faults(GET, "return-broken-stream-after-256K")
     download = Download(remote, tmp_path / "x", settings=SETTINGS, clock=HandClock(), progress=replace)
     if when == "gone":
         with pytest.raises(ObjectChanged, match="deleted"):
@@ -96,6 +94,14 @@ def test_a_bucket_that_is_not_ours_says_what_to_grant(bucket, owner, faults):
     with pytest.raises(NotAuthorized, match=r"gs://exports") as caught:
         list(bucket.files(""))
     assert "storage.objects.list" in str(caught.value)
+
+
+@pytest.mark.parametrize("taken", ["storage.objects.list", "storage.objects.get"])
+def test_the_permissions_that_we_lack_are_named(bucket, owner, tenant, taken):
+    owner.put("x", b"x")
+    held = {"storage.objects.list", "storage.objects.get", "storage.objects.create"} - {taken}
+    tenant.configure(reader_permissions=sorted(held))
+    assert bucket.missing_permissions(OWN_PERMISSIONS) == (taken,)
 
 
 def test_an_object_that_is_not_there_is_not_found(bucket, owner):

@@ -20,7 +20,7 @@ from visionbatch.pipelines.export_fetch import Wanted, fetch_export
 from visionbatch.pipelines.export_manifest import FetchedFile, FetchManifest, FetchOutcome
 
 LAYOUT = ExportLayout("prod/")
-LIST, GET = "storage.objects.list", "storage.objects.get"
+GET = "storage.objects.download"
 SETTINGS = DownloadSettings(connections=2)
 
 
