@@ -21,9 +21,23 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "operators": [
-            {"integration-name": "Deepomatic", "python-modules": ["airflow_visionbatch.operators.deepomatic"]}
+            {
+                "integration-name": "Deepomatic",
+                "python-modules": [
+                    "airflow_visionbatch.operators.deepomatic",
+                    "airflow_visionbatch.operators.deepomatic_export",
+                ],
+            }
         ],
-        "sensors": [{"integration-name": "Deepomatic", "python-modules": ["airflow_visionbatch.sensors.deepomatic"]}],
+        "sensors": [
+            {
+                "integration-name": "Deepomatic",
+                "python-modules": [
+                    "airflow_visionbatch.sensors.deepomatic",
+                    "airflow_visionbatch.sensors.deepomatic_export",
+                ],
+            }
+        ],
         "hooks": [{"integration-name": "Deepomatic", "python-modules": ["airflow_visionbatch.hooks.deepomatic"]}],
         "triggers": [
             {
@@ -31,6 +45,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_visionbatch.triggers.snapshot",
                     "airflow_visionbatch.triggers.batch_events",
+                    "airflow_visionbatch.triggers.export_files",
                 ],
             }
         ],

@@ -12,17 +12,23 @@ from typing import TYPE_CHECKING, Any
 from visionbatch._version import __version__
 
 if TYPE_CHECKING:
-    from visionbatch.config import TransferSettings, settings_from
+    from visionbatch.config import DownloadSettings, TransferSettings, settings_from
     from visionbatch.deepomatic.check_settings import CheckSettings
+    from visionbatch.deepomatic.export_config import ExportConfig
+    from visionbatch.deepomatic.export_layout import ExportLayout, bucket_uri
     from visionbatch.deepomatic.settings import DeepomaticSettings, site_url
     from visionbatch.errors import VisionBatchError, error_from_json
     from visionbatch.flow.ended import EndedSince
     from visionbatch.flow.judge import Outcome, Verdict, judge
     from visionbatch.flow.retry import RetryPolicy
     from visionbatch.flow.watch import Pace
+    from visionbatch.io.clock import SystemClock
+    from visionbatch.io.folders import Folder, LocalFolder, ObjectFolder
+    from visionbatch.io.gcs_bucket import GcsBucket
     from visionbatch.io.run_files import FileRunStore
     from visionbatch.io.run_objects import ObjectRunStore
     from visionbatch.io.sinks import LocalSink, ObjectSink, Sink
+    from visionbatch.model.bucket_file import BucketFile
     from visionbatch.model.listed import Listed
     from visionbatch.model.policy import OnPartial, OnTimeout, Policies
     from visionbatch.model.run import RunRecord, RunStore
@@ -31,6 +37,12 @@ if TYPE_CHECKING:
     from visionbatch.pipelines.decide import Action, Decision
     from visionbatch.pipelines.deepomatic import Deepomatic, Tuning, deepomatic_site, token_header
     from visionbatch.pipelines.deepomatic_run import DeepomaticRun
+    from visionbatch.pipelines.export_arrival import Arrivals, Looked, looked, settled
+    from visionbatch.pipelines.export_doctor import export_doctor
+    from visionbatch.pipelines.export_fetch import Wanted, fetch_export
+    from visionbatch.pipelines.export_link import fetch_link
+    from visionbatch.pipelines.export_looks import export_looks
+    from visionbatch.pipelines.export_manifest import FetchManifest, FetchOutcome
     from visionbatch.pipelines.hub import Hub, await_end, hub
     from visionbatch.pipelines.inputs import Report
     from visionbatch.pipelines.manifest import Manifest
@@ -41,6 +53,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Action": "pipelines.decide",
+    "Arrivals": "pipelines.export_arrival",
+    "BucketFile": "model.bucket_file",
     "CheckSettings": "deepomatic.check_settings",
     "Checkpoint": "transfer.upload",
     "Counts": "model.snapshot",
@@ -48,13 +62,23 @@ _HOMES = {
     "Deepomatic": "pipelines.deepomatic",
     "DeepomaticRun": "pipelines.deepomatic_run",
     "DeepomaticSettings": "deepomatic.settings",
+    "DownloadSettings": "config",
     "EndedSince": "flow.ended",
+    "ExportConfig": "deepomatic.export_config",
+    "ExportLayout": "deepomatic.export_layout",
+    "FetchManifest": "pipelines.export_manifest",
+    "FetchOutcome": "pipelines.export_manifest",
     "FileRunStore": "io.run_files",
+    "Folder": "io.folders",
+    "GcsBucket": "io.gcs_bucket",
     "Hub": "pipelines.hub",
     "Listed": "model.listed",
+    "LocalFolder": "io.folders",
     "LocalSink": "io.sinks",
     "LoggedProgress": "pipelines.progress",
+    "Looked": "pipelines.export_arrival",
     "Manifest": "pipelines.manifest",
+    "ObjectFolder": "io.folders",
     "ObjectRunStore": "io.run_objects",
     "ObjectSink": "io.sinks",
     "OnPartial": "model.policy",
@@ -73,22 +97,33 @@ _HOMES = {
     "Site": "pipelines.site",
     "Snapshot": "model.snapshot",
     "Submitted": "pipelines.submitted",
+    "SystemClock": "io.clock",
     "TransferSettings": "config",
     "Tuning": "pipelines.deepomatic",
     "Verdict": "flow.judge",
     "VisionBatchError": "errors",
+    "Wanted": "pipelines.export_fetch",
     "await_end": "pipelines.hub",
+    "bucket_uri": "deepomatic.export_layout",
     "deepomatic_site": "pipelines.deepomatic",
     "error_from_json": "errors",
+    "export_doctor": "pipelines.export_doctor",
+    "export_looks": "pipelines.export_looks",
+    "fetch_export": "pipelines.export_fetch",
+    "fetch_link": "pipelines.export_link",
     "hub": "pipelines.hub",
     "judge": "flow.judge",
+    "looked": "pipelines.export_arrival",
     "settings_from": "config",
+    "settled": "pipelines.export_arrival",
     "site_url": "deepomatic.settings",
     "token_header": "pipelines.deepomatic",
 }
 
 __all__ = [
     "Action",
+    "Arrivals",
+    "BucketFile",
     "CheckSettings",
     "Checkpoint",
     "Counts",
@@ -96,13 +131,23 @@ __all__ = [
     "Deepomatic",
     "DeepomaticRun",
     "DeepomaticSettings",
+    "DownloadSettings",
     "EndedSince",
+    "ExportConfig",
+    "ExportLayout",
+    "FetchManifest",
+    "FetchOutcome",
     "FileRunStore",
+    "Folder",
+    "GcsBucket",
     "Hub",
     "Listed",
+    "LocalFolder",
     "LocalSink",
     "LoggedProgress",
+    "Looked",
     "Manifest",
+    "ObjectFolder",
     "ObjectRunStore",
     "ObjectSink",
     "OnPartial",
@@ -121,17 +166,26 @@ __all__ = [
     "Site",
     "Snapshot",
     "Submitted",
+    "SystemClock",
     "TransferSettings",
     "Tuning",
     "Verdict",
     "VisionBatchError",
+    "Wanted",
     "__version__",
     "await_end",
+    "bucket_uri",
     "deepomatic_site",
     "error_from_json",
+    "export_doctor",
+    "export_looks",
+    "fetch_export",
+    "fetch_link",
     "hub",
     "judge",
+    "looked",
     "settings_from",
+    "settled",
     "site_url",
     "token_header",
 ]

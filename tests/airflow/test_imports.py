@@ -13,7 +13,9 @@ import pytest
 
 MODULES = (
     "airflow_visionbatch.operators.deepomatic",
+    "airflow_visionbatch.operators.deepomatic_export",
     "airflow_visionbatch.sensors.deepomatic",
+    "airflow_visionbatch.sensors.deepomatic_export",
     "airflow_visionbatch.hooks.deepomatic",
     "airflow_visionbatch.links",
 )

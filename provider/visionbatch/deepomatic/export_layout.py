@@ -35,7 +35,7 @@ def bucket_uri(text: str) -> tuple[str, str]:
     :raises ConfigError: rule ``storage-uri``.
     """
     found = _URI.fullmatch(text)
-    if found is None or "//" in (found["prefix"] or ""):
+    if found is None or "//" in text.removeprefix("gs://"):
         raise ConfigError(f"storage-uri: {text!r} is not gs://bucket or gs://bucket/prefix")
     prefix = (found["prefix"] or "").strip("/")
     return found["bucket"], f"{prefix}/" if prefix else ""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from visionbatch.config import DownloadSettings
 from visionbatch.errors import (
     ConfigError,
     DownloadError,
@@ -33,7 +34,7 @@ from visionbatch.flow.effects import Request
 from visionbatch.io.closing import Closable
 from visionbatch.io.control import transport_error
 from visionbatch.io.ranged import Part, Ranges, crc32c_number
-from visionbatch.io.wire import WireLimits
+from visionbatch.io.wire import download_limits
 from visionbatch.model.bucket_file import BucketFile
 from visionbatch.model.secret import SecretUrl
 from visionbatch.model.text import excerpt
@@ -58,7 +59,7 @@ class GcsBucket(Closable):
 
     :param name: of the bucket.
     :param credentials: of google-auth; the application's default without.
-    :param limits: bounds on the exchanges in which bytes are fetched.
+    :param settings: bounds on the exchanges in which bytes are fetched.
     :param patience_s: seconds in which a call is repeated while the store has trouble.
     """
 
@@ -67,13 +68,13 @@ class GcsBucket(Closable):
         name: str,
         *,
         credentials: Any = None,
-        limits: WireLimits | None = None,
+        settings: DownloadSettings | None = None,
         patience_s: float = PATIENCE_S,
     ) -> None:
         self.name = name
         self._credentials = credentials
         self._patience_s = patience_s
-        self._ranges = Ranges(limits)
+        self._ranges = Ranges(download_limits(settings))
         self._client: Any = None
         self._renewing = threading.Lock()
 

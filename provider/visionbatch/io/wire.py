@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from visionbatch.config import DownloadSettings
 from visionbatch.errors import TimedOut, TlsRefused, TransportError, Unreachable
 from visionbatch.io.closing import Closable
 from visionbatch.io.control import USER_AGENT
@@ -53,6 +54,12 @@ class WireLimits:
     read_timeout_s: float = 60.0
     min_bytes_per_s: int = 1024
     slow_after_s: float = 30.0
+
+
+def download_limits(settings: DownloadSettings | None) -> WireLimits:
+    """The bounds on an exchange that settings for downloads mean."""
+    chosen = settings or DownloadSettings()
+    return WireLimits(chosen.connect_timeout_s, chosen.read_timeout_s, chosen.min_bytes_per_s, chosen.slow_after_s)
 
 
 class Wire(Closable):

@@ -76,7 +76,7 @@ class ExportFetch:
 
     :param store: keeps the run record, by which a later try goes on, and says when all has been done.
     :param on_missing: what images that are not in the bucket mean, see `visionbatch.model.policy.OnPartial`.
-    :param progress: called with bytes that are there and bytes in all, file by file.
+    :param progress: called with bytes that are there and bytes in all, over all files that are known so far.
     """
 
     def __init__(
@@ -103,6 +103,9 @@ class ExportFetch:
         self._noted: dict[str, FetchedFile] = {}
         self._files: dict[str, FetchedFile] = {}
         self._fetched_bytes = 0
+        self._wanted_bytes = 0
+        self._arrived: dict[str, int] = {}
+        self._arrived_bytes = 0
         self._noted_at = self._clock.now()
         self._manifest = FetchManifest(self._bucket.place(layout.prefix), folder.location)
 
@@ -178,6 +181,7 @@ class ExportFetch:
         """Fetch large files one by one, each over several connections, and small ones several at a time."""
         for _, path, _ in jobs:
             self._folder.target(path)
+        self._wanted_bytes += sum(file.size for file, _, _ in jobs)
         large = [job for job in jobs if job[0].size > self._settings.part_bytes]
         small = [job for job in jobs if job[0].size <= self._settings.part_bytes]
         for job in large:
@@ -191,13 +195,28 @@ class ExportFetch:
         if not self._folder.has(path, file, noted.generation if noted and noted.path == path else None):
             target = self._folder.target(path)
             remote = self._bucket.remote(file)
-            done = Download(remote, target, settings=self._settings, clock=self._clock, progress=self._progress).run()
+            done = Download(
+                remote,
+                target,
+                settings=self._settings,
+                clock=self._clock,
+                progress=lambda arrived, _: self._advance(path, arrived),
+            ).run()
             file = dataclasses.replace(file, generation=int(done.version))
             self._folder.keep(path)
             with self._guard:
                 self._fetched_bytes += done.fetched_bytes
         with self._guard:
             self._files[file.name] = FetchedFile(file.name, file.generation, file.size, path, input_id)
+        self._advance(path, file.size)
+
+    def _advance(self, path: str, arrived: int) -> None:
+        """One number over all files, for progress."""
+        with self._guard:
+            self._arrived_bytes += arrived - self._arrived.get(path, 0)
+            self._arrived[path] = arrived
+        if self._progress is not None:
+            self._progress(self._arrived_bytes, self._wanted_bytes)
 
     def _with_images(self, found: _Found) -> FetchManifest:
         inputs = Inputs()

@@ -88,7 +88,8 @@ class _Looks:
         """Stop looking; a look that is under way ends in its thread, and closes the connections behind it."""
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError, VisionBatchError):
+            # What it raises is told to those who ask for the next look.
+            with suppress(asyncio.CancelledError, Exception):
                 await self._task
         self._thread.submit(self._bucket.close)
         self._thread.shutdown(wait=False)

@@ -10,7 +10,7 @@ from visionbatch.config import AllowedHosts, DownloadSettings
 from visionbatch.errors import DownloadError, LinkExpired, ServiceError
 from visionbatch.io.closing import Closable
 from visionbatch.io.ranged import Part, Ranges
-from visionbatch.io.wire import WireLimits
+from visionbatch.io.wire import download_limits
 from visionbatch.model.secret import SecretUrl
 
 GONE = frozenset({401, 403, 404, 410})
@@ -45,7 +45,7 @@ class Link(Closable):
         self._admit = AllowedHosts(hosts).admit
         self._url = self._admit(url)
         self._renew = renew
-        self._ranges = Ranges(wire_limits(settings or DownloadSettings()))
+        self._ranges = Ranges(download_limits(settings))
 
     @property
     def name(self) -> str:
@@ -84,10 +84,3 @@ def name_in(url: SecretUrl | str) -> str:
     """The file name at the end of a link's path; empty when there is none."""
     text = url.reveal() if isinstance(url, SecretUrl) else url
     return unquote(urlsplit(text).path).rpartition("/")[2]
-
-
-def wire_limits(settings: DownloadSettings) -> WireLimits:
-    """The bounds on an exchange that these settings mean."""
-    return WireLimits(
-        settings.connect_timeout_s, settings.read_timeout_s, settings.min_bytes_per_s, settings.slow_after_s
-    )
