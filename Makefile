@@ -64,6 +64,7 @@ test-fast: setup  ## The tests that need no Airflow.
 bench: setup  ## Measure the product beside its peers.
 	$(BIN)/python -m benchmarks.upload
 	$(BIN)/python -m benchmarks.triggers --watchers 1000
+	$(BIN)/python -m benchmarks.export_download
 
 format: setup
 	$(BIN)/ruff check --fix .

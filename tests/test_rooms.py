@@ -14,7 +14,15 @@ import visionbatch_mock
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "provider" / "visionbatch"
-LOOP_ROOMS = {"io/clock.py", "io/control_async.py", "io/drive.py", "io/rate.py", "pipelines/hub.py"}
+LOOP_ROOMS = {
+    "io/clock.py",
+    "io/control_async.py",
+    "io/drive.py",
+    "io/rate.py",
+    "pipelines/hub.py",
+    "pipelines/export_looks.py",
+    "pipelines/lease.py",
+}
 
 
 def modules(folder: Path) -> Iterator[tuple[str, ast.Module]]:

@@ -26,6 +26,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_visionbatch.operators.deepomatic",
                     "airflow_visionbatch.operators.deepomatic_export",
+                    "airflow_visionbatch.operators.deepomatic_export_tables",
                 ],
             }
         ],

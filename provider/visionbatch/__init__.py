@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from visionbatch.pipelines.export_fetch import Wanted, fetch_export
     from visionbatch.pipelines.export_link import fetch_link
     from visionbatch.pipelines.export_looks import export_looks
-    from visionbatch.pipelines.export_manifest import FetchManifest, FetchOutcome
+    from visionbatch.pipelines.export_manifest import FetchManifest, FetchOutcome, read_manifest
     from visionbatch.pipelines.hub import Hub, await_end, hub
     from visionbatch.pipelines.inputs import Report
     from visionbatch.pipelines.manifest import Manifest
@@ -114,6 +114,7 @@ _HOMES = {
     "hub": "pipelines.hub",
     "judge": "flow.judge",
     "looked": "pipelines.export_arrival",
+    "read_manifest": "pipelines.export_manifest",
     "settings_from": "config",
     "settled": "pipelines.export_arrival",
     "site_url": "deepomatic.settings",
@@ -184,6 +185,7 @@ __all__ = [
     "hub",
     "judge",
     "looked",
+    "read_manifest",
     "settings_from",
     "settled",
     "site_url",

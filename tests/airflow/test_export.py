@@ -301,7 +301,7 @@ def test_a_link_is_fetched_without_a_credential_and_never_shown(run_fetch, mock,
     export.seed({"generate": {"count": 3}})
     export.run()
     google.settle()
-    (mail,) = google.exports.mails()
+    (mail,) = google.exports.mails
     url = mail.as_json(mock.url)["link"]
     value = {"conn_type": "http", "password": url, "host": mock.url}
     monkeypatch.setenv("AIRFLOW_CONN_EXPORT_LINK", json.dumps(value))

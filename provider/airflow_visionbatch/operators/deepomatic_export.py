@@ -43,6 +43,7 @@ class DeepomaticFetchExportOperator(BaseOperator):
     :param image_template: of the images' names behind the prefix, see `visionbatch.ExportLayout`.
     :param link_conn_id: connection whose password is the temporary link of an export by e-mail, and whose host, if
         any, is one that the link may lead to; in place of a bucket.
+    :param link_file: name of its file. Templated.
     :param download: arguments of `visionbatch.DownloadSettings`.
     :param state_path: object-store folder for the run record, where Airflow's task state is not there or not wanted.
         Templated.
@@ -56,6 +57,7 @@ class DeepomaticFetchExportOperator(BaseOperator):
         "until",
         "gcp_conn_id",
         "on_missing",
+        "link_file",
         "state_path",
     )
     ui_color = "#e0f2f1"
@@ -75,6 +77,7 @@ class DeepomaticFetchExportOperator(BaseOperator):
         patterns: Sequence[str] | None = None,
         image_template: str | None = None,
         link_conn_id: str | None = None,
+        link_file: str = "export.jsonl",
         download: Mapping[str, Any] | None = None,
         state_path: str | None = None,
         **kwargs: Any,
@@ -92,6 +95,7 @@ class DeepomaticFetchExportOperator(BaseOperator):
         self.patterns = patterns
         self.image_template = image_template
         self.link_conn_id = link_conn_id
+        self.link_file = link_file
         self.download = download or {}
         self.state_path = state_path
         self._lineage: Lineage | None = None
@@ -144,6 +148,7 @@ class DeepomaticFetchExportOperator(BaseOperator):
         return fetch_link(
             SecretUrl(connection.password),
             place,
+            name=self.link_file,
             hosts=(connection.host,) if connection.host else None,
             settings=settings,
             progress=self._progress(),

@@ -207,7 +207,7 @@ class ExportFetch:
             with self._guard:
                 self._fetched_bytes += done.fetched_bytes
         with self._guard:
-            self._files[file.name] = FetchedFile(file.name, file.generation, file.size, path, input_id)
+            self._files[file.name] = FetchedFile(file.name, file.generation, file.size, path, file.created, input_id)
         self._advance(path, file.size)
 
     def _advance(self, path: str, arrived: int) -> None:
@@ -265,7 +265,7 @@ class ExportFetch:
             return
         wanted = len(manifest.images) + len(manifest.missing)
         counts = Counts(wanted, len(manifest.images), len(manifest.missing))
-        verdict = judge(Snapshot(Phase.PARTIAL, "images", counts), self._on_missing)
+        verdict = judge(Snapshot(Phase.SUCCEEDED, "fetched", counts), self._on_missing)
         log.warning("%d of %d images are not in the bucket: %s", len(manifest.missing), wanted, verdict.reason)
         verdict.require(SERVICE, manifest.source)
 

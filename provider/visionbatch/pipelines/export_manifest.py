@@ -7,9 +7,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
-from visionbatch.errors import UnreadableRecord
+from visionbatch.errors import InputMissing, UnreadableRecord
 from visionbatch.pipelines.manifest import MANIFEST_BYTES
 
 MANIFEST = "manifest.json"
@@ -36,6 +37,7 @@ class FetchedFile:
 
     :param name: in the bucket.
     :param path: in the folder.
+    :param created: Unix seconds at which it was finished in the bucket; 0 when that is not known.
     :param input_id: of an image; empty for a data file.
     """
 
@@ -43,6 +45,7 @@ class FetchedFile:
     generation: int
     size: int
     path: str
+    created: float = 0.0
     input_id: str = ""
 
 
@@ -73,8 +76,9 @@ class FetchManifest:
 
     @property
     def data_files(self) -> tuple[FetchedFile, ...]:
-        """Those with records."""
-        return tuple(file for file in self.files if not file.input_id)
+        """Those with records, from old to new: of two records of a work order a later file has the later one."""
+        found = (file for file in self.files if not file.input_id)
+        return tuple(sorted(found, key=lambda file: (file.created, file.path)))
 
     @property
     def images(self) -> tuple[FetchedFile, ...]:
@@ -142,3 +146,18 @@ class FetchManifest:
             "bytes": sum(file.size for file in self.files),
             "fetched_bytes": self.fetched_bytes,
         }
+
+
+def read_manifest(folder: Path) -> FetchManifest:
+    """The manifest of an export that was fetched to a folder on this machine.
+
+    :raises InputMissing: when there is none, or the fetch has not come to its end.
+    :raises UnreadableRecord: when it is not one of ours.
+    """
+    try:
+        manifest = FetchManifest.parse((folder / MANIFEST).read_bytes())
+    except OSError as error:
+        raise InputMissing(f"{folder / MANIFEST} cannot be read: {error.strerror}") from error
+    if manifest.outcome is FetchOutcome.UNFINISHED:
+        raise InputMissing(f"the export in {folder} has not been fetched wholly", next_step="Fetch it again first.")
+    return manifest

@@ -36,7 +36,7 @@ T = TypeVar("T")
 FRESH_STARTS = 3
 """Times that a file is begun anew, or its link renewed, before its trouble is told."""
 
-WRITE_BYTES = 256 * KIB
+WRITE_BYTES = 128 * KIB
 """Bytes that are gathered before they are written: TLS gives 16 KiB at a time."""
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from urllib.parse import unquote, urlsplit
 
 from visionbatch.config import AllowedHosts, DownloadSettings
 from visionbatch.errors import DownloadError, LinkExpired, ServiceError
 from visionbatch.io.closing import Closable
 from visionbatch.io.ranged import Part, Ranges
 from visionbatch.io.wire import download_limits
-from visionbatch.model.secret import SecretUrl
 
 GONE = frozenset({401, 403, 404, 410})
 """How stores answer a link whose time is over; 400 is Google's for a signature that is cut."""
@@ -78,9 +76,3 @@ class Link(Closable):
             raise after
         self._url = self._admit(self._renew())
         return self
-
-
-def name_in(url: SecretUrl | str) -> str:
-    """The file name at the end of a link's path; empty when there is none."""
-    text = url.reveal() if isinstance(url, SecretUrl) else url
-    return unquote(urlsplit(text).path).rpartition("/")[2]
