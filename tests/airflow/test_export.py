@@ -8,10 +8,12 @@ import threading
 import time
 from contextlib import aclosing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import visionbatch
 from support.buckets import Bucket, line
 from support.patience import until
 from visionbatch_mock.tenant import Tenant
@@ -338,3 +340,38 @@ def test_a_connection_that_cannot_be_used_says_why_and_shows_no_key(run_fetch, m
     run = run_fetch(storage_uri=URI, destination=str(tmp_path / "out"))
     assert says in str(run.error)
     assert "canary" not in str(run.error)
+
+
+def test_the_shipped_dag_waits_for_the_asset_and_fetches_what_arrived():
+    from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415
+
+    from airflow_visionbatch.triggers.export_files import DeepomaticExportEventTrigger  # noqa: PLC0415
+
+    bag = DagBag(dag_folder=Path(__file__).parents[2] / "dags" / "deepomatic_export.py")
+    assert not bag.import_errors
+    dag = bag.dags["deepomatic_export"]
+    (asset,) = dag.timetable.asset_condition.objects
+    (watcher,) = asset.watchers
+    assert type(watcher.trigger) is DeepomaticExportEventTrigger
+    order = {task.task_id: sorted(task.upstream_task_ids) for task in dag.tasks}
+    assert order == {"what_arrived": [], "fetch": ["what_arrived"], "tables": ["fetch"], "report": ["tables"]}
+    payload = {"schema": 1, "service": "deepomatic_export"}
+    event = SimpleNamespace(extra={"from_trigger": True, "payload": payload})
+    first = dag.get_task("what_arrived")
+    assert first.python_callable(triggering_asset_events={asset: [event, event]}) == [payload, payload]
+
+
+@pytest.mark.skipif("export_tables" not in visionbatch.__all__, reason="the tables are not there yet")
+def test_tables_and_report_are_made_of_what_was_fetched(airflow, run_fetch, owner, tmp_path):
+    from airflow_visionbatch.operators import deepomatic_export_tables as operators  # noqa: PLC0415
+
+    owner.put("prod/day/a.jsonl", line("wo-1", "in-1"))
+    place = tmp_path / "out"
+    assert run_fetch(storage_uri=URI, destination=str(place)).errors == []
+    tables = airflow.run(operators.DeepomaticExportTablesOperator, source=str(place))
+    assert tables.errors == []
+    assert (place / "tables" / "work_orders.parquet").is_file()
+    wishes = {"tables": str(place / "tables"), "report": str(place / "report.html"), "images": str(place / "images")}
+    report = airflow.run(operators.DeepomaticExportReportOperator, picture=False, **wishes)
+    assert report.errors == []
+    assert (place / "report.html").stat().st_size > 0

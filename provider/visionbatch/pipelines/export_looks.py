@@ -68,6 +68,7 @@ class _Looks:
         self._last: Looked | None = None
         self._number = 0
         self._trouble = ""
+        self._failed = False
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
@@ -77,10 +78,10 @@ class _Looks:
         """A look that comes after that number, with its own."""
         assert self._task is not None  # noqa: S101  # it has begun
         async with self._changed:
-            await self._changed.wait_for(lambda: self._number > number or self._ended)
-        if self._last is None or self._number <= number:
-            # It has ended: what it raises says why.
-            await self._task
+            await self._changed.wait_for(lambda: self._number > number or self._failed)
+        if self._failed or self._last is None:
+            # What it raises says why; shielded, for one who gives up waiting must not end it for the others.
+            await asyncio.shield(self._task)
             raise AssertionError
         return self._last, self._number
 
@@ -94,17 +95,16 @@ class _Looks:
         self._thread.submit(self._bucket.close)
         self._thread.shutdown(wait=False)
 
-    @property
-    def _ended(self) -> bool:
-        return self._task is not None and self._task.done()
-
     async def _go(self) -> None:
         try:
             while True:
                 await self._once()
                 await self._clock.pause(self._every)
-        finally:
-            asyncio.ensure_future(self._tell())  # noqa: RUF006  # the loop ends with it or after it
+        except Exception:
+            # Whoever waits must hear of it: a wait without a look would never end.
+            self._failed = True
+            await self._tell()
+            raise
 
     async def _once(self) -> None:
         loop = asyncio.get_running_loop()
