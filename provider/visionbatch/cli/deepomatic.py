@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from visionbatch.cli.export_fetch import COMMANDS
 from visionbatch.deepomatic.check_settings import CheckSettings
 from visionbatch.deepomatic.settings import UPLOAD_HOSTS, DeepomaticSettings, site_url
 from visionbatch.errors import ConfigError, ExitCode
@@ -42,6 +43,10 @@ def deepomatic(
     VISIONBATCH_DEEPOMATIC_API_KEY_FILE.
     """  # noqa: D205  # click prints the whole text as one paragraph
     context.obj = {**context.obj, "url": url or (site_url(site, region) if site else None), "hosts": upload_hosts}
+
+
+for command in COMMANDS:
+    deepomatic.add_command(command)
 
 
 @deepomatic.command()
