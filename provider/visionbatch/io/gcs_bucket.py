@@ -76,6 +76,7 @@ class GcsBucket(Closable):
         self._patience_s = patience_s
         self._ranges = Ranges(download_limits(settings))
         self._client: Any = None
+        self._transport: Any = None
         self._renewing = threading.Lock()
 
     def close(self) -> None:
@@ -142,7 +143,9 @@ class GcsBucket(Closable):
         """Put the credential on a request, a fresh one when it is due."""
         from google.auth.transport.requests import Request as Transport  # noqa: PLC0415  # extra gcs
 
-        self._credentials.before_request(Transport(), "GET", url, headers)
+        if self._transport is None:
+            self._transport = Transport()
+        self._credentials.before_request(self._transport, "GET", url, headers)
 
     def _opened(self) -> Any:
         if self._client is None:
