@@ -110,7 +110,7 @@ class DownloadSettings:
     :param connections: requests at a time. Over loopback one is enough; more pay where one stream does not fill the
         line, and for many small files.
     :param part_bytes: a file of more than this is asked for in parts of this size, several at a time.
-    :param block_bytes: bytes written at a time, at most. More costs memory, and in threads CPU as well: see `docs/benchmarks.md`.
+    :param block_bytes: bytes written at a time, at most.
     :param connect_timeout_s: seconds to make a connection.
     :param read_timeout_s: seconds without a byte.
     :param min_bytes_per_s: an answer slower than this over ``slow_after_s`` is broken off and gone on with.

@@ -15,7 +15,7 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -34,6 +34,9 @@ NAME_BYTES = 255
 
 SMALL_BYTES = 1 * MIB
 """Files up to this are fetched whole again after a crash rather than noted: there may be many."""
+
+CRC_BYTES = 64 * KIB
+"""The checksum takes no buffer that can be written to; copies of this size stay in the processor's cache."""
 
 _AROUND = len(".partial.json") + len(".")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -133,15 +136,23 @@ class Partial(Closable):
             found.append(Span.missing(position, total))
         return found
 
-    def write(self, span: Span, pieces: Sequence[bytes]) -> None:
-        """Put bytes where a span stands, and move it on.
+    def write(self, span: Span, block: memoryview | bytes) -> None:
+        """Put bytes where a span stands, and move it on by what could be written.
 
         :raises NoRoom: when the disk is full.
         """
-        for piece in self._put(span.position, pieces):
-            crc32c = google_crc32c.extend(span.crc32c, piece)
+        left = memoryview(block)
+        while left:
+            try:
+                count = os.pwrite(self._handle, left, span.position)
+            except OSError as error:
+                raise self._failed(error) from error
+            crc32c = span.crc32c
+            for start in range(0, count, CRC_BYTES):
+                crc32c = google_crc32c.extend(crc32c, bytes(left[start : min(start + CRC_BYTES, count)]))
             with self._guard:
-                span.crc32c, span.position = crc32c, span.position + len(piece)
+                span.crc32c, span.position = crc32c, span.position + count
+            left = left[count:]
         if time.monotonic() - self._saved >= self._checkpoint_s:
             self._save()
 
@@ -179,22 +190,6 @@ class Partial(Closable):
         while start < stop and (block := os.pread(self._handle, min(block_bytes, stop - start), start)):
             yield block
             start += len(block)
-
-    def _put(self, position: int, pieces: Sequence[bytes]) -> Iterator[bytes]:
-        """Write pieces one behind the other; gives back what has been written, a part of a piece included."""
-        left = list(pieces)
-        while left:
-            try:
-                count = os.pwritev(self._handle, left, position)
-            except OSError as error:
-                raise self._failed(error) from error
-            position += count
-            while left and count >= len(left[0]):
-                count -= len(left[0])
-                yield left.pop(0)
-            if count:
-                yield left[0][:count]
-                left[0] = left[0][count:]
 
     def _failed(self, error: OSError) -> Exception:
         if error.errno in _FULL:

@@ -26,8 +26,8 @@ _CRC32C = re.compile(r"crc32c=([A-Za-z0-9+/]{6}==)")
 class Body(Protocol):
     """What a part is read from."""
 
-    def read(self, most: int) -> bytes:
-        """Some bytes, at most so many; empty at the end."""
+    def readinto(self, room: memoryview) -> int:
+        """Put some bytes into a buffer, and give their number; 0 at the end."""
 
 
 @dataclass(frozen=True)

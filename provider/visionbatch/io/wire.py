@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from visionbatch.config import DownloadSettings
@@ -252,37 +253,44 @@ class WireBody:
         self._pace = _PaceMeter(limits)
         self._done = 0
 
-    def read(self, most: int) -> bytes:
-        """What has come, one read of the socket and so at most ``most`` bytes; empty at the end of the body.
+    def readinto(self, room: memoryview) -> int:
+        """Put what has come into a buffer, by one read of the socket, and give its length; 0 at the end of the body.
 
-        A read that filled a whole buffer would take a peer that drips for one that is busy. The bytes come in an
-        object of their own, which the checksum takes without a copy.
+        A read that filled the whole buffer would take a peer that drips for one that is busy. The buffer is the
+        caller's, to be used again: large blocks that are made anew cost more in page faults than in copying.
 
         :raises TransportError: when the connection breaks, or the body is shorter than it says, or too slow.
         """
         if self.length is not None:
-            most = min(most, self.length - self._done)
-        if self.whole or most == 0:
-            self.whole = self.whole or self._done == self.length
-            return b""
+            room = room[: self.length - self._done]
+        if self.whole or not room:
+            return 0
         try:
-            block = self._response.read1(most)
+            count = self._once(room)
         except (OSError, http.client.HTTPException) as error:
             raise _translated(error, self._host, maybe_received=True) from None
-        self._done += len(block)
-        if not block and self.length is not None:
+        self._done += count
+        if not count and self.length is not None:
             raise Unreachable(f"{self._host}: the body ended after {self._done} of {self.length} bytes")
-        self.whole = self._done == self.length if self.length is not None else not block
+        self.whole = self._done == self.length if self.length is not None else not count
         self._pace.check(self._done)
-        return block
+        return count
+
+    def _once(self, room: memoryview) -> int:
+        if self._response.chunked:
+            block = self._response.read1(len(room))
+            room[: len(block)] = block
+            return len(block)
+        stream: Any = self._response.fp
+        return int(stream.readinto1(room))
 
     def text(self) -> bytes:
         """The beginning of the body, for a message; as much of it as comes."""
-        held = bytearray()
+        held, length = memoryview(bytearray(BODY_READ)), 0
         with suppress(TransportError):
-            while len(held) < BODY_READ and (block := self.read(BODY_READ - len(held))):
-                held += block
-        return bytes(held)
+            while count := self.readinto(held[length:]):
+                length += count
+        return bytes(held[:length])
 
 
 class _PaceMeter:

@@ -240,33 +240,28 @@ class Download:
             stop = None
         with self._remote.fetch(span.position, stop, partial.version) as part:
             self._accept(partial, span, part)
-            held: list[bytes] = []
-            size = 0
+            buffer, held = memoryview(bytearray(self._settings.block_bytes)), 0
             try:
                 while not self._stop.is_set():
-                    left = self._settings.block_bytes - size
-                    if span.stop is not None:
-                        left = min(left, span.stop - span.position - size)
-                    block = part.body.read(left) if left else b""
-                    held.append(block)
-                    size += len(block)
-                    if not block:
+                    room = buffer[held:] if span.stop is None else buffer[held : span.stop - span.position]
+                    count = part.body.readinto(room) if room else 0
+                    held += count
+                    if not count:
                         break
-                    if size >= min(WRITE_BYTES, self._settings.block_bytes):
-                        # Let go of first: what could only be written in part must not be written again.
-                        pieces, held, size = held, [], 0
-                        self._write(partial, span, pieces)
+                    if held >= min(WRITE_BYTES, self._settings.block_bytes):
+                        # Forgotten first: what could only be written in part must not be written again.
+                        block, held = buffer[:held], 0
+                        self._write(partial, span, block)
             finally:
-                self._write(partial, span, held)
+                self._write(partial, span, buffer[:held])
             self._ended(partial, span)
 
-    def _write(self, partial: Partial, span: Span, held: list[bytes]) -> None:
-        held = [piece for piece in held if piece]
-        if not held:
+    def _write(self, partial: Partial, span: Span, block: memoryview) -> None:
+        if not block:
             return
-        partial.write(span, held)
+        partial.write(span, block)
         with self._counted:
-            self._fetched += sum(map(len, held))
+            self._fetched += len(block)
         if self._progress is not None:
             self._progress(partial.arrived, partial.total or 0)
 

@@ -36,5 +36,5 @@ def owner(emulated: str, tenant: Tenant) -> Bucket:
 @pytest.fixture
 def bucket(emulated: str, tenant: Tenant) -> Iterator[GcsBucket]:
     """The bucket, as we see it."""
-    with GcsBucket("exports", credentials=Credentials(tenant.token), patience_s=2.0) as bucket:
+    with GcsBucket("exports", credentials=Credentials(tenant.token), patience_s=15.0) as bucket:
         yield bucket

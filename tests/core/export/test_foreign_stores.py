@@ -75,7 +75,7 @@ def owner(foreign: str, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixture
 
 @pytest.fixture
 def bucket(owner: Bucket) -> Iterator[GcsBucket]:
-    with GcsBucket(owner.name, patience_s=2.0) as bucket:
+    with GcsBucket(owner.name, patience_s=15.0) as bucket:
         yield bucket
 
 

@@ -409,7 +409,7 @@ def test_a_later_holder_never_writes_into_the_finished_file(shelf, target):
             Partial(target, "v")
         span = first.missing(3)[0]
         first.spans = [span]
-        first.write(span, [b"abc"])
+        first.write(span, b"abc")
         first.finish()
     assert target.read_bytes() == b"abc"
     with Partial(target, "v") as second:
