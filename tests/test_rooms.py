@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "provider" / "visionbatch"
 LOOP_ROOMS = {
     *("io/clock.py", "io/control_async.py", "io/drive.py", "io/rate.py"),
-    *("pipelines/hub.py", "pipelines/rounds.py"),
+    *("pipelines/export_looks.py", "pipelines/hub.py", "pipelines/lease.py", "pipelines/rounds.py"),
 }
 
 

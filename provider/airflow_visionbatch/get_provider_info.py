@@ -21,7 +21,14 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "operators": [
-            {"integration-name": "Deepomatic", "python-modules": ["airflow_visionbatch.operators.deepomatic"]}
+            {
+                "integration-name": "Deepomatic",
+                "python-modules": [
+                    "airflow_visionbatch.operators.deepomatic",
+                    "airflow_visionbatch.operators.deepomatic_export",
+                    "airflow_visionbatch.operators.deepomatic_export_tables",
+                ],
+            }
         ],
         "sensors": [
             {
@@ -29,6 +36,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_visionbatch.sensors.deepomatic",
                     "airflow_visionbatch.sensors.deepomatic_batches",
+                    "airflow_visionbatch.sensors.deepomatic_export",
                 ],
             }
         ],
@@ -40,6 +48,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_visionbatch.triggers.snapshot",
                     "airflow_visionbatch.triggers.batch_events",
                     "airflow_visionbatch.triggers.batch_list",
+                    "airflow_visionbatch.triggers.export_files",
                 ],
             }
         ],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from visionbatch import Sink
+    from visionbatch import Folder, Sink
 
 
 def object_store(place: str, conn_id: str | None = None) -> tuple[Any, str]:
@@ -42,3 +44,18 @@ def sink(place: str, conn_id: str | None) -> Sink:
 
     filesystem, path = source_place(place, conn_id)
     return LocalSink(Path(path)) if filesystem is None else ObjectSink(filesystem, path, place)
+
+
+def folder(place: str, conn_id: str | None) -> Folder:
+    """Where files are fetched to; those for an object store lie on the worker's disk for a while.
+
+    That place is made from the destination's address, so that a later try on this machine finds what has arrived.
+    """
+    from visionbatch import LocalFolder, ObjectFolder
+
+    filesystem, path = source_place(place, conn_id)
+    if filesystem is None:
+        return LocalFolder(Path(path))
+    spool = Path(tempfile.gettempdir()) / f"visionbatch-{sha256(place.encode()).hexdigest()[:16]}"
+    spool.mkdir(mode=0o700, exist_ok=True)
+    return ObjectFolder(filesystem, path, place, spool)

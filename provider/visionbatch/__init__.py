@@ -12,18 +12,23 @@ from typing import TYPE_CHECKING, Any
 from visionbatch._version import __version__
 
 if TYPE_CHECKING:
-    from visionbatch.config import TransferSettings, settings_from
+    from visionbatch.config import DownloadSettings, TransferSettings, settings_from
     from visionbatch.deepomatic.check_settings import CheckSettings
+    from visionbatch.deepomatic.export_config import ExportConfig
+    from visionbatch.deepomatic.export_layout import ExportLayout, bucket_uri
     from visionbatch.deepomatic.settings import DeepomaticSettings, site_url
     from visionbatch.errors import VisionBatchError, error_from_json
     from visionbatch.flow.ended import EndedSince
     from visionbatch.flow.judge import Outcome, Verdict, judge, judge_many
     from visionbatch.flow.pace import Pace
     from visionbatch.flow.retry import RetryPolicy
-    from visionbatch.io.clock import pause_until
+    from visionbatch.io.clock import SystemClock, pause_until
+    from visionbatch.io.folders import Folder, LocalFolder, ObjectFolder
+    from visionbatch.io.gcs_bucket import GcsBucket
     from visionbatch.io.run_files import FileRunStore
     from visionbatch.io.run_objects import ObjectRunStore
     from visionbatch.io.sinks import LocalSink, ObjectSink, Sink
+    from visionbatch.model.bucket_file import BucketFile
     from visionbatch.model.listed import Listed
     from visionbatch.model.policy import OnBrokenLine, OnPartial, OnTimeout, Policies
     from visionbatch.model.refs import refs_of
@@ -34,6 +39,12 @@ if TYPE_CHECKING:
     from visionbatch.pipelines.decide import Action, Decision
     from visionbatch.pipelines.deepomatic import Deepomatic, Tuning, deepomatic_site, token_header
     from visionbatch.pipelines.deepomatic_run import DeepomaticRun
+    from visionbatch.pipelines.export_arrival import Arrivals, Looked, looked, settled
+    from visionbatch.pipelines.export_doctor import export_doctor
+    from visionbatch.pipelines.export_fetch import Wanted, fetch_export
+    from visionbatch.pipelines.export_link import fetch_link
+    from visionbatch.pipelines.export_looks import export_looks
+    from visionbatch.pipelines.export_manifest import FetchManifest, FetchOutcome, read_manifest
     from visionbatch.pipelines.export_settings import ExportSource
     from visionbatch.pipelines.export_tables import ExportTables, export_tables
     from visionbatch.pipelines.hub import Hub, await_end, hub
@@ -47,6 +58,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Action": "pipelines.decide",
+    "Arrivals": "pipelines.export_arrival",
+    "BucketFile": "model.bucket_file",
     "CheckSettings": "deepomatic.check_settings",
     "Checkpoint": "transfer.upload",
     "Counts": "model.snapshot",
@@ -54,16 +67,26 @@ _HOMES = {
     "Deepomatic": "pipelines.deepomatic",
     "DeepomaticRun": "pipelines.deepomatic_run",
     "DeepomaticSettings": "deepomatic.settings",
+    "DownloadSettings": "config",
     "EndedSince": "flow.ended",
+    "ExportConfig": "deepomatic.export_config",
+    "ExportLayout": "deepomatic.export_layout",
     "ExportSource": "pipelines.export_settings",
     "ExportTables": "pipelines.export_tables",
     "Fate": "model.tally",
+    "FetchManifest": "pipelines.export_manifest",
+    "FetchOutcome": "pipelines.export_manifest",
     "FileRunStore": "io.run_files",
+    "Folder": "io.folders",
+    "GcsBucket": "io.gcs_bucket",
     "Hub": "pipelines.hub",
     "Listed": "model.listed",
+    "LocalFolder": "io.folders",
     "LocalSink": "io.sinks",
     "LoggedProgress": "pipelines.progress",
+    "Looked": "pipelines.export_arrival",
     "Manifest": "pipelines.manifest",
+    "ObjectFolder": "io.folders",
     "ObjectRunStore": "io.run_objects",
     "ObjectSink": "io.sinks",
     "OnBrokenLine": "model.policy",
@@ -83,28 +106,40 @@ _HOMES = {
     "Site": "pipelines.site",
     "Snapshot": "model.snapshot",
     "Submitted": "pipelines.submitted",
+    "SystemClock": "io.clock",
     "Tally": "model.tally",
     "TransferSettings": "config",
     "Tuning": "pipelines.deepomatic",
     "Verdict": "flow.judge",
     "VisionBatchError": "errors",
+    "Wanted": "pipelines.export_fetch",
     "await_end": "pipelines.hub",
+    "bucket_uri": "deepomatic.export_layout",
     "deepomatic_site": "pipelines.deepomatic",
     "error_from_json": "errors",
+    "export_doctor": "pipelines.export_doctor",
+    "export_looks": "pipelines.export_looks",
     "export_report": "report.export",
     "export_tables": "pipelines.export_tables",
+    "fetch_export": "pipelines.export_fetch",
+    "fetch_link": "pipelines.export_link",
     "hub": "pipelines.hub",
     "judge": "flow.judge",
     "judge_many": "flow.judge",
+    "looked": "pipelines.export_arrival",
     "pause_until": "io.clock",
+    "read_manifest": "pipelines.export_manifest",
     "refs_of": "model.refs",
     "settings_from": "config",
+    "settled": "pipelines.export_arrival",
     "site_url": "deepomatic.settings",
     "token_header": "pipelines.deepomatic",
 }
 
 __all__ = [
     "Action",
+    "Arrivals",
+    "BucketFile",
     "CheckSettings",
     "Checkpoint",
     "Counts",
@@ -112,16 +147,26 @@ __all__ = [
     "Deepomatic",
     "DeepomaticRun",
     "DeepomaticSettings",
+    "DownloadSettings",
     "EndedSince",
+    "ExportConfig",
+    "ExportLayout",
     "ExportSource",
     "ExportTables",
     "Fate",
+    "FetchManifest",
+    "FetchOutcome",
     "FileRunStore",
+    "Folder",
+    "GcsBucket",
     "Hub",
     "Listed",
+    "LocalFolder",
     "LocalSink",
     "LoggedProgress",
+    "Looked",
     "Manifest",
+    "ObjectFolder",
     "ObjectRunStore",
     "ObjectSink",
     "OnBrokenLine",
@@ -141,23 +186,33 @@ __all__ = [
     "Site",
     "Snapshot",
     "Submitted",
+    "SystemClock",
     "Tally",
     "TransferSettings",
     "Tuning",
     "Verdict",
     "VisionBatchError",
+    "Wanted",
     "__version__",
     "await_end",
+    "bucket_uri",
     "deepomatic_site",
     "error_from_json",
+    "export_doctor",
+    "export_looks",
     "export_report",
     "export_tables",
+    "fetch_export",
+    "fetch_link",
     "hub",
     "judge",
     "judge_many",
+    "looked",
     "pause_until",
+    "read_manifest",
     "refs_of",
     "settings_from",
+    "settled",
     "site_url",
     "token_header",
 ]

@@ -108,6 +108,40 @@ class TransferSettings:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must be greater than 0")
 
 
+@dataclass(frozen=True)
+class DownloadSettings:
+    """How files are fetched.
+
+    Memory is ``connections`` times ``block_bytes``, whatever the size of the files.
+
+    :param connections: requests at a time. Over loopback one is enough; more pay where one stream does not fill the
+        line, and for many small files.
+    :param part_bytes: a file of more than this is asked for in parts of this size, several at a time.
+    :param block_bytes: bytes written at a time, at most.
+    :param connect_timeout_s: seconds to make a connection.
+    :param read_timeout_s: seconds without a byte.
+    :param min_bytes_per_s: an answer slower than this over ``slow_after_s`` is broken off and gone on with.
+    :param slow_after_s: length of the window in which that speed is measured, in seconds.
+    :param attempts: failures in a row, without one more byte, before giving up.
+    :param checkpoint_s: seconds between two notes of what has arrived: so much is asked for again after a kill.
+    """
+
+    connections: int = 4
+    part_bytes: int = 64 * MIB
+    block_bytes: int = 256 * KIB
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 60.0
+    min_bytes_per_s: int = 1 * KIB
+    slow_after_s: float = 30.0
+    attempts: int = 6
+    checkpoint_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("connections", "part_bytes", "block_bytes", "connect_timeout_s", "read_timeout_s", "attempts"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}: it must be greater than 0")
+
+
 class AllowedHosts:
     """The only places to which the data plane sends.
 

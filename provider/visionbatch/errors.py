@@ -34,6 +34,12 @@ VisionBatchError
 │   ├── UploadRefused         the server says that the request is wrong             exit 6
 │   ├── UploadStalled         budget or deadline spent; can be resumed
 │   └── Corrupted             what arrived is not what was sent                     exit 6
+├── DownloadError           a file was not fetched                                exit 5
+│   ├── LinkExpired           403, 404 or 410: the link is not valid any more         exit 4
+│   ├── ObjectChanged         replaced or deleted while it was read
+│   ├── Damaged               what arrived is not what is stored
+│   ├── NoRoom                the disk is full; what has arrived is kept
+│   └── UnsafeName            a name that leads out of the target folder              exit 6
 ├── JobError                the batch or job ended, or did not end, as wished       exit 6
 │   ├── JobFailed             the service says that it failed
 │   ├── JobCancelled          somebody cancelled it
@@ -444,6 +450,57 @@ class Corrupted(UploadError):
     exit_code = ExitCode.REMOTE_FAILED
     default_retry_safe = False
     default_next_step = "Do not use the results of this batch; delete it and start a new run."
+
+
+class DownloadError(VisionBatchError):
+    """A file was not fetched.
+
+    :param persisted: bytes that are on the disk and will not be asked for again.
+    :param total: bytes of the whole file; 0 when not known.
+    """
+
+    exit_code = ExitCode.TEMPORARY
+    default_retry_safe = True
+    default_next_step = "Run again: what has arrived is kept, and only the rest is asked for."
+
+    def __init__(self, what: str, *, persisted: int = 0, total: int = 0, **about: Any) -> None:
+        super().__init__(what, **about)
+        self.persisted = persisted
+        self.total = total
+
+
+class LinkExpired(DownloadError):
+    """403, 404 or 410 on a link that carries its own authority: it is not valid any more."""
+
+    exit_code = ExitCode.NOT_AUTHORIZED
+    default_retry_safe = False
+    default_next_step = "Have the link sent again, and run with the new one: what has arrived is kept."
+
+
+class ObjectChanged(DownloadError):
+    """The object was replaced or deleted while it was read, so that parts of two could have been mixed."""
+
+    default_next_step = "Run again: the object is fetched anew as it is now."
+
+
+class Damaged(DownloadError):
+    """What arrived is not what is stored: another size or checksum, twice."""
+
+    default_next_step = "Run again; if it stays, look for a proxy that changes content on the way."
+
+
+class NoRoom(DownloadError):
+    """The disk is full; what has arrived is kept beside the target."""
+
+    default_next_step = "Make room, then run again: only the rest is asked for."
+
+
+class UnsafeName(DownloadError):
+    """A name from outside that leads out of the target folder, or that no disk takes; nothing was written."""
+
+    exit_code = ExitCode.REMOTE_FAILED
+    default_retry_safe = False
+    default_next_step = "Ask who writes these files; the others can be fetched by a narrower pattern."
 
 
 class JobError(VisionBatchError):

@@ -11,13 +11,21 @@ from typing import Any
 
 import pytest
 
-MODULES = (
-    "airflow_visionbatch.operators.deepomatic",
-    "airflow_visionbatch.sensors.deepomatic",
-    "airflow_visionbatch.sensors.deepomatic_batches",
-    "airflow_visionbatch.hooks.deepomatic",
-    "airflow_visionbatch.links",
-)
+MODULES = {
+    "batches": (
+        "airflow_visionbatch.operators.deepomatic",
+        "airflow_visionbatch.sensors.deepomatic",
+        "airflow_visionbatch.sensors.deepomatic_batches",
+        "airflow_visionbatch.hooks.deepomatic",
+        "airflow_visionbatch.links",
+    ),
+    "export": (
+        "airflow_visionbatch.operators.deepomatic_export",
+        "airflow_visionbatch.operators.deepomatic_export_tables",
+        "airflow_visionbatch.sensors.deepomatic_export",
+        "airflow_visionbatch.hooks.google",
+    ),
+}
 HEAVY = ("requests", "aiohttp", "google", "pandas", "pyarrow", "flask")
 CPU_S = 0.010
 NEW_MODULES = 30
@@ -50,11 +58,12 @@ def measured(home: Path, *modules: str) -> dict[str, Any]:
 
 
 @pytest.mark.airflow
-def test_operator_sensor_hook_and_link_cost_next_to_nothing_beside_airflow(tmp_path):
+@pytest.mark.parametrize("what", MODULES)
+def test_operator_sensor_hook_and_link_cost_next_to_nothing_beside_airflow(tmp_path, what):
     # The least of several fresh interpreters: noise of the machine only ever adds.
     results = []
     while len(results) < INTERPRETERS:
-        results.append(measured(tmp_path, *MODULES))
+        results.append(measured(tmp_path, *MODULES[what]))
         if len(results) > 1 and results[-1]["cpu_s"] <= CPU_S:
             break
     new = results[-1]["new"]

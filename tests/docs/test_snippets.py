@@ -43,8 +43,22 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def exported(mock: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export in the bucket that the pages name."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", mock.url)
+    tenant = mock.world.tenant("anonymous")
+    tenant.reset()
+    export = tenant.exports.create(storage_uri="gs://my-exports/prod", interval="daily", export_images=True)
+    export.seed({"generate": {"count": 3}})
+    export.run()
+    tenant.settle()
+
+
 @pytest.mark.parametrize("text", [block for block in blocks("python") if "airflow" not in str(block.values[0])])
-def test_a_python_snippet_runs(text: str, place: Path, mock: MockServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_python_snippet_runs(
+    text: str, place: Path, mock: MockServer, exported: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     names = {"base_url": mock.url, "api_key": KEY, "state_dir": place / "state"}
     exec(compile(text, "snippet", "exec"), names)
     assert capsys.readouterr().out

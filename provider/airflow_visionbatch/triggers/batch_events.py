@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_visionbatch._compat import AirflowRuntimeError
 from airflow_visionbatch.services import hub_of
+from airflow_visionbatch.triggers.cursors import Cursors
 
 if TYPE_CHECKING:
     from visionbatch import EndedSince, Listed, Outcome, Pace
@@ -97,24 +97,11 @@ class DeepomaticBatchEventTrigger(BaseEventTrigger):
                 yield listed
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
-        """One event for each end that this trigger is for.
-
-        The cursor is kept at the look after an event, when Airflow has written the event down: to tell twice is better
-        than to lose.
-        """
+        """One event for each end that this trigger is for."""
         cursors = Cursors(getattr(self, "asset_state_store", None), self._cursor_key(), self.log)
-        ended: EndedSince | None = None
-        async for listed in shared_stream:
-            if ended is None:
-                ended = await self._resumed(cursors)
-            if ended is None:
-                continue
-            await cursors.keep(ended)
-            news = [item for item in ended.news(listed) if _outcome(item) in self.outcomes]
-            for item in news:
-                yield TriggerEvent(_payload(item))
-            if not news:
-                await cursors.keep(ended)
+        async with aclosing(cursors.told(shared_stream, self._resumed, self._news)) as payloads:
+            async for payload in payloads:
+                yield TriggerEvent(payload)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """The same with a look of its own, where Airflow shares none."""
@@ -122,65 +109,19 @@ class DeepomaticBatchEventTrigger(BaseEventTrigger):
             async for event in self.filter_shared_stream(stream):
                 yield event
 
-    async def _resumed(self, cursors: Cursors) -> EndedSince | None:
-        """Where the telling goes on; ``None`` while Airflow does not say."""
+    def _resumed(self, cursor: Any) -> EndedSince:
         from visionbatch import EndedSince
 
-        try:
-            cursor = await cursors.load()
-        except AirflowRuntimeError as error:
-            self.log.warning("Airflow does not give the cursor, no end is told before it does: %s", error)
-            return None
         prefix = self.label_prefix
         return EndedSince(cursor, wanted=lambda item: item.label.startswith(prefix), catch_up=self.catch_up)
+
+    def _news(self, ended: EndedSince, listed: Sequence[Listed]) -> list[dict[str, Any]]:
+        return [_payload(item) for item in ended.news(listed) if _outcome(item) in self.outcomes]
 
     def _cursor_key(self) -> str:
         """Triggers of one asset with different wishes have different cursors."""
         wishes = "\0".join((self.conn_id, self.label_prefix, *self.outcomes))
         return f"visionbatch_ended_{sha256(wishes.encode()).hexdigest()[:16]}"
-
-
-class Cursors:
-    """Where the cursor of one trigger is kept: with every asset that watches through it.
-
-    :param store: what Airflow 3.3 gives a trigger; ``None`` keeps the cursor in memory.
-    """
-
-    def __init__(self, store: Any, key: str, log: Any) -> None:
-        self._stores = _single_stores(store)
-        self._key = key
-        self._log = log
-
-    async def load(self) -> Any:
-        """The cursor, or ``None`` when there is none yet.
-
-        :raises AirflowRuntimeError: when Airflow does not answer as it should.
-        """
-        for store in self._stores:
-            cursor = await store.aget(self._key)
-            if cursor is not None:
-                return cursor
-        return None
-
-    async def keep(self, ended: EndedSince) -> None:
-        """Write the cursor down if it has moved; what fails is done again at the next look."""
-        if not ended.unsaved:
-            return
-        try:
-            for store in self._stores:
-                await store.aset(self._key, ended.to_json())
-        except AirflowRuntimeError as error:
-            self._log.warning("Airflow does not take the cursor, it is kept in memory: %s", error)
-        else:
-            ended.unsaved = False
-
-
-def _single_stores(store: Any) -> Sequence[Any]:
-    """The stores of single assets: Airflow's own accessor serves one only, and two assets may share a trigger."""
-    if store is None:
-        return ()
-    singles = [*getattr(store, "_by_name", {}).values(), *getattr(store, "_by_uri", {}).values()]
-    return singles or (store,)
 
 
 def _pace(poll_interval: float) -> Pace:

@@ -1,4 +1,4 @@
-"""``visionbatch deepomatic export``: what is done with a data export once it has arrived."""
+"""``visionbatch deepomatic export``: a data export on its way from the bucket to tables and a report."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from typing import Any
 
 import click
 
+from visionbatch.cli.export_fetch import COMMANDS
+from visionbatch.cli.export_tables import tables as tables_command
 from visionbatch.report.export import THUMBNAILS, export_report
 
 
 @click.group()
 def export() -> None:
     """Data exports: the vendor's JSON Lines and images."""
+
+
+for command in (*COMMANDS, tables_command):
+    export.add_command(command)
 
 
 @export.command()

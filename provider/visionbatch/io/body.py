@@ -92,7 +92,7 @@ class BodyPump:
         self._sock = sock
         self._plain = not isinstance(sock, ssl.SSLSocket)
         self._timeout_s = timeout_s
-        self._pace = _PaceMeter(slowness)
+        self._pace = PaceMeter(slowness)
         self._bandwidth = bandwidth
         self._sent = sent
         self._incoming = select.poll()
@@ -191,7 +191,7 @@ class BodyPump:
         return count
 
 
-class _PaceMeter:
+class PaceMeter:
     """Raises when a window of time saw fewer bytes than the limit asks for."""
 
     def __init__(self, slowness: Slowness) -> None:
@@ -200,10 +200,14 @@ class _PaceMeter:
         self._bytes = 0
 
     def check(self, done: int) -> None:
+        """Take in that so many bytes have passed since the beginning.
+
+        :raises TimedOut: when it goes too slowly.
+        """
         now = time.monotonic()
         elapsed = now - self._since
         if elapsed < self._slowness.window_s:
             return
         if done - self._bytes < elapsed * self._slowness.min_bytes_per_s:
-            raise TimedOut(f"the peer took {done - self._bytes} bytes in {elapsed:.0f} s, too slow to go on")
+            raise TimedOut(f"{done - self._bytes} bytes moved in {elapsed:.0f} s, too slow to go on")
         self._since, self._bytes = now, done

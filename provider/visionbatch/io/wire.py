@@ -10,23 +10,20 @@ import base64
 import http.client
 import select
 import socket
-import ssl
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from visionbatch.config import TransferSettings
-from visionbatch.errors import TimedOut, TlsRefused, TransportError, Unreachable
+from visionbatch.config import DownloadSettings, TransferSettings
 from visionbatch.io.bandwidth import Bandwidth
 from visionbatch.io.body import BodyPump, Piece, Slowness
+from visionbatch.io.broken import translated
 from visionbatch.io.closing import Closable
 from visionbatch.io.control import USER_AGENT
 from visionbatch.io.network import proxy_for, tls_context
+from visionbatch.io.wire_body import BODY_READ, WireBody
 from visionbatch.model.secret import SecretUrl
-
-BODY_READ = 256 * 1024
-"""Bytes of an answer that are read: more than any object resource or error text has."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +52,8 @@ class WireLimits:
     slowness: Slowness = field(default_factory=Slowness)
 
     @classmethod
-    def of(cls, settings: TransferSettings) -> WireLimits:
-        """The limits that transfer settings ask for."""
+    def of(cls, settings: TransferSettings | DownloadSettings) -> WireLimits:
+        """The limits that settings ask for."""
         slowness = Slowness(settings.min_bytes_per_s, settings.slow_after_s)
         return cls(settings.connect_timeout_s, settings.read_timeout_s, slowness)
 
@@ -105,7 +102,7 @@ class Wire(Closable):
             connection.endheaders()
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise _translated(error, host, maybe_received=False) from None
+            raise translated(error, host, maybe_received=False) from None
         whole = False
         try:
             whole = self._pump(connection, sent).send(body, length)
@@ -115,11 +112,41 @@ class Wire(Closable):
             self.close()
             if early is not None:
                 return early
-            raise _translated(error, host, maybe_received=True) from None
+            raise translated(error, host, maybe_received=True) from None
         except BaseException:
             # The connection is in the middle of a body: nothing else may be sent on it.
             self.close()
             raise
+
+    @contextmanager
+    def get(self, url: SecretUrl, headers: Mapping[str, str]) -> Iterator[WireBody]:
+        """GET, and give the answer while its body is still to be read.
+
+        The connection is kept when the body was read to its end, and closed when it was left.
+
+        :raises TransportError: when there is no answer.
+        """
+        try:
+            connection = self._connected(url)
+            connection.putrequest("GET", self._target(url), skip_accept_encoding=True)
+            for name, value in {"User-Agent": USER_AGENT, **headers}.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            response = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise translated(error, url.host, maybe_received=False) from None
+        except BaseException:
+            self.close()
+            raise
+        body = WireBody(response, url.host, self._limits.slowness)
+        try:
+            yield body
+        finally:
+            keep = body.whole and not response.will_close
+            response.close()
+            if not keep:
+                self.close()
 
     def _connected(self, url: SecretUrl) -> http.client.HTTPConnection:
         parts = urlsplit(url.reveal())
@@ -201,12 +228,3 @@ def _proxy_head(proxy: str | None) -> dict[str, str]:
         return {}
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     return {"Proxy-Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
-
-
-def _translated(error: Exception, host: str, *, maybe_received: bool) -> TransportError:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return TlsRefused(f"{host}: the certificate was refused ({error.verify_message})", maybe_received=False)
-    if isinstance(error, TimeoutError):
-        return TimedOut(f"{host}: no progress in time", maybe_received=maybe_received)
-    kind = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-    return Unreachable(f"{host}: no connection, or it broke ({kind})", maybe_received=maybe_received)

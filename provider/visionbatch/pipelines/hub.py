@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
-from dataclasses import dataclass
-from weakref import WeakKeyDictionary
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from visionbatch.errors import BulkUnsupported, NotFound, VisionBatchError
 from visionbatch.flow.effects import Pause
@@ -28,6 +26,7 @@ from visionbatch.model.listed import Listed
 from visionbatch.model.policy import OnPartial
 from visionbatch.model.snapshot import Snapshot
 from visionbatch.model.tally import Tally
+from visionbatch.pipelines.lease import held
 from visionbatch.pipelines.rounds import Awaited, Punctual, Round
 from visionbatch.pipelines.site import Site
 
@@ -179,88 +178,21 @@ class Hub:
             await group.stop()
 
 
-@dataclass
-class _Lease:
-    connection: str
-    opening: asyncio.Task[tuple[Hub, AsyncExitStack]]
-    holders: int = 0
-
-
-_leases: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Lease]] = WeakKeyDictionary()
-
-
 def hub(connection: str, open_site: SiteOpener, clock: AsyncClock | None = None) -> AbstractAsyncContextManager[Hub]:
     """The one hub of a connection on the running loop: made for its first holder, closed behind its last.
 
     :param connection: what the holders have in common, such as service and connection id.
     :param open_site: called once, for the first of them.
     """
-    return _Hold(connection, open_site, clock)
 
-
-class _Hold:
-    """One holder's part in a lease. Thousands are held at once, so it is no generator and keeps only the lease."""
-
-    __slots__ = ("_lease", "_wanted")
-
-    def __init__(self, connection: str, open_site: SiteOpener, clock: AsyncClock | None) -> None:
-        self._wanted: tuple[str, SiteOpener, AsyncClock | None] | None = (connection, open_site, clock)
-        self._lease: _Lease | None = None
-
-    async def __aenter__(self) -> Hub:
-        assert self._wanted is not None, "held once"  # noqa: S101
-        connection, open_site, clock = self._wanted
-        self._wanted = None
-        leases = _leases.setdefault(asyncio.get_running_loop(), {})
-        lease = leases.get(connection)
-        if lease is None:
-            opening = asyncio.create_task(_open(open_site, clock or LoopClock()))
-            lease = leases[connection] = _Lease(connection, opening)
-        lease.holders += 1
-        try:
-            # Shielded, for one holder that is cancelled must not take the connection from the others.
-            opened, _ = await asyncio.shield(lease.opening)
-        except BaseException:
-            await _give_back(lease)
-            raise
-        self._lease = lease
-        return opened
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._lease is not None:
-            await _give_back(self._lease)
-
-
-async def _give_back(lease: _Lease) -> None:
-    lease.holders -= 1
-    if lease.holders == 0:
-        _leases[asyncio.get_running_loop()].pop(lease.connection, None)
-        await _close(lease)
-
-
-async def _open(open_site: SiteOpener, clock: AsyncClock) -> tuple[Hub, AsyncExitStack]:
-    async with AsyncExitStack() as stack:
+    async def opened(stack: AsyncExitStack) -> Hub:
         site = await open_site()
         session = await stack.enter_async_context(shared_session())
-        opened = Hub(site, AsyncControlPlane(site.origin, site.credentials, session), clock)
-        stack.push_async_callback(opened.close)
-        return opened, stack.pop_all()
+        made = Hub(site, AsyncControlPlane(site.origin, site.credentials, session), clock or LoopClock())
+        stack.push_async_callback(made.close)
+        return made
 
-
-async def _close(lease: _Lease) -> None:
-    closing = asyncio.create_task(_closed(lease.opening))
-    while not closing.done():
-        # Who is cancelled while it closes, and again and again as Airflow does it, closes to the end.
-        with suppress(asyncio.CancelledError):
-            await asyncio.shield(closing)
-
-
-async def _closed(opening: asyncio.Task[tuple[Hub, AsyncExitStack]]) -> None:
-    opening.cancel()
-    # A failure to open was told to those who asked for it.
-    with suppress(asyncio.CancelledError, Exception):
-        _, stack = await opening
-        await stack.aclose()
+    return held(connection, opened)
 
 
 async def await_end(

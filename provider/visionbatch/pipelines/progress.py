@@ -1,4 +1,4 @@
-"""Progress of an upload, as lines in a log."""
+"""Progress of a transfer, as lines in a log."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ class LoggedProgress:
 
     :param log: anything with the ``info`` of a standard logger; Airflow hands out its own kind.
     :param every_s: seconds between two lines.
+    :param what: first word of each line.
     """
 
-    def __init__(self, log: Any, *, every_s: float = 10.0) -> None:
+    def __init__(self, log: Any, *, every_s: float = 10.0, what: str = "upload") -> None:
         self._log = log
+        self._what = what
         self._every_s = every_s
         self._began = self._told = time.monotonic()
         self._finished = False
@@ -29,4 +31,5 @@ class LoggedProgress:
             return
         self._told, self._finished = now, position >= total
         rate = position / max(now - self._began, 1e-3) / MIB
-        self._log.info("upload: %d of %d bytes (%.0f %%), %.1f MiB/s", position, total, 100 * position / total, rate)
+        share = 100 * position / max(total, 1)
+        self._log.info("%s: %d of %d bytes (%.0f %%), %.1f MiB/s", self._what, position, total, share, rate)
