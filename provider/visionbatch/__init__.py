@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from visionbatch.model.run import RunRecord, RunStore
     from visionbatch.model.secret import Secret, SecretUrl
     from visionbatch.model.snapshot import Counts, Phase, Snapshot
+    from visionbatch.pipelines.all_well import manifest_if_all_well
     from visionbatch.pipelines.decide import Action, Decision
     from visionbatch.pipelines.deepomatic import Deepomatic, Tuning, deepomatic_site, token_header
     from visionbatch.pipelines.deepomatic_run import DeepomaticRun
@@ -82,6 +83,7 @@ _HOMES = {
     "error_from_json": "errors",
     "hub": "pipelines.hub",
     "judge": "flow.judge",
+    "manifest_if_all_well": "pipelines.all_well",
     "settings_from": "config",
     "site_url": "deepomatic.settings",
     "token_header": "pipelines.deepomatic",
@@ -131,6 +133,7 @@ __all__ = [
     "error_from_json",
     "hub",
     "judge",
+    "manifest_if_all_well",
     "settings_from",
     "site_url",
     "token_header",

@@ -187,5 +187,5 @@ def own_arguments(kind: Any) -> set[str]:
 
 
 def test_every_argument_is_documented_and_known_to_these_tests(sensor):
-    known = {"batch_id", "deepomatic_conn_id", "on_partial", "deferrable", "start_from_trigger"}
+    known = {"batch_id", "deepomatic_conn_id", "on_partial", "deferrable", "start_from_trigger", "end_from_trigger"}
     assert set(re.findall(r":param (\w+):", sensor.__doc__)) == own_arguments(sensor) == known

@@ -15,6 +15,7 @@ from airflow_visionbatch._compat import (
     conf,
 )
 from airflow_visionbatch.deferral import backstop
+from airflow_visionbatch.ending import Result, ending, refuse_what_needs_a_worker
 from airflow_visionbatch.failures import failing_for_good, with_retry_policy
 from airflow_visionbatch.links import CONSOLE_KEY, DeepomaticBatchLink
 
@@ -39,6 +40,9 @@ class DeepomaticBatchSensor(BaseSensorOperator):
     :param on_partial: as for `DeepomaticRunBatchOperator`.
     :param deferrable: wait in the triggerer; Airflow's setting by default.
     :param start_from_trigger: go to the triggerer at once, without a worker process before.
+    :param end_from_trigger: succeed in the triggerer, without a worker process after; what is not a success still goes
+        on in one.
+    :raises ValueError: for an ``end_from_trigger`` with what only a worker can do.
     """
 
     template_fields: Sequence[str] = ("batch_id", "deepomatic_conn_id", "ref", "conn_id")
@@ -53,6 +57,7 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         on_partial: str = "warn",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         start_from_trigger: bool = False,
+        end_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**with_retry_policy(kwargs))
@@ -64,6 +69,9 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         self.ref = batch_id
         self.conn_id = deepomatic_conn_id
         self.start_from_trigger = start_from_trigger
+        self.end_from_trigger = end_from_trigger
+        if end_from_trigger:
+            refuse_what_needs_a_worker(self, waits_in_the_triggerer=deferrable or start_from_trigger)
         if start_from_trigger:
             self.start_trigger_args = self._start_trigger_args()
 
@@ -122,7 +130,9 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         what = f"{SERVICE} batch {self.batch_id}"
         tell_wait(self.log, what, link=link, state=None, poll_s=self.poke_interval, deadline=deadline)
         self.defer(
-            trigger=SnapshotTrigger(SERVICE, self.deepomatic_conn_id, self.batch_id, deadline, self._pace()),
+            trigger=SnapshotTrigger(
+                SERVICE, self.deepomatic_conn_id, self.batch_id, deadline, self._pace(), end=self._ending()
+            ),
             method_name="execute_complete",
             timeout=backstop(deadline),
         )
@@ -139,10 +149,16 @@ class DeepomaticBatchSensor(BaseSensorOperator):
                 "ref": self.ref,
                 "deadline": None,
                 "pace": self._pace(),
+                "end": self._ending(),
             },
             next_method="execute_complete",
             timeout=timedelta(seconds=self.timeout),
         )
+
+    def _ending(self) -> dict[str, Any] | None:
+        if not self.end_from_trigger:
+            return None
+        return ending(Result.SNAPSHOT, on_partial=self.on_partial, push=self.do_xcom_push)
 
     def _pace(self) -> dict[str, float]:
         return {"first_s": self.poke_interval, "longest_s": self.poke_interval}

@@ -11,8 +11,9 @@ from functools import lru_cache
 from sys import intern
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
+from airflow_visionbatch.ending import xcoms_of_a_success
 from airflow_visionbatch.ownership import Owner, owner_of
 from airflow_visionbatch.services import hub_of
 from airflow_visionbatch.waiting import History, history_in, replay
@@ -41,6 +42,7 @@ class SnapshotTrigger(BaseTrigger):
         the deferral, because ``dag.test()`` drops those.
     :param cancel_on_kill: cancel the batch or job when the task was ended by a person, and by nobody else.
     :param cancel_on_unknown: cancel it also when Airflow does not say in time what became of the task.
+    :param end: end a task that has succeeded here, without a worker, see `airflow_visionbatch.ending`.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class SnapshotTrigger(BaseTrigger):
         carry: dict[str, Any] | None = None,
         cancel_on_kill: bool = False,
         cancel_on_unknown: bool = False,
+        end: dict[str, Any] | None = None,
         **later: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's constructor has no annotations
@@ -65,6 +68,7 @@ class SnapshotTrigger(BaseTrigger):
         self.carry = carry or {}
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_unknown = cancel_on_unknown
+        self.end = end
         # A row written by a newer version may carry arguments this one does not know; it can still wait.
         self.later = later
 
@@ -81,6 +85,7 @@ class SnapshotTrigger(BaseTrigger):
                 "carry": self.carry,
                 "cancel_on_kill": self.cancel_on_kill,
                 "cancel_on_unknown": self.cancel_on_unknown,
+                "end": self.end,
                 **self.later,
             },
         )
@@ -91,11 +96,13 @@ class SnapshotTrigger(BaseTrigger):
         Nothing may stand between the event and the end: a trigger that lingers is killed as if by a person.
         """
         history = History()
+        xcoms: dict[str, Any] | None = None
         try:
             async with self._hub() as shared:
                 snapshot = await shared.await_end(
                     self.ref, pace=_pace(**self.pace), deadline=self.deadline, observe=history
                 )
+                xcoms = await xcoms_of_a_success(self.end, shared, self.ref, self.carry, snapshot)
             ended = {"snapshot": snapshot.to_json()}
         except VisionBatchError as error:
             ended = {"failure": error.to_json()}
@@ -104,7 +111,12 @@ class SnapshotTrigger(BaseTrigger):
                 await asyncio.shield(self.on_kill())
             raise
         event = {"schema": EVENT_SCHEMA, "service": self.service, "ref": self.ref, "carry": self.carry, **ended}
-        yield TriggerEvent(history.added_to(event))
+        payload = history.added_to(event)
+        if xcoms is None:
+            yield TriggerEvent(payload)
+        else:
+            self.log.info("%s %s has ended well, and its task ends here without a worker", self.service, self.ref)
+            yield _success(xcoms, payload)
 
     async def on_kill(self) -> None:
         """Cancel the remote batch or job if nobody else looks after it, see `airflow_visionbatch.ownership`.
@@ -151,6 +163,13 @@ class SnapshotTrigger(BaseTrigger):
     def _hub(self) -> AbstractAsyncContextManager[Hub]:
         """What all triggers of a connection in this triggerer share; the connection is looked up once for all."""
         return hub_of(self.service, self.conn_id)
+
+
+def _success(xcoms: dict[str, Any], payload: dict[str, Any]) -> TriggerEvent:
+    """The end of a task; with the usual event beside it for ``dag.test()``, which resumes the task whatever it gets."""
+    event = TaskSuccessEvent(xcoms=xcoms)
+    event.payload = payload
+    return event
 
 
 @lru_cache(maxsize=64)
