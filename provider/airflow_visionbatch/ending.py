@@ -61,6 +61,23 @@ async def xcoms_of_a_success(
     return {**more, RETURN_KEY: value} if end["push"] else more  # type: ignore[index]  # as above
 
 
+async def pushed(task_instance: Any, xcoms: Mapping[str, Any], log: Any) -> bool:
+    """Push what the task leaves behind; ``False`` when Airflow does not take it, and a worker has to.
+
+    Not through Airflow's own event: it would write the values into the database as texts of JSON, which no task could
+    use as what they were, and past a custom XCom backend.
+    """
+    from airflow_visionbatch._compat import push_xcom
+
+    try:
+        for key, value in xcoms.items():
+            await push_xcom(task_instance, key, value)
+    except Exception as error:  # noqa: BLE001  # whatever it is, a worker can do the same in another way
+        log.warning("the task goes on in a worker, for its XCom %s is not taken here: %r", key, error)
+        return False
+    return True
+
+
 def _accepted(snapshot: Snapshot, on_partial: str) -> dict[str, Any] | None:
     from visionbatch import OnPartial, judge
 
@@ -70,7 +87,7 @@ def _accepted(snapshot: Snapshot, on_partial: str) -> dict[str, Any] | None:
 async def _manifest(shared: Hub, carry: Mapping[str, Any], snapshot: Snapshot) -> dict[str, Any] | None:
     from visionbatch import Submitted, manifest_if_all_well
 
-    manifest = await manifest_if_all_well(shared, Submitted.from_json(carry), snapshot)
+    manifest = await shared.perform(manifest_if_all_well(shared.site.api, Submitted.from_json(carry), snapshot))
     return None if manifest is None else manifest.to_json()
 
 
@@ -84,14 +101,14 @@ def refuse_what_needs_a_worker(task: Any, *, waits_in_the_triggerer: bool, **arg
         raise ValueError(
             f"{task.task_id}: end_from_trigger needs a task that waits in the triggerer: set deferrable=True"
         )
-    asked = {**arguments, "outlets": task.outlets, "multiple_outputs": getattr(task, "multiple_outputs", False)}
     for name, why in _NEEDS_A_WORKER.items():
-        if asked.get(name):
+        if arguments.get(name) or getattr(task, name, None):
             raise ValueError(f"{task.task_id}: end_from_trigger does not go with {name}: {why}")
 
 
 _NEEDS_A_WORKER = {
     "report_path": "error report and manifest are written by a worker",
     "outlets": "Airflow makes asset events for tasks that end in a worker only",
+    "on_success_callback": "Airflow runs it in a worker only",
     "multiple_outputs": "what a task returns is split by a worker",
 }

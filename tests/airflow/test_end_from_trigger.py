@@ -45,6 +45,27 @@ def sensor(connection) -> Any:
     return make
 
 
+class Pushed(dict[str, Any]):
+    """What triggers push, instead of a supervisor that hands it to Airflow."""
+
+    broken = False
+
+
+@pytest.fixture(autouse=True)
+def pushed(monkeypatch) -> Pushed:
+    from airflow_visionbatch import _compat  # noqa: PLC0415
+
+    taken = Pushed()
+
+    async def push(task_instance: Any, key: str, value: Any) -> None:
+        if taken.broken:
+            raise RuntimeError("the API server is away")
+        taken[key] = json.loads(json.dumps(value))
+
+    monkeypatch.setattr(_compat, "push_xcom", push)
+    return taken
+
+
 def deferred(task: Any, context: dict[str, Any]) -> Any:
     """The trigger that a task waits with."""
     from airflow.providers.common.compat.sdk import TaskDeferred  # noqa: PLC0415
@@ -78,23 +99,23 @@ def as_airflow_takes_it(event: Any) -> Any:
     return adapter.validate_json(adapter.dump_json(event))
 
 
-def xcoms_of(event: Any) -> dict[str, Any] | None:
-    """What a task that ends with this event leaves behind; ``None`` when a worker goes on."""
-    taken = as_airflow_takes_it(event)
-    return taken.xcoms if type(taken).__name__ == "TaskSuccessEvent" else None
+def ends(event: Any) -> bool:
+    """Whether the task ends with this event; otherwise a worker goes on."""
+    return type(as_airflow_takes_it(event)).__name__ == "TaskSuccessEvent"
 
 
 async def test_a_batch_without_a_failure_ends_its_task_with_the_manifest_that_a_worker_would_give(
-    operator, tenant, books, archive
+    operator, tenant, books, archive, pushed
 ):
     tenant.configure(profile="rich")
     context = paper_context()
     waits = await sent(operator(), tenant, context)
     event = await event_of(waits)
-    manifest = xcoms_of(event)["return_value"]
+    assert ends(event)
+    manifest = pushed["return_value"]
     assert manifest["outcome"] == "done"
     assert manifest["batch_id"] == books.processed_once(archive)
-    assert xcoms_of(event) == {"manifest": manifest, "return_value": manifest}
+    assert pushed == {"manifest": manifest, "return_value": manifest}
     assert len(json.dumps(manifest)) < 4096
     assert await asyncio.to_thread(operator().execute_complete, context, event.payload) == manifest
 
@@ -112,7 +133,7 @@ async def test_any_failure_goes_on_in_a_worker(operator, tenant, told):
     tenant.configure(**told)
     waits = await sent(operator(on_partial="accept"), tenant)
     event = await event_of(waits)
-    assert xcoms_of(event) is None
+    assert not ends(event)
     assert event.payload["snapshot"]["phase"] in ("partial", "failed")
 
 
@@ -123,14 +144,14 @@ async def test_a_success_whose_report_lists_errors_goes_on_in_a_worker(operator,
     tenant.faults.plan({"instructions": {GET: [{"fault": "set-status", "value": "success"}] * 40}})
     event = await event_of(waits)
     assert event.payload["snapshot"]["phase"] == "succeeded"
-    assert xcoms_of(event) is None
+    assert not ends(event)
 
 
 async def test_a_report_that_cannot_be_had_now_is_left_to_a_worker(operator, tenant):
     tenant.configure(error_report="json")
     plan = tenant.faults.plan({"instructions": {"deepomatic.batches.errors": ["return-403"]}})
     waits = await sent(operator(), tenant)
-    assert xcoms_of(await event_of(waits)) is None
+    assert not ends(await event_of(waits))
     assert plan.completed
 
 
@@ -138,12 +159,12 @@ async def test_our_deadline_goes_on_in_a_worker(operator, tenant):
     tenant.configure(lifecycle="manual")
     waits = await sent(operator(timeout=1.0), tenant)
     event = await event_of(waits)
-    assert xcoms_of(event) is None
+    assert not ends(event)
     assert event.payload["failure"]["error"] == "DeadlinePassed"
 
 
 @pytest.mark.parametrize(
-    ("state", "on_partial", "ends"),
+    ("state", "on_partial", "shall"),
     [
         ("SUCCESS", "warn", True),
         ("PARTIAL_SUCCESS", "warn", True),
@@ -151,45 +172,51 @@ async def test_our_deadline_goes_on_in_a_worker(operator, tenant):
         ("ERROR", "warn", False),
     ],
 )
-async def test_the_sensor_ends_where_its_policy_accepts_the_end(sensor, batch, state, on_partial, ends):
+async def test_the_sensor_ends_where_its_policy_accepts_the_end(sensor, batch, pushed, state, on_partial, shall):
     batch.force(BatchState[state])
     task = sensor(batch_id=batch.id, on_partial=on_partial)
     event = await event_of(await asyncio.to_thread(deferred, task, paper_context()))
-    if ends:
-        state = event.payload["snapshot"]
-        page = f"https://studio.example.com/batches/{batch.id}"
-        assert xcoms_of(event) == {"return_value": state, "console_url": page}
-    else:
-        assert xcoms_of(event) is None
+    assert ends(event) is shall
+    page = f"https://studio.example.com/batches/{batch.id}"
+    assert pushed == ({"return_value": event.payload["snapshot"], "console_url": page} if shall else {})
 
 
-async def test_it_ends_too_when_it_began_in_the_triggerer(sensor, batch):
+async def test_it_ends_too_when_it_began_in_the_triggerer(sensor, batch, pushed):
     from airflow_visionbatch.triggers.snapshot import SnapshotTrigger  # noqa: PLC0415
 
     batch.force(BatchState.SUCCESS)
     start = sensor(batch_id=batch.id, deferrable=False, start_from_trigger=True, poke_interval=0.05).start_trigger_args
-    event = await event_of(SnapshotTrigger(**start.trigger_kwargs))
-    assert xcoms_of(event)["return_value"]["phase"] == "succeeded"
+    assert ends(await event_of(SnapshotTrigger(**start.trigger_kwargs)))
+    assert pushed["return_value"]["phase"] == "succeeded"
 
 
-async def test_a_task_that_pushes_nothing_returns_nothing(sensor, batch):
+async def test_a_task_that_pushes_nothing_returns_nothing(sensor, batch, pushed):
     batch.force(BatchState.SUCCESS)
     task = sensor(batch_id=batch.id, do_xcom_push=False)
     event = await event_of(await asyncio.to_thread(deferred, task, paper_context()))
-    assert set(xcoms_of(event)) == {"console_url"}
+    assert ends(event)
+    assert set(pushed) == {"console_url"}
+
+
+async def test_what_airflow_does_not_take_from_a_trigger_goes_on_in_a_worker(sensor, batch, pushed):
+    pushed.broken = True
+    batch.force(BatchState.SUCCESS)
+    event = await event_of(await asyncio.to_thread(deferred, sensor(batch_id=batch.id), paper_context()))
+    assert not ends(event)
+    assert event.payload["snapshot"]["phase"] == "succeeded"
 
 
 async def test_without_the_option_every_task_goes_on_in_a_worker(sensor, operator, batch):
     batch.force(BatchState.SUCCESS)
     task = sensor(batch_id=batch.id, end_from_trigger=False)
-    assert xcoms_of(await event_of(await asyncio.to_thread(deferred, task, paper_context()))) is None
+    assert not ends(await event_of(await asyncio.to_thread(deferred, task, paper_context())))
 
 
 async def test_a_wish_of_a_later_version_goes_on_in_a_worker(sensor, batch):
     batch.force(BatchState.SUCCESS)
     waits = await asyncio.to_thread(deferred, sensor(batch_id=batch.id), paper_context())
     waits.end = {"result": "something newer"}
-    assert xcoms_of(await event_of(waits)) is None
+    assert not ends(await event_of(waits))
 
 
 def test_dag_test_resumes_the_task_as_it_always_does(airflow, connection, operator, orders, records):
@@ -212,6 +239,7 @@ def test_dag_test_resumes_the_task_as_it_always_does(airflow, connection, operat
         ({"report_path": "/reports"}, "report_path"),
         ({"outlets": ["asset"]}, "outlets"),
         ({"multiple_outputs": True}, "multiple_outputs"),
+        ({"on_success_callback": print}, "on_success_callback"),
     ],
 )
 def test_the_operator_refuses_what_needs_a_worker(operator, arguments, reason):

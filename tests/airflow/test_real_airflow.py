@@ -32,9 +32,7 @@ SHIPPED, SENSOR, SLOT, DEFERRED, FAILING = "deepomatic_batch", "sensor", "in_a_s
 ENDING, NO_WORKER = "ending", "no_worker"
 
 DAGS = """
-    from pathlib import Path
-
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, task
 
     from airflow_visionbatch.operators.deepomatic import DeepomaticRunBatchOperator
     from airflow_visionbatch.sensors.deepomatic import DeepomaticBatchSensor
@@ -42,8 +40,9 @@ DAGS = """
     source = {source!r}
     records = {records!r}
 
-    def told(context):
-        Path({told!r}).write_text(context["ti"].task_id)
+    @task
+    def outcome(manifest):
+        return manifest["outcome"]
 
     with DAG("sensor", schedule=None, params={{"batch": ""}}):
         DeepomaticBatchSensor(
@@ -61,16 +60,16 @@ DAGS = """
         )
 
     with DAG("ending", schedule=None):
-        DeepomaticRunBatchOperator(
+        ends = DeepomaticRunBatchOperator(
             task_id="run",
             source=source,
             deepomatic_conn_id="ending",
             deferrable=True,
             end_from_trigger=True,
             poll_interval=0.5,
-            on_success_callback=told,
             **records,
         )
+        outcome(ends.output)
 
     with DAG("no_worker", schedule=None, params={{"batch": ""}}):
         DeepomaticBatchSensor(
@@ -204,8 +203,7 @@ def deployed(mock: MockServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
     dags.mkdir()
     shutil.copy(OURS, dags)
     records = {} if Feature.TASK_STATE.is_there else {"state_path": f"file://{home}/records"}
-    told = home / "told"
-    text = DAGS.format(source=str(orders), failing=failing, records=records, told=str(told))
+    text = DAGS.format(source=str(orders), failing=failing, records=records)
     (dags / "of_the_test.py").write_text(textwrap.dedent(text))
     settings = {"AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1"}
     with AirflowStack(home / "airflow", dags, connections=connections, settings=settings) as airflow:
@@ -304,8 +302,9 @@ def test_a_sensor_that_starts_in_the_triggerer_needs_no_worker_before(deployed):
 def test_a_task_may_end_in_the_triggerer_and_no_worker_is_asked_for_again(deployed):
     airflow, books = deployed.airflow, Books(deployed.ending)
     run = airflow.trigger(ENDING)
-    deployed.wait_state(ENDING, run, "deferred")
-    query = "select pid, queued_dttm, try_number from task_instance where dag_id = ? and run_id = ?"
+    query = "select state from task_instance where task_id = 'run' and dag_id = ? and run_id = ?"
+    airflow.wait_for(lambda: airflow.rows(query, ENDING, run) == [("deferred",)], "the task to be deferred", 90)
+    query = "select pid, queued_dttm, try_number from task_instance where task_id = 'run' and dag_id = ? and run_id = ?"
     before = airflow.rows(query, ENDING, run)
     assert before[0][0] is not None
     (batch,) = deployed.ending.batches.all()
@@ -319,13 +318,14 @@ def test_a_task_may_end_in_the_triggerer_and_no_worker_is_asked_for_again(deploy
     assert (manifest["batch_id"], manifest["outcome"]) == (batch.id, "done")
     assert committed["batch_id"] == batch.id
     assert not books.effects("batch.deleted")
-    airflow.wait_for((deployed.home / "told").exists, "the callback, which the Dag processor runs", 60)
+    assert str(airflow.xcom(ENDING, run, "outcome")).strip('"') == "done", "the next task gets it as it was"
     assert "its task ends here without a worker" in airflow.task_log(ENDING, run, "run")
 
 
 def test_a_sensor_may_begin_and_end_in_the_triggerer_and_never_have_a_worker(deployed):
     airflow = deployed.airflow
-    batch = deployed.ending.batches.create("made elsewhere")
+    deployed.shipped.configure(lifecycle="manual")
+    batch = deployed.shipped.batches.create("made elsewhere")
     batch.force(BatchState.UPLOADED)
     batch.force(BatchState.PROCESSING)
     batch.force(BatchState.SUCCESS)

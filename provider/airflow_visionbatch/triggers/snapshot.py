@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
-from airflow_visionbatch.ending import xcoms_of_a_success
+from airflow_visionbatch.ending import pushed, xcoms_of_a_success
 from airflow_visionbatch.ownership import Owner, owner_of
 from airflow_visionbatch.services import hub_of
 from airflow_visionbatch.waiting import History, history_in, replay
@@ -112,11 +112,11 @@ class SnapshotTrigger(BaseTrigger):
             raise
         event = {"schema": EVENT_SCHEMA, "service": self.service, "ref": self.ref, "carry": self.carry, **ended}
         payload = history.added_to(event)
-        if xcoms is None:
-            yield TriggerEvent(payload)
-        else:
+        if xcoms is not None and await pushed(self.task_instance, xcoms, self.log):
             self.log.info("%s %s has ended well, and its task ends here without a worker", self.service, self.ref)
-            yield _success(xcoms, payload)
+            yield _success(payload)
+        else:
+            yield TriggerEvent(payload)
 
     async def on_kill(self) -> None:
         """Cancel the remote batch or job if nobody else looks after it, see `airflow_visionbatch.ownership`.
@@ -165,9 +165,9 @@ class SnapshotTrigger(BaseTrigger):
         return hub_of(self.service, self.conn_id)
 
 
-def _success(xcoms: dict[str, Any], payload: dict[str, Any]) -> TriggerEvent:
+def _success(payload: dict[str, Any]) -> TriggerEvent:
     """The end of a task; with the usual event beside it for ``dag.test()``, which resumes the task whatever it gets."""
-    event = TaskSuccessEvent(xcoms=xcoms)
+    event = TaskSuccessEvent()
     event.payload = payload
     return event
 

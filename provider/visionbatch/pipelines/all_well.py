@@ -5,13 +5,13 @@ from __future__ import annotations
 from visionbatch.deepomatic.api import DeepomaticApi
 from visionbatch.deepomatic.error_report import summarise
 from visionbatch.errors import VisionBatchError
+from visionbatch.flow.effects import Flow
 from visionbatch.flow.judge import Outcome, judge
-from visionbatch.io.drive import adrive
 from visionbatch.model.policy import OnPartial, PartialAction
 from visionbatch.model.snapshot import Snapshot
 from visionbatch.pipelines.conclusion import summed_up, told_of
-from visionbatch.pipelines.hub import Hub
 from visionbatch.pipelines.manifest import Manifest
+from visionbatch.pipelines.site import Watched
 from visionbatch.pipelines.submitted import Submitted
 
 LARGEST_REPORT = 16 * 1024
@@ -20,17 +20,16 @@ LARGEST_REPORT = 16 * 1024
 _ALL = OnPartial(PartialAction.FAIL)
 
 
-async def manifest_if_all_well(shared: Hub, submitted: Submitted, snapshot: Snapshot) -> Manifest | None:
+def manifest_if_all_well(api: Watched, submitted: Submitted, snapshot: Snapshot) -> Flow[Manifest | None]:
     """The manifest of a batch in which nothing failed, by its last state and by its error report.
 
     ``None`` stands for everything else, for there is more to do: a report to fetch and to keep, a policy to ask, an
     error to raise. So it does when the report cannot be had now, for a worker has the patience to ask again.
     """
-    api = shared.site.api
     if not isinstance(api, DeepomaticApi) or judge(snapshot, _ALL).outcome is not Outcome.DONE:
         return None
     try:
-        response = await adrive(api.error_report(submitted.batch_id), shared.plane, shared.clock)
+        response = yield from api.error_report(submitted.batch_id)
     except VisionBatchError:
         return None
     if response is not None and len(response.body) > LARGEST_REPORT:

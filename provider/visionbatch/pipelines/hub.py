@@ -11,10 +11,11 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from visionbatch.errors import BulkUnsupported, NotFound, VisionBatchError
-from visionbatch.flow.effects import Pause
+from visionbatch.flow.effects import Flow, Pause
 from visionbatch.flow.listing import Listing
 from visionbatch.flow.watch import Observer, Pace, Roster, Vigil, patrol, watch
 from visionbatch.io.clock import AsyncClock, LoopClock
@@ -25,6 +26,8 @@ from visionbatch.model.snapshot import Snapshot
 from visionbatch.pipelines.site import Site
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 SiteOpener = Callable[[], Awaitable[Site]]
 """Looks a connection up; called once for all who share a hub."""
@@ -72,6 +75,10 @@ class Hub:
             observe=observe,
         )
         return adrive(flow, self.plane, self.clock)
+
+    async def perform(self, flow: Flow[T]) -> T:
+        """Run a flow of the site's operations."""
+        return await adrive(flow, self.plane, self.clock)
 
     async def has_ended(self, ref: str) -> bool:
         """Whether a batch or job has ended or is gone; one that cannot be asked about counts as going on."""
