@@ -18,7 +18,7 @@ from cryptography.fernet import Fernet
 
 from support.airflow_stack import AirflowStack
 from support.books import CHUNKS, CREATE, GET, Books
-from support.features import Feature
+from support.features import Feature, needs
 from support.leaks import files_below, forms, places_of, rows_of
 from support.orders import write_orders
 from visionbatch_mock import MockServer
@@ -275,6 +275,7 @@ def test_the_tasks_log_tells_what_was_seen_in_the_triggerer(deployed):
     assert any("running (" in path.read_text() for path in of_the_trigger)
 
 
+@needs(Feature.STARTS_IN_TRIGGERER)
 def test_a_sensor_that_starts_in_the_triggerer_needs_no_worker_before(deployed):
     airflow = deployed.airflow
     deployed.shipped.configure(lifecycle="manual")
@@ -322,6 +323,7 @@ def test_a_task_may_end_in_the_triggerer_and_no_worker_is_asked_for_again(deploy
     assert "its task ends here without a worker" in airflow.task_log(ENDING, run, "run")
 
 
+@needs(Feature.STARTS_IN_TRIGGERER)
 def test_a_sensor_may_begin_and_end_in_the_triggerer_and_never_have_a_worker(deployed):
     airflow = deployed.airflow
     deployed.shipped.configure(lifecycle="manual")

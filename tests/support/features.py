@@ -20,6 +20,7 @@ class Feature(Enum):
     ASSET_STATE = ("models/asset_state_store.py", "", "no state for assets")
     RETRY_POLICY = ("sdk/definitions/retry_policy.py", "", "no retry policies")
     SHARED_STREAMS = ("triggers/shared_stream.py", "", "no streams that triggers share")
+    STARTS_IN_TRIGGERER = ("jobs/triggerer_job_runner.py", "start_from_trigger", "no tasks that start in the triggerer")
     TOLD_OF_KILLS = ("triggers/base.py", "async def on_kill", "no word to a trigger whose task was ended")
     FAILED_EVENTS_RETRY = ("models/trigger.py", "is_eligible_to_retry", "no retry of a task that a trigger failed")
     FORM_FROM_METADATA = ("provider.yaml.schema.json", "conn-fields", "no connection form from metadata")

@@ -39,7 +39,8 @@ class DeepomaticBatchSensor(BaseSensorOperator):
     :param deepomatic_conn_id: connection of type ``deepomatic``. Templated.
     :param on_partial: as for `DeepomaticRunBatchOperator`.
     :param deferrable: wait in the triggerer; Airflow's setting by default.
-    :param start_from_trigger: go to the triggerer at once, without a worker process before.
+    :param start_from_trigger: go to the triggerer at once, without a worker process before (Airflow 3.3; older versions
+        need one to get there).
     :param end_from_trigger: succeed in the triggerer, without a worker process after; what is not a success still goes
         on in one.
     :raises ValueError: for an ``end_from_trigger`` with what only a worker can do.
@@ -79,7 +80,8 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         """Wait here, or hand the wait to the triggerer."""
         with failing_for_good():
             link = self._show_link(context)
-            if self.deferrable:
+            # Airflow before 3.3 runs a task that is to start in the triggerer; it must not hold its worker.
+            if self.deferrable or self.start_from_trigger:
                 self._defer(link)
             return super().execute(context)
 
