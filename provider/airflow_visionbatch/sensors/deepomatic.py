@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_visionbatch._compat import (
+    AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
@@ -111,6 +112,18 @@ class DeepomaticBatchSensor(BaseSensorOperator):
                 return self._accepted(context, ended.snapshot())
             except DeadlinePassed as error:
                 raise (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(str(error)) from error
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
+        """Go on after a wait; ``soft_fail`` skips time-outs, and never what another try cannot mend.
+
+        Where Airflow has no retry policies such an error is one of Airflow's own, and it would skip over that.
+        """
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSkipException as skipped:
+            if isinstance(skipped.__cause__, AirflowFailException):
+                raise skipped.__cause__ from skipped.__cause__.__cause__
+            raise
 
     def _accepted(self, context: Any, snapshot: Snapshot) -> dict[str, Any]:
         from airflow_visionbatch.assets import tell_outlets
