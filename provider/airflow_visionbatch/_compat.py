@@ -39,6 +39,7 @@ __all__ = [
     "has_retry_policies",
     "lineage_collector",
     "never_expire",
+    "push_xcom",
     "span_attributes",
 ]
 
@@ -61,6 +62,19 @@ def count(metric: str, tags: dict[str, str]) -> None:
         from airflow.providers.common.compat.sdk import Stats
 
         Stats.incr(metric, tags=tags)
+
+
+async def push_xcom(task_instance: Any, key: str, value: Any) -> None:
+    """Push an XCom for a trigger's task as its worker would: through the XCom backend, from a running loop."""
+    place = {name: getattr(task_instance, name) for name in ("dag_id", "task_id", "run_id")}
+    index = getattr(task_instance, "map_index", None)
+    place["map_index"] = -1 if index is None else index
+    if hasattr(XCom, "aset"):
+        await XCom.aset(key, value, **place)
+    else:
+        from asgiref.sync import sync_to_async
+
+        await sync_to_async(XCom.set)(key, value, **place)
 
 
 def span_attributes(values: dict[str, Any]) -> None:

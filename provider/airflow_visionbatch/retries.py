@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision, RetryPolicy
 
+from airflow_visionbatch.failures import is_final
+
 if TYPE_CHECKING:
     from visionbatch import VisionBatchError
 
@@ -14,16 +16,12 @@ if TYPE_CHECKING:
 LONGEST_DELAY_S = 24 * 3600.0
 """The longest wait that a service may ask for; more is a slip of theirs."""
 
-_IN_VAIN = frozenset({"JobPartial", "JobCancelled", "DeadlinePassed"})
-
 
 class VisionBatchRetryPolicy(RetryPolicy):
     """Fails at once what another try cannot mend, and comes back when the service asked for it.
 
-    Another try cannot mend settings, rights or input, a partial outcome that ``on_partial`` refuses (the same archive
-    would be analysed and paid for again), a batch that somebody cancelled, or a deadline that has passed. Everything
-    else is left to the task's ``retries`` and ``retry_delay``; a retry of a failed batch begins the next generation.
-    The default of our operators.
+    What that is says `airflow_visionbatch.failures.is_final`. Everything else is left to the task's ``retries`` and
+    ``retry_delay``; a retry of a failed batch begins the next generation. The default of our operators.
     """
 
     def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
@@ -31,7 +29,7 @@ class VisionBatchRetryPolicy(RetryPolicy):
         error = _ours(exception)
         if error is None:
             return RetryDecision(action=RetryAction.DEFAULT)
-        if error.permanent or type(error).__name__ in _IN_VAIN:
+        if is_final(error):
             return RetryDecision(action=RetryAction.FAIL, reason=f"{type(error).__name__}: {error.next_step}")
         seconds = getattr(error, "retry_after_s", None)
         if seconds is not None:

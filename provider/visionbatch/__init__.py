@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from visionbatch.model.secret import Secret, SecretUrl
     from visionbatch.model.snapshot import Counts, Phase, Snapshot
     from visionbatch.model.tally import Fate, Tally
+    from visionbatch.pipelines.all_well import manifest_if_all_well
     from visionbatch.pipelines.decide import Action, Decision
     from visionbatch.pipelines.deepomatic import Deepomatic, Tuning, deepomatic_site, token_header
     from visionbatch.pipelines.deepomatic_run import DeepomaticRun
@@ -127,6 +128,7 @@ _HOMES = {
     "judge": "flow.judge",
     "judge_many": "flow.judge",
     "looked": "pipelines.export_arrival",
+    "manifest_if_all_well": "pipelines.all_well",
     "pause_until": "io.clock",
     "read_manifest": "pipelines.export_manifest",
     "refs_of": "model.refs",
@@ -208,6 +210,7 @@ __all__ = [
     "judge",
     "judge_many",
     "looked",
+    "manifest_if_all_well",
     "pause_until",
     "read_manifest",
     "refs_of",

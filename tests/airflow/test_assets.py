@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from support.moved import runtime_providers
 from visionbatch_mock.lifecycle import BatchState
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow")]
@@ -19,11 +20,9 @@ def asset(uri: str, **arguments: Any) -> Any:
 
 
 def test_airflow_finds_handler_factory_and_converter():
-    from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime  # noqa: PLC0415
-
     from airflow_visionbatch import assets  # noqa: PLC0415
 
-    manager = ProvidersManagerTaskRuntime()
+    manager = runtime_providers()
     assert manager.asset_uri_handlers["deepomatic"] is assets.sanitize_uri
     assert manager.asset_factories["deepomatic"] is assets.create_asset
     assert manager.asset_to_openlineage_converters["deepomatic"] is assets.convert_asset_to_openlineage

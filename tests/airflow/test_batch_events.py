@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from support.features import Feature, lacks, needs
+from support.moved import dag_bag, watcher_trigger_codec
 from support.patience import until
 from visionbatch_mock.lifecycle import BatchState
 
@@ -211,10 +213,12 @@ async def test_a_wrong_key_is_an_error(make, tenant, watching):
     assert tenant.token not in str(caught.value)
 
 
+@needs(Feature.SHARED_STREAMS)
 async def test_all_watchers_of_a_connection_share_one_look(make, tenant, watching, looks):
     """Through Airflow's own manager of shared streams, which is what the triggerer uses."""
-    manager_of = pytest.importorskip("airflow.triggers.shared_stream").SharedStreamManager
-    manager = manager_of()
+    from airflow.triggers.shared_stream import SharedStreamManager  # noqa: PLC0415
+
+    manager = SharedStreamManager()
     batches = [running(tenant, label) for label in ("north", "south")]
     watches = []
     for number in range(20):
@@ -340,12 +344,11 @@ async def test_a_store_that_does_not_answer_delays_and_loses_nothing(make, tenan
     assert second.ids == [batch.id]
 
 
+@needs(Feature.ASSET_STATE)
 async def test_two_assets_may_share_a_trigger(make, tenant, watching, looks):
     from airflow.sdk import Asset  # noqa: PLC0415
     from airflow.sdk.execution_time import context  # noqa: PLC0415
 
-    if not hasattr(context, "AssetStateStoreAccessors"):
-        pytest.skip("this Airflow keeps no state for assets")
     stores = {"one": Store(), "two": Store()}
     accessors = context.AssetStateStoreAccessors(
         inlets=[Asset(name=name, uri=f"deepomatic://s/{name}") for name in stores]
@@ -379,6 +382,17 @@ async def test_a_cursor_of_somebody_else_is_refused(make, tenant, watching):
         await watching(trigger).failed()
 
 
+@lacks(Feature.SHARED_STREAMS)
+async def test_where_airflow_shares_no_looks_each_watcher_has_its_own(make, tenant, watching, looks, books):
+    batch = running(tenant)
+    watches = [watching(make()) for _ in range(3)]
+    await looks(6)
+    batch.force(BatchState.SUCCESS)
+    for watch in watches:
+        await watch.until(1)
+        assert watch.ids == [batch.id]
+
+
 async def test_where_airflow_gives_no_store_the_cursor_lives_as_long_as_the_trigger(make, tenant, watching):
     batch = running(tenant)
     batch.force(BatchState.SUCCESS)
@@ -390,9 +404,7 @@ async def test_where_airflow_gives_no_store_the_cursor_lives_as_long_as_the_trig
 
 
 def test_arguments_survive_the_way_through_the_database(make):
-    from airflow.serialization.decoders import smart_decode_trigger_kwargs  # noqa: PLC0415
-    from airflow.serialization.encoders import encode_trigger  # noqa: PLC0415
-
+    encode_trigger, smart_decode_trigger_kwargs = watcher_trigger_codec()
     trigger = make(label_prefix="north", outcomes=("failed", "done"), poll_interval=30, catch_up=True)
     path, arguments = trigger.serialize()
     assert path == "airflow_visionbatch.triggers.batch_events.DeepomaticBatchEventTrigger"
@@ -414,9 +426,7 @@ def test_wishes_that_cannot_be_are_refused_when_the_dag_is_read(make, wrong):
 
 
 def test_the_shipped_dag_watches_and_tells(make):
-    from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415
-
-    bag = DagBag(dag_folder=DAG)
+    bag = dag_bag()(dag_folder=DAG)
     assert not bag.import_errors
     dag = bag.dags["deepomatic_on_batch_end"]
     (asset,) = dag.timetable.asset_condition.objects
@@ -427,5 +437,10 @@ def test_the_shipped_dag_watches_and_tells(make):
 
     event = SimpleNamespace(extra={"from_trigger": True, "payload": payload})
     (task,) = dag.tasks
-    told = task.python_callable(triggering_asset_events={asset: [event]})
+
+    class OfThisRun:
+        def __getitem__(self, key: Any) -> list[Any]:
+            return [event] if key == asset else []
+
+    told = task.python_callable(triggering_asset_events=OfThisRun())
     assert told == ["Batch b1 (north): partial; 5 of 6 work orders analysed, 1 failed"]

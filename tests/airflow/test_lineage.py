@@ -84,7 +84,7 @@ def test_source_batch_report_and_manifest_are_told(operator, collector, tenant, 
 
 
 async def test_after_a_deferral_they_are_told_too(operator, collector, tenant, orders):
-    from airflow.sdk.exceptions import TaskDeferred  # noqa: PLC0415
+    from airflow.providers.common.compat.sdk import TaskDeferred  # noqa: PLC0415
 
     context = paper_context()
     with pytest.raises(TaskDeferred) as caught:
@@ -164,22 +164,18 @@ def test_openlineage_s_own_extractor_takes_it(operator, tmp_path):
 
 @pytest.mark.usefixtures("openlineage")
 def test_a_refused_outcome_is_told_as_it_ended(operator, tenant):
-    from visionbatch.errors import JobPartial  # noqa: PLC0415
-
     tenant.configure(analysis_failures={"WO_2": "blurred"})
     task = operator(on_partial="fail")
-    with pytest.raises(JobPartial):
+    with pytest.raises(Exception, match="on_partial=fail"):
         task.execute(paper_context())
     assert facet(task.get_openlineage_facets_on_failure(None))["outcome"] == "partial"
 
 
 @pytest.mark.usefixtures("openlineage")
 def test_a_task_that_failed_on_the_way_tells_how_far_it_came(operator, tenant, orders):
-    from visionbatch import VisionBatchError  # noqa: PLC0415
-
     tenant.faults.plan({"instructions": {CHUNKS: ["return-403"]}})
     task = operator()
-    with pytest.raises(VisionBatchError):
+    with pytest.raises(Exception, match="the session answered 403"):
         task.execute(paper_context())
     lineage = task.get_openlineage_facets_on_failure(None)
     (batch,) = tenant.batches.all()
@@ -193,11 +189,9 @@ def test_a_task_that_never_began_has_no_lineage(operator):
 
 @pytest.mark.usefixtures("openlineage")
 def test_a_task_that_was_refused_before_there_was_a_batch_names_its_source(operator, tmp_path):
-    from visionbatch.errors import InvalidInput  # noqa: PLC0415
-
     (write_orders(tmp_path / "orders") / "stray.txt").write_text("x")
     task = operator(source=str(tmp_path / "orders"))
-    with pytest.raises(InvalidInput):
+    with pytest.raises(Exception, match="was refused"):
         task.execute(paper_context())
     lineage = task.get_openlineage_facets_on_failure(None)
     assert (len(lineage.inputs), lineage.outputs) == (1, [])

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from support.airflow_runs import PaperTi, TaskRun, paper_context
+from support.airflow_runs import PaperTi, Records, TaskRun, paper_context
 from support.books import CHUNKS, CREATE, DELETE, GET, PROBES
 from support.orders import CHUNK, sha256, zip_orders
 
@@ -32,21 +32,22 @@ def operator() -> Any:
 
 
 @pytest.fixture
-def run_batch(airflow, connection, operator, orders):
+def run_batch(airflow, connection, operator, orders, records):
     """Run the operator over the sample orders, looking often."""
 
     def run(**arguments: Any) -> TaskRun:
-        return airflow.run(operator, **{"source": str(orders), "poll_interval": 0.05, **arguments})
+        return airflow.run(operator, **{"source": str(orders), "poll_interval": 0.05, **records.arguments, **arguments})
 
     return run
 
 
 @pytest.fixture
-def on_paper(connection, operator, orders):
+def on_paper(connection, operator, orders, records):
     """An operator outside any Dag run, on which single methods are called."""
 
     def make(**arguments: Any) -> Any:
-        return operator(**{"task_id": "task", "source": str(orders), "poll_interval": 0.05, **arguments})
+        given = {"task_id": "task", "source": str(orders), "poll_interval": 0.05, **records.arguments, **arguments}
+        return operator(**given)
 
     return make
 
@@ -205,7 +206,7 @@ def test_on_timeout_leaves_or_cancels_the_batch(run_batch, connection, tenant, b
     run = run_batch(timeout=1.0, on_timeout=on_timeout, deferrable=deferrable)
     (batch_id,) = {entry["batch_id"] for entry in books.effects("batch.created")}
     assert run.state == "failed"
-    assert type(run.error).__name__ == "DeadlinePassed"
+    assert type(run.reason).__name__ == "DeadlinePassed"
     assert batch_id in str(run.error)
     assert "last seen" in str(run.error)
     assert run.xcoms["console_url"].endswith(batch_id)
@@ -293,7 +294,7 @@ def test_a_retry_goes_on_in_the_middle_of_the_archive(run_batch, tenant, books, 
 
 def test_a_deadline_that_has_passed_spends_no_retries(run_batch, tenant):
     tenant.configure(processing_s=600)
-    run = run_batch(retries=5, timeout=0.3, deferrable=True)
+    run = run_batch(retries=5, timeout=2.0, deferrable=True)
     assert (run.state, run.tries) == ("failed", 1)
 
 
@@ -446,20 +447,29 @@ class Effects:
                 make(timeout=patience).execute(paper_context())
         context = paper_context()
         make(timeout=None, wait=False).execute(context)
-        assert context["task_state_store"].get("visionbatch_run")["deadline"] is None
+        assert Records(tmp_path / "records").read(context)["deadline"] is None
 
     def wait(self, make, tenant, books, orders, tmp_path):
         assert make(wait=False).execute(paper_context())["outcome"] == "submitted"
 
     def deferrable(self, make, tenant, books, orders, tmp_path):
-        from airflow.sdk.exceptions import TaskDeferred  # noqa: PLC0415
+        from airflow.providers.common.compat.sdk import TaskDeferred  # noqa: PLC0415
 
         tenant.configure(lifecycle="manual")
         with pytest.raises(TaskDeferred):
             make(deferrable=True).execute(paper_context())
 
+    def end_from_trigger(self, make, tenant, books, orders, tmp_path):
+        from airflow.providers.common.compat.sdk import TaskDeferred  # noqa: PLC0415
+
+        tenant.configure(lifecycle="manual")
+        for shall in (False, True):
+            with pytest.raises(TaskDeferred) as deferred:
+                make(end_from_trigger=shall, deferrable=True).execute(paper_context())
+            assert bool(deferred.value.trigger.end) is shall
+
     def poll_interval(self, make, tenant, books, orders, tmp_path):
-        from airflow.sdk.exceptions import TaskDeferred  # noqa: PLC0415
+        from airflow.providers.common.compat.sdk import TaskDeferred  # noqa: PLC0415
 
         tenant.configure(lifecycle="manual")
         looks = []
@@ -516,7 +526,7 @@ class Effects:
         assert len(books.effects("archive.committed")) == 2
 
     def cancel_on_kill(self, make, tenant, books, orders, tmp_path):
-        from airflow.sdk.exceptions import TaskDeferred  # noqa: PLC0415
+        from airflow.providers.common.compat.sdk import TaskDeferred  # noqa: PLC0415
 
         tenant.configure(lifecycle="manual")
         for shall in (False, True):
@@ -525,7 +535,7 @@ class Effects:
             assert deferred.value.trigger.cancel_on_kill is shall
 
     def cancel_on_unknown(self, make, tenant, books, orders, tmp_path):
-        from airflow.sdk.exceptions import TaskDeferred  # noqa: PLC0415
+        from airflow.providers.common.compat.sdk import TaskDeferred  # noqa: PLC0415
 
         tenant.configure(lifecycle="manual")
         for shall in (False, True):
@@ -535,8 +545,9 @@ class Effects:
             assert (trigger.cancel_on_kill, trigger.cancel_on_unknown) == (True, shall)
 
     def state_path(self, make, tenant, books, orders, tmp_path):
-        make(state_path=f"file://{tmp_path}/state", wait=False).execute(paper_context())
-        assert (tmp_path / "state" / "paper_dag.paper_run.task.-1.json").exists()
+        context = paper_context()
+        make(state_path=f"file://{tmp_path}/state", wait=False).execute(context)
+        assert (tmp_path / "state" / f"paper_dag.{context['ti'].run_id}.task.-1.json").exists()
 
 
 EFFECTS = sorted(name for name in vars(Effects) if not name.startswith("_"))

@@ -14,6 +14,8 @@ import jsonschema
 import pytest
 
 from airflow_visionbatch.get_provider_info import get_provider_info
+from support.features import Feature, lacks, needs
+from support.moved import runtime_providers
 from visionbatch import DeepomaticSettings
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow")]
@@ -46,29 +48,45 @@ def test_every_part_is_what_a_provider_of_the_foundation_would_write():
 
 def test_airflow_finds_the_provider_its_connection_and_its_link():
     from airflow.providers_manager import ProvidersManager  # noqa: PLC0415
-    from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime  # noqa: PLC0415
 
     manager = ProvidersManager()
     assert manager.providers["visionbatch"].data["name"] == "visionbatch"
     assert set(INFO["extra-links"]) <= set(manager.extra_links_class_names)
-    found = ProvidersManagerTaskRuntime().hooks["deepomatic"]
+    found = runtime_providers().hooks["deepomatic"]
     assert f"{found.hook_class_name}" == CONNECTION["hook-class-name"]
 
 
-def test_airflow_draws_the_connection_form_without_the_hook():
+def form() -> tuple[dict[str, Any], bool]:
+    """The form that Airflow draws for a connection, and whether it had to import the hook for it."""
     program = """
 import json, sys
 from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
 (form,) = [form for form in HookMetaService.hook_meta_data() if form.connection_type == "deepomatic"]
-assert "airflow_visionbatch.hooks.deepomatic" not in sys.modules
-print(form.model_dump_json())
+imported = "airflow_visionbatch.hooks.deepomatic" in sys.modules
+print(json.dumps([form.model_dump(mode="json"), imported]))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    form = json.loads(done.stdout.splitlines()[-1])
-    assert set(form["extra_fields"]) == set(FIELDS)
-    assert form["standard_fields"]["password"]["title"] == "API key"
-    assert form["standard_fields"]["login"]["hidden"]
+    drawn, imported = json.loads(done.stdout.splitlines()[-1])
+    return drawn, imported
+
+
+@needs(Feature.FORM_FROM_METADATA)
+def test_airflow_draws_the_connection_form_without_the_hook():
+    drawn, imported = form()
+    assert set(drawn["extra_fields"]) == set(FIELDS)
+    assert drawn["standard_fields"]["password"]["title"] == "API key"
+    assert drawn["standard_fields"]["login"]["hidden"]
+    # Airflow 3.2 reads the form from the metadata and imports every hook all the same.
+    assert not imported or not Feature.TASK_STATE.is_there
+
+
+@lacks(Feature.FORM_FROM_METADATA)
+def test_where_airflow_draws_no_form_from_metadata_the_extra_field_is_left_for_people():
+    drawn, _ = form()
+    assert drawn["connection_type"] == "deepomatic"
+    assert not drawn["extra_fields"]
+    assert not drawn["standard_fields"]
 
 
 @pytest.mark.parametrize("module", modules())

@@ -18,6 +18,7 @@ from cryptography.fernet import Fernet
 
 from support.airflow_stack import AirflowStack
 from support.books import CHUNKS, CREATE, GET, Books
+from support.features import Feature, needs
 from support.leaks import files_below, forms, places_of, rows_of
 from support.orders import write_orders
 from visionbatch_mock import MockServer
@@ -28,14 +29,20 @@ pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
 OURS = Path(__file__).parents[2] / "dags" / "deepomatic_batch.py"
 SHIPPED, SENSOR, SLOT, DEFERRED, FAILING = "deepomatic_batch", "sensor", "in_a_slot", "deferred", "failing"
+ENDING, NO_WORKER = "ending", "no_worker"
 
 DAGS = """
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, task
 
     from airflow_visionbatch.operators.deepomatic import DeepomaticRunBatchOperator
     from airflow_visionbatch.sensors.deepomatic import DeepomaticBatchSensor
 
     source = {source!r}
+    records = {records!r}
+
+    @task
+    def outcome(manifest):
+        return manifest["outcome"]
 
     with DAG("sensor", schedule=None, params={{"batch": ""}}):
         DeepomaticBatchSensor(
@@ -49,7 +56,29 @@ DAGS = """
 
     with DAG("deferred", schedule=None):
         DeepomaticRunBatchOperator(
-            task_id="run", source=source, deepomatic_conn_id="killed", deferrable=True, poll_interval=0.5
+            task_id="run", source=source, deepomatic_conn_id="killed", deferrable=True, poll_interval=0.5, **records
+        )
+
+    with DAG("ending", schedule=None):
+        ends = DeepomaticRunBatchOperator(
+            task_id="run",
+            source=source,
+            deepomatic_conn_id="ending",
+            deferrable=True,
+            end_from_trigger=True,
+            poll_interval=0.5,
+            **records,
+        )
+        outcome(ends.output)
+
+    with DAG("no_worker", schedule=None, params={{"batch": ""}}):
+        DeepomaticBatchSensor(
+            task_id="wait",
+            batch_id="{{{{ params.batch }}}}",
+            start_from_trigger=True,
+            end_from_trigger=True,
+            poke_interval=1,
+            timeout=120,
         )
 
     with DAG("failing", schedule=None):
@@ -61,6 +90,7 @@ DAGS = """
                 deferrable=True,
                 poll_interval=0.5,
                 retries=1,
+                **records,
             )
 """
 
@@ -87,12 +117,22 @@ class Deployment:
     mock: MockServer
     shipped: Tenant
     killed: Tenant
+    ending: Tenant
     tenants: list[Tenant]
     orders: Path
-    reports: Path
+    home: Path
     guarded: list[str]
     failing_run: str = ""
     deferred_rows: int = 0
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports"
+
+    @property
+    def records(self) -> Path:
+        """Run records, where Airflow keeps none."""
+        return self.home / "records"
 
     def state(self, dag_id: str, run_id: str) -> str:
         ((state,),) = self.airflow.rows(
@@ -134,6 +174,7 @@ def deployed(mock: MockServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "shipped", queued_s=3.0, processing_s=5.0, error_report="json", analysis_failures={"WO_2": "blurred"}
     )
     killed = tenant("killed", lifecycle="manual")
+    ending = tenant("ending", lifecycle="manual")
     evil = tenant("evil")
     elsewhere = canary("evil-session")
     guarded.append(elsewhere)
@@ -150,6 +191,7 @@ def deployed(mock: MockServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
     connections = {
         "deepomatic_default": connection(shipped.token),
         "killed": connection(killed.token),
+        "ending": connection(ending.token),
         "evil": connection(evil.token),
         "refused": connection(refused.token),
         "cut": connection(cut.token),
@@ -160,11 +202,13 @@ def deployed(mock: MockServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
     dags = home / "dags"
     dags.mkdir()
     shutil.copy(OURS, dags)
-    (dags / "of_the_test.py").write_text(textwrap.dedent(DAGS.format(source=str(orders), failing=failing)))
+    records = {} if Feature.TASK_STATE.is_there else {"state_path": f"file://{home}/records"}
+    text = DAGS.format(source=str(orders), failing=failing, records=records)
+    (dags / "of_the_test.py").write_text(textwrap.dedent(text))
     settings = {"AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1"}
     with AirflowStack(home / "airflow", dags, connections=connections, settings=settings) as airflow:
-        tenants = [shipped, killed, evil, refused, cut, wrong_key]
-        made = Deployment(airflow, mock, shipped, killed, tenants, orders, home / "reports", guarded)
+        tenants = [shipped, killed, ending, evil, refused, cut, wrong_key]
+        made = Deployment(airflow, mock, shipped, killed, ending, tenants, orders, home, guarded)
         # Its slowest task waits out half a minute of refused connections, beside what the other tests do.
         made.failing_run = airflow.trigger(FAILING)
         yield made
@@ -231,6 +275,7 @@ def test_the_tasks_log_tells_what_was_seen_in_the_triggerer(deployed):
     assert any("running (" in path.read_text() for path in of_the_trigger)
 
 
+@needs(Feature.STARTS_IN_TRIGGERER)
 def test_a_sensor_that_starts_in_the_triggerer_needs_no_worker_before(deployed):
     airflow = deployed.airflow
     deployed.shipped.configure(lifecycle="manual")
@@ -253,6 +298,46 @@ def test_a_sensor_that_starts_in_the_triggerer_needs_no_worker_before(deployed):
     batch.force(BatchState.SUCCESS)
     assert airflow.wait_run(SENSOR, run, 60) == "success"
     assert "succeeded" in str(airflow.xcom(SENSOR, run, "wait"))
+
+
+def test_a_task_may_end_in_the_triggerer_and_no_worker_is_asked_for_again(deployed):
+    airflow, books = deployed.airflow, Books(deployed.ending)
+    run = airflow.trigger(ENDING)
+    query = "select state from task_instance where task_id = 'run' and dag_id = ? and run_id = ?"
+    airflow.wait_for(lambda: airflow.rows(query, ENDING, run) == [("deferred",)], "the task to be deferred", 90)
+    query = "select pid, queued_dttm, try_number from task_instance where task_id = 'run' and dag_id = ? and run_id = ?"
+    before = airflow.rows(query, ENDING, run)
+    assert before[0][0] is not None
+    (batch,) = deployed.ending.batches.all()
+    batch.force(BatchState.PROCESSING)
+    batch.force(BatchState.SUCCESS)
+    assert airflow.wait_run(ENDING, run, 90) == "success"
+    assert airflow.rows(query, ENDING, run) == before
+    (committed,) = books.effects("archive.committed")
+    manifest = airflow.xcom(ENDING, run, "run")
+    manifest = json.loads(manifest) if isinstance(manifest, str) else manifest
+    assert (manifest["batch_id"], manifest["outcome"]) == (batch.id, "done")
+    assert committed["batch_id"] == batch.id
+    assert not books.effects("batch.deleted")
+    assert str(airflow.xcom(ENDING, run, "outcome")).strip('"') == "done", "the next task gets it as it was"
+    assert "its task ends here without a worker" in airflow.task_log(ENDING, run, "run")
+
+
+@needs(Feature.STARTS_IN_TRIGGERER)
+def test_a_sensor_may_begin_and_end_in_the_triggerer_and_never_have_a_worker(deployed):
+    airflow = deployed.airflow
+    deployed.shipped.configure(lifecycle="manual")
+    batch = deployed.shipped.batches.create("made elsewhere")
+    batch.force(BatchState.UPLOADED)
+    batch.force(BatchState.PROCESSING)
+    batch.force(BatchState.SUCCESS)
+    run = airflow.trigger(NO_WORKER, {"batch": batch.id})
+    assert airflow.wait_run(NO_WORKER, run, 90) == "success"
+    assert airflow.rows("select state, pid from task_instance where dag_id = ?", NO_WORKER) == [("success", None)]
+    assert "succeeded" in str(airflow.xcom(NO_WORKER, run, "wait"))
+    assert batch.id in str(airflow.xcom(NO_WORKER, run, "wait", "console_url"))
+    logs = list((airflow.home / "task-logs").rglob(f"dag_id={NO_WORKER}/**/attempt=*.log*"))
+    assert not [path for path in logs if ".trigger." not in path.name]
 
 
 def test_a_running_task_that_a_person_fails_deletes_its_batch(deployed):
@@ -324,7 +409,7 @@ def test_no_secret_is_written_anywhere(deployed):
     guarded = [*deployed.guarded, *sessions]
 
     def written() -> Iterator[tuple[str, bytes]]:
-        yield from files_below(airflow.home, deployed.reports)
+        yield from files_below(airflow.home, deployed.reports, deployed.records)
         yield from rows_of(airflow.database)
         for task_id in states:
             tries = airflow.rows(
@@ -336,10 +421,37 @@ def test_no_secret_is_written_anywhere(deployed):
 
     everything = list(written())
     assert any("task-logs" in place and b"UnsafeUrl" in text for place, text in everything)
-    assert any(place.startswith("table task_state_store") for place, _ in everything)
+    kept = "table task_state_store" if Feature.TASK_STATE.is_there else str(deployed.records)
+    assert any(place.startswith(kept) for place, _ in everything)
     assert any(place.startswith("table xcom") for place, _ in everything)
     assert any(place.startswith("table rendered_task_instance_fields") for place, _ in everything)
     assert places_of(guarded, everything) == []
+
+
+@pytest.mark.fault("SC11")
+def test_what_every_user_of_the_ui_can_read_leads_to_no_session(deployed):
+    """Task state and XCom lie in clear text: a session is named there by its batch, never by its address."""
+    airflow = deployed.airflow
+    (batch,) = [batch for tenant in deployed.tenants if "refused" in tenant.token for batch in tenant.batches.all()]
+    (session,) = batch.sessions
+    task = f"/dags/{FAILING}/dagRuns/{deployed.failing_run}/taskInstances/refused"
+    shown = [("XComs", airflow.api("GET", f"{task}/xcomEntries"))]
+    keys = [entry["key"] for entry in shown[0][1]["xcom_entries"]]
+    shown.extend((key, airflow.api("GET", f"{task}/xcomEntries/{key}")) for key in keys)
+    if Feature.TASK_STATE.is_there:
+        shown.append(("task state", airflow.api("GET", f"{task}/state-store")))
+        record = shown[-1][1]["task_state_store"][0]["value"]
+    else:
+        (file,) = deployed.records.glob(f"{FAILING}.*.refused.*")
+        record = json.loads(file.read_text())
+        shown.append((str(file), record))
+    assert (record["ref"], record["stage"]) == (batch.id, "created"), "a batch whose session is still open"
+    assert {"batch_id", "console_url"} <= {place for place, _ in shown}
+    texts = [(place, json.dumps(value).encode()) for place, value in shown]
+    tables = ("table task_state_store", "table xcom", "table rendered_task_instance_fields")
+    texts += [(place, text) for place, text in rows_of(airflow.database) if place.startswith(tables)]
+    assert places_of([session.id, *deployed.guarded], texts) == []
+    assert places_of([batch.id], texts), "the search finds what is there"
 
 
 def test_the_search_would_find_a_secret_in_every_form():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +74,8 @@ def test_the_conf_of_a_run_cannot_lead_it_to_another_host(
 
 def read_back(written: dict[str, Any], **changes: Any) -> Any:
     """The trigger that a triggerer makes of a row."""
-    from airflow.sdk._shared.module_loading import import_string  # noqa: PLC0415
-
-    return import_string(written["classpath"])(**{**written["kwargs"], **changes})
+    module, _, name = written["classpath"].rpartition(".")
+    return getattr(import_module(module), name)(**{**written["kwargs"], **changes})
 
 
 def names_with_defaults(kind: type) -> list[str]:

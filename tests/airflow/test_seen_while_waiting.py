@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.airflow_runs import PaperState, PaperTi, paper_context
+from support.airflow_runs import PaperTi, paper_context
 from support.books import GET
 from support.patience import until
 from visionbatch_mock.lifecycle import BatchState
@@ -55,12 +55,19 @@ def trigger(connection):
 
 
 @pytest.fixture
-def operator(connection, orders) -> Any:
+def operator(connection, orders, records) -> Any:
     from airflow_visionbatch.operators.deepomatic import DeepomaticRunBatchOperator  # noqa: PLC0415
 
     def make(**arguments: Any) -> Any:
         return DeepomaticRunBatchOperator(
-            **{"task_id": "task", "source": str(orders), "poll_interval": 0.05, "deferrable": True, **arguments}
+            **{
+                "task_id": "task",
+                "source": str(orders),
+                "poll_interval": 0.05,
+                "deferrable": True,
+                **records.arguments,
+                **arguments,
+            }
         )
 
     return make
@@ -79,7 +86,7 @@ def sensor(connection) -> Any:
 
 
 def deferred(task: Any, context: dict[str, Any]) -> Any:
-    from airflow.sdk.exceptions import TaskDeferred  # noqa: PLC0415
+    from airflow.providers.common.compat.sdk import TaskDeferred  # noqa: PLC0415
 
     with pytest.raises(TaskDeferred) as caught:
         task.execute(context)
@@ -225,7 +232,7 @@ def test_a_later_try_counts_by_what_it_finds(operator, tenant, metrics, became, 
     (batch,) = tenant.batches.all()
     batch.force(BatchState(became))
     metrics.clear()
-    again = {**context, "ti": PaperTi(try_number=2, max_tries=2)}
+    again = {**context, "ti": PaperTi(try_number=2, max_tries=2, run_id=context["ti"].run_id)}
     if became == "success":
         operator().execute(again)
     else:
@@ -233,15 +240,14 @@ def test_a_later_try_counts_by_what_it_finds(operator, tenant, metrics, became, 
     assert names(metrics) == expected
 
 
-def test_a_record_that_names_no_batch_is_an_attempt_only(operator, tenant, metrics):
+def test_a_record_that_names_no_batch_is_an_attempt_only(operator, tenant, metrics, records):
     tenant.configure(profile="strict")
     context = paper_context()
     operator(deferrable=False).execute(context)
-    state: PaperState = context["task_state_store"]
-    record = state.get("visionbatch_run")
-    state.set("visionbatch_run", {**record, "stage": "intent", "ref": ""})
+    records.write(context, {**records.read(context), "stage": "intent", "ref": ""})
     metrics.clear()
-    operator(deferrable=False).execute({**context, "ti": PaperTi(try_number=2, max_tries=2)})
+    again = PaperTi(try_number=2, max_tries=2, run_id=context["ti"].run_id)
+    operator(deferrable=False).execute({**context, "ti": again})
     assert names(metrics) == ["reconnect_attempt"]
 
 

@@ -171,6 +171,14 @@ def test_starting_in_the_triggerer_names_the_trigger_and_templates_its_arguments
     assert callable(getattr(task, start.next_method))
 
 
+def test_where_airflow_starts_it_in_a_worker_all_the_same_it_goes_to_the_triggerer_at_once(on_paper, batch, books):
+    from airflow.providers.common.compat.sdk import TaskDeferred  # noqa: PLC0415
+
+    with pytest.raises(TaskDeferred):
+        on_paper(batch.id, start_from_trigger=True, deferrable=False).execute(paper_context())
+    assert not books.requests(GET)
+
+
 def test_templated_fields_are_rendered(run_sensor, connection, batch):
     connection("site_b")
     batch.force(BatchState.SUCCESS)
@@ -187,5 +195,5 @@ def own_arguments(kind: Any) -> set[str]:
 
 
 def test_every_argument_is_documented_and_known_to_these_tests(sensor):
-    known = {"batch_id", "deepomatic_conn_id", "on_partial", "deferrable", "start_from_trigger"}
+    known = {"batch_id", "deepomatic_conn_id", "on_partial", "deferrable", "start_from_trigger", "end_from_trigger"}
     assert set(re.findall(r":param (\w+):", sensor.__doc__)) == own_arguments(sensor) == known

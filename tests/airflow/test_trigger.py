@@ -203,7 +203,7 @@ async def test_a_kill_that_is_repeated_while_it_is_answered_still_cancels(trigge
 
 def deferred(connection, tenant, source: Any) -> Any:
     """The trigger that the operator defers to."""
-    from airflow.sdk.exceptions import TaskDeferred  # noqa: PLC0415
+    from airflow.providers.common.compat.sdk import TaskDeferred  # noqa: PLC0415
 
     from airflow_visionbatch.operators.deepomatic import DeepomaticRunBatchOperator  # noqa: PLC0415
 
@@ -222,11 +222,11 @@ def strings(value: Any) -> list[str]:
 
 
 def test_it_survives_the_way_through_the_database(trigger):
-    from airflow.sdk.serde import deserialize, serialize  # noqa: PLC0415
+    from airflow.models.trigger import Trigger  # noqa: PLC0415
 
     first = trigger("b", deadline=12.5, carry={"record": {"a": [1, None]}}, cancel_on_kill=True)
     path, arguments = first.serialize()
-    again = deserialize(serialize(arguments))
+    again = Trigger._decrypt_kwargs(Trigger.encrypt_kwargs(arguments))
     second = type(first)(**again)
     assert second.serialize() == (path, arguments)
     assert path == "airflow_visionbatch.triggers.snapshot.SnapshotTrigger"
@@ -265,8 +265,10 @@ def test_its_arguments_hold_ids_and_no_secret_or_address(connection, tenant, ord
 @pytest.mark.fault("SE17")
 async def test_the_event_of_a_thousand_work_orders_is_small(connection, tenant, tmp_path):
     source = write_orders(tmp_path / "orders", work_orders=1000, photos=1, side=4)
-    tenant.configure(profile="rich", processing_s=0.5)
+    tenant.configure(profile="rich")
+    tenant.clock.freeze()
     waits = deferred(connection, tenant, source)
+    tenant.clock.run()
     assert_primitive_and_small(waits.serialize()[1])
     (event,) = await events(waits)
     assert event["snapshot"]["counts"]["total"] == 1000

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +16,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+from support.features import Feature
+from support.moved import serialized_dag
 
 RECORD_KEY = "visionbatch_run"
 TASK = "task"
@@ -26,10 +31,12 @@ class TaskRun:
     """What became of one task, read from the metadata database.
 
     :param errors: exceptions that ended its tries, in order.
+    :param records: folder of run records, where Airflow keeps none itself.
     """
 
     home: Path
     dag_id: str
+    records: Path | None = None
     errors: list[BaseException] = field(default_factory=list)
 
     @property
@@ -47,6 +54,12 @@ class TaskRun:
         return error
 
     @property
+    def reason(self) -> BaseException:
+        """Our own error, also where Airflow was given another in its place so that it does not retry."""
+        error = self.error
+        return error.__cause__ or error if type(error).__name__ == "AirflowFailException" else error
+
+    @property
     def xcoms(self) -> dict[str, Any]:
         query = f"select key, value from xcom where dag_id = ? and task_id = '{TASK}'"
         return {key: json.loads(value) for key, value in self.rows(query)}
@@ -57,7 +70,10 @@ class TaskRun:
 
     @property
     def record(self) -> dict[str, Any] | None:
-        """The run record in Airflow's task state."""
+        """The run record in Airflow's task state, or in the `records` folder where Airflow has none."""
+        if not Feature.TASK_STATE.is_there:
+            found = list(self.records.glob(f"{self.dag_id}.*.json")) if self.records else []
+            return json.loads(found[0].read_text()) if found else None
         states = dict(self.rows("select key, value from task_state_store where dag_id = ?"))
         return json.loads(states[RECORD_KEY]) if RECORD_KEY in states else None
 
@@ -99,13 +115,15 @@ class InProcessAirflow:
         """
         from airflow.sdk import DAG  # noqa: PLC0415
 
-        run = TaskRun(self.home, f"dag_{next(_numbers)}")
+        folder = str(arguments.get("state_path") or "").removeprefix("file://")
+        run = TaskRun(self.home, f"dag_{next(_numbers)}", records=Path(folder) if folder.startswith("/") else None)
 
         def ended(context: Any) -> None:
-            run.errors.append(context["exception"])
+            if Feature.RETRY_POLICY.is_there:
+                run.errors.append(context["exception"])
 
         with DAG(run.dag_id, schedule=None, params=dict(params or {})) as dag:
-            operator(
+            (operator if Feature.RETRY_POLICY.is_there else _telling(operator, run.errors))(
                 **{
                     "task_id": TASK,
                     "retries": 0,
@@ -122,11 +140,48 @@ class InProcessAirflow:
         return run
 
 
+def _telling(operator: Any, errors: list[BaseException]) -> Any:
+    """The operator under its own name, which tells of the errors itself: older versions keep some from callbacks."""
+    from airflow.exceptions import AirflowRescheduleException, AirflowSkipException  # noqa: PLC0415
+
+    def told(method: str) -> Callable[..., Any]:
+        def call(self: Any, *arguments: Any, **named: Any) -> Any:
+            try:
+                return getattr(operator, method)(self, *arguments, **named)
+            except (AirflowRescheduleException, AirflowSkipException):
+                raise
+            except Exception as error:
+                errors.append(error)
+                raise
+
+        return call
+
+    return type(operator.__name__, (operator,), {name: told(name) for name in ("execute", "execute_complete")})
+
+
+def when_started(begin: Callable[[], Any]) -> Callable[[], Any]:
+    """Begin the Execution API in this process, wait for its start, and keep it.
+
+    Airflow before 3.3 does not wait, and what nobody keeps shuts down in the middle of its work.
+    """
+    kept = []
+
+    def begun() -> Any:
+        api = begin()
+        assert api.transport, "this is what starts it"
+        gate, until = threading.Event(), time.monotonic() + 60
+        while not hasattr(api.app.state, "svcs_registry") and time.monotonic() < until:
+            gate.wait(0.005)
+        kept.append(api)
+        return api
+
+    return begun
+
+
 def _write_down(dag: Any) -> None:
     """Put a Dag without a file into the database, as the Dag processor does with those that have one."""
     from airflow.models.dagbundle import DagBundleModel  # noqa: PLC0415
     from airflow.models.serialized_dag import SerializedDagModel  # noqa: PLC0415
-    from airflow.serialization.definitions.dag import SerializedDAG  # noqa: PLC0415
     from airflow.serialization.serialized_objects import LazyDeserializedDAG  # noqa: PLC0415
     from airflow.utils.session import create_session  # noqa: PLC0415
 
@@ -134,7 +189,7 @@ def _write_down(dag: Any) -> None:
         session.merge(DagBundleModel(name="testing"))
         session.flush()
         kept = LazyDeserializedDAG.from_dag(dag)
-        SerializedDAG.bulk_write_to_db("testing", None, [kept], session=session)
+        serialized_dag().bulk_write_to_db("testing", None, [kept], session=session)
         SerializedDagModel.write_dag(kept, bundle_name="testing", session=session)
 
 
@@ -149,9 +204,12 @@ def database(home: Path) -> Iterator[sqlite3.Connection]:
 
 
 class PaperTi:
-    """What an operator wants of a task instance, written down in a dictionary."""
+    """What an operator wants of a task instance, written down in a dictionary.
 
-    dag_id, run_id, task_id, map_index = "paper_dag", "paper_run", TASK, -1
+    :param run_id: of the Dag run that this is a later try in; without, each stands for a run of its own.
+    """
+
+    dag_id, task_id, map_index = "paper_dag", TASK, -1
     task = None
 
     def __init__(
@@ -161,7 +219,9 @@ class PaperTi:
         max_tries: int = 0,
         started_s_ago: float = 0.0,
         rescheduled_s_ago: float | None = None,
+        run_id: str | None = None,
     ) -> None:
+        self.run_id = run_id or f"paper_run_{next(_numbers)}"
         self.try_number = try_number
         self.max_tries = max_tries
         now = datetime.now(UTC)
@@ -190,5 +250,34 @@ class PaperState(dict[str, Any]):
 
 
 def paper_context(ti: PaperTi | None = None) -> dict[str, Any]:
-    """A context for calling an operator's methods without any Airflow behind it."""
-    return {"ti": ti or PaperTi(), "task_state_store": PaperState()}
+    """A context for calling an operator's methods without any Airflow behind it, with what this Airflow would give."""
+    state = {"task_state_store": PaperState()} if Feature.TASK_STATE.is_there else {}
+    return {"ti": ti or PaperTi(), **state}
+
+
+class Records:
+    """Where run records outlive a try: Airflow's task state, or a folder where it has none.
+
+    :param arguments: what an operator has to be told.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.arguments = {} if Feature.TASK_STATE.is_there else {"state_path": f"file://{folder}"}
+
+    def read(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """The record of a task that ran on paper."""
+        if "task_state_store" in context:
+            return dict(context["task_state_store"].get(RECORD_KEY))
+        return dict(json.loads(self._file(context).read_text()))
+
+    def write(self, context: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+        """Put another record in its place."""
+        if "task_state_store" in context:
+            context["task_state_store"].set(RECORD_KEY, record)
+        else:
+            self._file(context).write_text(json.dumps(record))
+
+    def _file(self, context: Mapping[str, Any]) -> Path:
+        (file,) = self.folder.glob(f"*.{context['ti'].run_id}.*.json")
+        return file

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_visionbatch._compat import BaseOperator, conf
 from airflow_visionbatch.deferral import backstop, not_before
+from airflow_visionbatch.ending import MANIFEST_KEY, Result, ending, refuse_what_needs_a_worker
 from airflow_visionbatch.failures import failing_for_good, with_retry_policy
 from airflow_visionbatch.links import CONSOLE_KEY, DeepomaticBatchLink
 
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 SERVICE = "deepomatic"
 BATCH_KEY = "batch_id"
 """XCom key of the batch's id, pushed before the first byte is sent."""
-
-MANIFEST_KEY = "manifest"
-"""XCom key of the manifest, pushed before a bad end is raised."""
 
 PROGRESS_S = 10.0
 """Seconds between two lines of progress in the log."""
@@ -60,6 +58,8 @@ class DeepomaticRunBatchOperator(BaseOperator):
         does. ``None`` waits for ever.
     :param wait: end when the batch has ended, rather than when its archive has arrived.
     :param deferrable: wait in the triggerer; Airflow's setting by default.
+    :param end_from_trigger: succeed in the triggerer, without a worker after the wait, when nothing at all failed;
+        every other end still goes on in a worker.
     :param poll_interval: seconds between the first looks; it grows to twelve times that while nothing changes.
     :param on_partial: ``warn``, ``fail``, ``accept``, ``accept:<number>`` or ``accept:<share>%``. Templated.
     :param on_timeout: ``leave`` the batch running, or ``cancel`` it.
@@ -71,6 +71,7 @@ class DeepomaticRunBatchOperator(BaseOperator):
     :param cancel_on_unknown: delete it also when Airflow does not say in time what became of the deferred task.
     :param state_path: object-store folder for the run record, where Airflow's task state is not there or not wanted.
         Templated.
+    :raises ValueError: for an ``end_from_trigger`` with what only a worker can do.
     """
 
     template_fields: Sequence[str] = (
@@ -99,6 +100,7 @@ class DeepomaticRunBatchOperator(BaseOperator):
         timeout: timedelta | float | None = timedelta(hours=24),
         wait: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        end_from_trigger: bool = False,
         poll_interval: float = 5.0,
         on_partial: str = "warn",
         on_timeout: str = "leave",
@@ -121,6 +123,7 @@ class DeepomaticRunBatchOperator(BaseOperator):
         self.timeout = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         self.wait = wait
         self.deferrable = deferrable
+        self.end_from_trigger = end_from_trigger
         self.poll_interval = poll_interval
         self.on_partial = on_partial
         self.on_timeout = on_timeout
@@ -130,6 +133,8 @@ class DeepomaticRunBatchOperator(BaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_unknown = cancel_on_unknown
         self.state_path = state_path
+        if end_from_trigger:
+            refuse_what_needs_a_worker(self, waits_in_the_triggerer=wait and deferrable, report_path=report_path)
         self._run: DeepomaticRun | None = None
         self._lineage: Lineage | None = None
         self._at_work = False
@@ -277,10 +282,16 @@ class DeepomaticRunBatchOperator(BaseOperator):
                 cancel_on_kill=self.cancel_on_kill,
                 cancel_on_unknown=self.cancel_on_unknown,
                 not_before=not_before(),
+                end=self._ending(),
             ),
             method_name="execute_complete",
             timeout=backstop(deadline),
         )
+
+    def _ending(self) -> dict[str, Any] | None:
+        if not self.end_from_trigger:
+            return None
+        return ending(Result.MANIFEST, on_partial=self.on_partial, push=self.do_xcom_push)
 
     def _pace(self) -> dict[str, float]:
         return {"first_s": self.poll_interval, "longest_s": 12 * self.poll_interval}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_visionbatch._compat import BaseOperator
+from airflow_visionbatch.ending import MANIFEST_KEY
 from airflow_visionbatch.exports import SERVICE, layout_of, moment, window_of
 from airflow_visionbatch.failures import failing_for_good, with_retry_policy
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from airflow_visionbatch.lineage import Lineage
     from visionbatch import FetchManifest, Folder, Wanted
 
-MANIFEST_KEY = "manifest"
 """XCom key of the manifest."""
 
 PROGRESS_S = 10.0

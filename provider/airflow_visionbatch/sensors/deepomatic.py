@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_visionbatch._compat import (
+    AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
@@ -15,6 +16,7 @@ from airflow_visionbatch._compat import (
     conf,
 )
 from airflow_visionbatch.deferral import backstop, not_before
+from airflow_visionbatch.ending import Result, ending, refuse_what_needs_a_worker
 from airflow_visionbatch.failures import failing_for_good, with_retry_policy
 from airflow_visionbatch.links import CONSOLE_KEY, DeepomaticBatchLink
 
@@ -38,7 +40,11 @@ class DeepomaticBatchSensor(BaseSensorOperator):
     :param deepomatic_conn_id: connection of type ``deepomatic``. Templated.
     :param on_partial: as for `DeepomaticRunBatchOperator`.
     :param deferrable: wait in the triggerer; Airflow's setting by default.
-    :param start_from_trigger: go to the triggerer at once, without a worker process before.
+    :param start_from_trigger: go to the triggerer at once, without a worker process before (Airflow 3.3; older versions
+        need one to get there).
+    :param end_from_trigger: succeed in the triggerer, without a worker process after; what is not a success still goes
+        on in one.
+    :raises ValueError: for an ``end_from_trigger`` with what only a worker can do.
     """
 
     template_fields: Sequence[str] = ("batch_id", "deepomatic_conn_id", "ref", "conn_id")
@@ -53,6 +59,7 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         on_partial: str = "warn",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         start_from_trigger: bool = False,
+        end_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**with_retry_policy(kwargs))
@@ -64,6 +71,9 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         self.ref = batch_id
         self.conn_id = deepomatic_conn_id
         self.start_from_trigger = start_from_trigger
+        self.end_from_trigger = end_from_trigger
+        if end_from_trigger:
+            refuse_what_needs_a_worker(self, waits_in_the_triggerer=deferrable or start_from_trigger)
         if start_from_trigger:
             self.start_trigger_args = self._start_trigger_args()
 
@@ -71,7 +81,8 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         """Wait here, or hand the wait to the triggerer."""
         with failing_for_good():
             link = self._show_link(context)
-            if self.deferrable:
+            # Airflow before 3.3 runs a task that is to start in the triggerer; it must not hold its worker.
+            if self.deferrable or self.start_from_trigger:
                 self._defer(link)
             return super().execute(context)
 
@@ -102,6 +113,18 @@ class DeepomaticBatchSensor(BaseSensorOperator):
             except DeadlinePassed as error:
                 raise (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(str(error)) from error
 
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
+        """Go on after a wait; ``soft_fail`` skips time-outs, and never what another try cannot mend.
+
+        Where Airflow has no retry policies such an error is one of Airflow's own, and it would skip over that.
+        """
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSkipException as skipped:
+            if isinstance(skipped.__cause__, AirflowFailException):
+                raise skipped.__cause__ from skipped.__cause__.__cause__
+            raise
+
     def _accepted(self, context: Any, snapshot: Snapshot) -> dict[str, Any]:
         from airflow_visionbatch.assets import tell_outlets
         from visionbatch import OnPartial, judge
@@ -123,7 +146,13 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         tell_wait(self.log, what, link=link, state=None, poll_s=self.poke_interval, deadline=deadline)
         self.defer(
             trigger=SnapshotTrigger(
-                SERVICE, self.deepomatic_conn_id, self.batch_id, deadline, self._pace(), not_before=not_before()
+                SERVICE,
+                self.deepomatic_conn_id,
+                self.batch_id,
+                deadline,
+                self._pace(),
+                not_before=not_before(),
+                end=self._ending(),
             ),
             method_name="execute_complete",
             timeout=backstop(deadline),
@@ -141,10 +170,16 @@ class DeepomaticBatchSensor(BaseSensorOperator):
                 "ref": self.ref,
                 "deadline": None,
                 "pace": self._pace(),
+                "end": self._ending(),
             },
             next_method="execute_complete",
             timeout=timedelta(seconds=self.timeout),
         )
+
+    def _ending(self) -> dict[str, Any] | None:
+        if not self.end_from_trigger:
+            return None
+        return ending(Result.SNAPSHOT, on_partial=self.on_partial, push=self.do_xcom_push)
 
     def _pace(self) -> dict[str, float]:
         return {"first_s": self.poke_interval, "longest_s": self.poke_interval}

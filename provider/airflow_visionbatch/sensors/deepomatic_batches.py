@@ -14,8 +14,8 @@ from airflow_visionbatch._compat import (
     conf,
 )
 from airflow_visionbatch.deferral import backstop, not_before
+from airflow_visionbatch.ending import MANIFEST_KEY
 from airflow_visionbatch.failures import failing_for_good, with_retry_policy
-from airflow_visionbatch.operators.deepomatic import MANIFEST_KEY
 from airflow_visionbatch.sensors.deepomatic import GRACE_S, SERVICE, waits_long
 
 if TYPE_CHECKING:

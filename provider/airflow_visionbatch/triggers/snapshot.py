@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from sys import intern
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_visionbatch.deferral import settled
+from airflow_visionbatch.ending import pushed, xcoms_of_a_success
 from airflow_visionbatch.ownership import Owner, owner_of
 from airflow_visionbatch.services import hub_of
 from airflow_visionbatch.triggers.pacing import NOTHING, kept_once, pace_of
@@ -43,6 +44,7 @@ class SnapshotTrigger(BaseTrigger):
     :param cancel_on_kill: cancel the batch or job when the task was ended by a person, and by nobody else.
     :param cancel_on_unknown: cancel it also when Airflow does not say in time what became of the task.
     :param not_before: Unix seconds; see `airflow_visionbatch.deferral.not_before`.
+    :param end: end a task that has succeeded here, without a worker, see `airflow_visionbatch.ending`.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class SnapshotTrigger(BaseTrigger):
         cancel_on_kill: bool = False,
         cancel_on_unknown: bool = False,
         not_before: float | None = None,
+        end: dict[str, Any] | None = None,
         **later: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's constructor has no annotations
@@ -69,6 +72,7 @@ class SnapshotTrigger(BaseTrigger):
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_unknown = cancel_on_unknown
         self.not_before = not_before
+        self.end = end
         # A row written by a newer version may carry arguments this one does not know; it can still wait.
         self.later = later or NOTHING
 
@@ -86,6 +90,7 @@ class SnapshotTrigger(BaseTrigger):
                 "cancel_on_kill": self.cancel_on_kill,
                 "cancel_on_unknown": self.cancel_on_unknown,
                 "not_before": self.not_before,
+                "end": self.end,
                 **self.later,
             },
         )
@@ -96,11 +101,13 @@ class SnapshotTrigger(BaseTrigger):
         Nothing may stand between the event and the end: a trigger that lingers is killed as if by a person.
         """
         history = History()
+        xcoms: dict[str, Any] | None = None
         try:
             async with self._hub() as shared:
                 snapshot = await shared.await_end(
                     self.ref, pace=pace_of(**self.pace), deadline=self.deadline, observe=history
                 )
+                xcoms = await xcoms_of_a_success(self.end, shared, self.ref, self.carry, snapshot)
             ended = {"snapshot": snapshot.to_json()}
         except VisionBatchError as error:
             ended = {"failure": error.to_json()}
@@ -110,7 +117,12 @@ class SnapshotTrigger(BaseTrigger):
             raise
         await settled(self.not_before)
         event = {"schema": EVENT_SCHEMA, "service": self.service, "ref": self.ref, "carry": self.carry, **ended}
-        yield TriggerEvent(history.added_to(event))
+        payload = history.added_to(event)
+        if xcoms is not None and await pushed(self.task_instance, xcoms, self.log):
+            self.log.info("%s %s has ended well, and its task ends here without a worker", self.service, self.ref)
+            yield _success(payload)
+        else:
+            yield TriggerEvent(payload)
 
     async def on_kill(self) -> None:
         """Cancel the remote batch or job if nobody else looks after it, see `airflow_visionbatch.ownership`.
@@ -157,6 +169,13 @@ class SnapshotTrigger(BaseTrigger):
     def _hub(self) -> AbstractAsyncContextManager[Hub]:
         """What all triggers of a connection in this triggerer share; the connection is looked up once for all."""
         return hub_of(self.service, self.conn_id)
+
+
+def _success(payload: dict[str, Any]) -> TriggerEvent:
+    """The end of a task; with the usual event beside it for ``dag.test()``, which resumes the task whatever it gets."""
+    event = TaskSuccessEvent()
+    event.payload = payload
+    return event
 
 
 @dataclass(frozen=True)

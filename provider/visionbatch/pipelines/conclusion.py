@@ -30,10 +30,28 @@ def concluded(
     :param snapshot: the batch's last state.
     """
     summary, errors = _error_report(site, submitted.batch_id, sink)
+    page = site.api.console_url(submitted.batch_id)
+    return summed_up(submitted, snapshot, on_partial, page, summary, errors)
+
+
+def summed_up(
+    submitted: Submitted,
+    snapshot: Snapshot,
+    on_partial: OnPartial,
+    page: str,
+    summary: ReportSummary | None,
+    errors: dict[str, Any],
+) -> tuple[Manifest, Verdict]:
+    """Judge, and write the manifest.
+
+    :param page: where people follow the batch.
+    :param summary: the error report in numbers; ``None`` when there is none.
+    :param errors: what the manifest says of it.
+    """
     counts = _counts(snapshot.counts, summary, submitted)
     verdict = judge(dataclasses.replace(snapshot, counts=counts), on_partial)
     manifest = dataclasses.replace(
-        submitted.manifest(site.api.console_url(submitted.batch_id)),
+        submitted.manifest(page),
         outcome=verdict.outcome.value,
         status=snapshot.native,
         counts=dict(vars(counts)) if counts else {},
@@ -58,7 +76,15 @@ def _error_report(site: Deepomatic, batch_id: str, sink: Sink | None) -> tuple[R
         log.warning("%s batch %s: %s", SERVICE, batch_id, line)
     name = f"{batch_id}.errors.{'csv' if 'csv' in kind else 'json'}"
     location = sink.write(name, response.body) if sink else ""
-    return summary, {"lines": summary.lines, "by_code": dict(summary.by_code), "location": location}
+    return summary, told_of(summary, location)
+
+
+def told_of(summary: ReportSummary, location: str = "") -> dict[str, Any]:
+    """What a manifest says of an error report.
+
+    :param location: where it was saved.
+    """
+    return {"lines": summary.lines, "by_code": dict(summary.by_code), "location": location}
 
 
 def _counts(told: Counts | None, summary: ReportSummary | None, submitted: Submitted) -> Counts | None:

@@ -10,9 +10,10 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import TypeVar
 
 from visionbatch.errors import BulkUnsupported, NotFound, VisionBatchError
-from visionbatch.flow.effects import Pause
+from visionbatch.flow.effects import Flow, Pause
 from visionbatch.flow.gathering import Gathering
 from visionbatch.flow.listing import Listing
 from visionbatch.flow.looking import Looking
@@ -31,6 +32,8 @@ from visionbatch.pipelines.rounds import Awaited, Punctual, Round
 from visionbatch.pipelines.site import Site
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 SiteOpener = Callable[[], Awaitable[Site]]
 """Looks a connection up; called once for all who share a hub."""
@@ -141,6 +144,10 @@ class Hub:
         )
         plane = self.plane if deadline is None else Punctual(self.plane, self.clock, deadline)
         return adrive(flow, plane, self.clock)
+
+    async def perform(self, flow: Flow[T]) -> T:
+        """Run a flow of the site's operations."""
+        return await adrive(flow, self.plane, self.clock)
 
     async def has_ended(self, ref: str) -> bool:
         """Whether a batch or job has ended or is gone; one that cannot be asked about counts as going on."""
