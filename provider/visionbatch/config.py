@@ -114,8 +114,9 @@ class DownloadSettings:
 
     Memory is ``connections`` times ``block_bytes``, whatever the size of the files.
 
-    :param connections: requests at a time. Over loopback one is enough; more pay where one stream does not fill the
-        line, and for many small files.
+    :param connections: requests at a time; more than one pay where one stream does not fill the line, and for many
+        small files.
+    :param enough_bytes_per_s: a connection that brings so much fetches its file alone: others would only be in its way.
     :param part_bytes: a file of more than this is asked for in parts of this size, several at a time.
     :param block_bytes: bytes written at a time, at most.
     :param connect_timeout_s: seconds to make a connection.
@@ -127,8 +128,9 @@ class DownloadSettings:
     """
 
     connections: int = 4
+    enough_bytes_per_s: int = 250_000_000
     part_bytes: int = 64 * MIB
-    block_bytes: int = 256 * KIB
+    block_bytes: int = 1 * MIB
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
     min_bytes_per_s: int = 1 * KIB

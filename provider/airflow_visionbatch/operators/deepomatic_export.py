@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from airflow_visionbatch.lineage import Lineage
     from visionbatch import FetchManifest, Folder, Wanted
 
-"""XCom key of the manifest."""
-
 PROGRESS_S = 10.0
 """Seconds between two lines of progress in the log."""
 

@@ -51,6 +51,11 @@ class Span:
     position: int
     crc32c: int = 0
 
+    @property
+    def length(self) -> int:
+        """Bytes of it that have been written."""
+        return self.position - self.start
+
     @classmethod
     def missing(cls, start: int, stop: int | None) -> Span:
         """One of which nothing has arrived."""
@@ -123,7 +128,7 @@ class Partial(Closable):
     @property
     def arrived(self) -> int:
         """Bytes that are there."""
-        return sum(span.position - span.start for span in self.spans)
+        return sum(span.length for span in self.spans)
 
     def missing(self, total: int | None) -> list[Span]:
         """What is not there yet, in order; the last reaches to the end when that is not known."""

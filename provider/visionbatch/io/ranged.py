@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,8 +15,9 @@ from visionbatch.errors import ObjectChanged, UnreadableAnswer
 from visionbatch.flow.call import unhappy
 from visionbatch.flow.effects import Request, Response
 from visionbatch.io.closing import Closable
-from visionbatch.io.wire import Wire, WireLimits
+from visionbatch.io.wire import WireLimits
 from visionbatch.io.wire_body import WireBody
+from visionbatch.io.wire_pool import WirePool
 from visionbatch.model.secret import SecretUrl
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
@@ -61,16 +61,11 @@ class Ranges(Closable):
     """
 
     def __init__(self, limits: WireLimits | None = None) -> None:
-        self._limits = limits
-        self._lock = threading.Lock()
-        self._idle: list[Wire] = []
+        self._wires = WirePool(limits)
 
     def close(self) -> None:
         """Close the connections that nobody reads from."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for wire in idle:
-            wire.close()
+        self._wires.close()
 
     @contextmanager
     def part(
@@ -86,23 +81,13 @@ class Ranges(Closable):
         """
         ranged = start > 0 or stop is not None
         span = {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"} if ranged else {}
-        with self._borrowed() as wire, wire.get(url, {**headers, **span}) as body:
+        with self._wires.wire() as wire, wire.get(url, {**headers, **span}) as body:
             if body.status == 206:
                 yield _ranged(body, start, stop, name)
             elif body.status == 200:
                 yield _described(body, 0, body.length)
             else:
                 raise _refused(body, url, name)
-
-    @contextmanager
-    def _borrowed(self) -> Iterator[Wire]:
-        with self._lock:
-            wire = self._idle.pop() if self._idle else Wire(self._limits)
-        try:
-            yield wire
-        finally:
-            with self._lock:
-                self._idle.append(wire)
 
 
 def _ranged(body: WireBody, start: int, stop: int | None, name: str) -> Part:

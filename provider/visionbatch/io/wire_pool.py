@@ -1,9 +1,9 @@
-"""Connections that many uploads of one process take turns on."""
+"""Connections that many transfers of one process take turns on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from threading import BoundedSemaphore, Lock
 
 from visionbatch.config import TransferSettings
@@ -14,20 +14,31 @@ from visionbatch.io.wire import Wire, WireLimits
 
 
 class WirePool(Closable):
-    """Lends a wire to each upload; who comes when all are lent waits. May be shared by threads.
+    """Lends a wire to each transfer; may be shared by threads.
 
-    A wire that comes back keeps its connection, so that the next upload to the same host spares the handshake.
+    A wire that comes back keeps its connection, so that the next transfer with the same host spares the handshake.
 
-    :param settings: limits of each wire, how many there are, and how much all of them may send together.
+    :param limits: bounds on every exchange.
+    :param at_once: wires that are lent at a time; who comes when all are lent waits. ``None`` for as many as are asked
+        for.
+    :param bandwidth: a limit for all of them together.
     """
 
-    def __init__(self, settings: TransferSettings, clock: Clock) -> None:
-        self._limits = WireLimits.of(settings)
-        limit = settings.max_bytes_per_s
-        self._bandwidth = Bandwidth(limit, clock) if limit else None
-        self._places = BoundedSemaphore(settings.parallel_uploads)
+    def __init__(
+        self, limits: WireLimits | None = None, *, at_once: int | None = None, bandwidth: Bandwidth | None = None
+    ) -> None:
+        self._limits = limits
+        self._bandwidth = bandwidth
+        self._places = BoundedSemaphore(at_once) if at_once else nullcontext()
         self._lock = Lock()
         self._idle: list[Wire] = []
+
+    @classmethod
+    def of(cls, settings: TransferSettings, clock: Clock) -> WirePool:
+        """The pool that settings ask for."""
+        limit = settings.max_bytes_per_s
+        bandwidth = Bandwidth(limit, clock) if limit else None
+        return cls(WireLimits.of(settings), at_once=settings.parallel_uploads, bandwidth=bandwidth)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -38,7 +49,7 @@ class WirePool(Closable):
 
     @contextmanager
     def wire(self) -> Iterator[Wire]:
-        """A wire for one upload, for nobody else meanwhile."""
+        """A wire for one transfer, for nobody else meanwhile."""
         with self._places:
             with self._lock:
                 wire = self._idle.pop() if self._idle else Wire(self._limits, self._bandwidth)

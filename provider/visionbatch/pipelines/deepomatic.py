@@ -87,7 +87,7 @@ class Deepomatic(Closable):
         self.tuning = tuning or Tuning()
         self.clock = clock or SystemClock()
         self.api = DeepomaticApi(settings, self.tuning.retry)
-        self._wires = WirePool(self.tuning.transfer, self.clock)
+        self._wires = WirePool.of(self.tuning.transfer, self.clock)
         self._plane = ControlPlane(Origin(settings.base_url, settings.allow_plain_http), credentials)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
@@ -13,7 +14,7 @@ from functools import partial as partial_call
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from visionbatch.config import KIB, DownloadSettings
+from visionbatch.config import KIB, MIB, DownloadSettings
 from visionbatch.errors import (
     Damaged,
     DownloadError,
@@ -36,8 +37,11 @@ T = TypeVar("T")
 FRESH_STARTS = 3
 """Times that a file is begun anew, or its link renewed, before its trouble is told."""
 
-WRITE_BYTES = 128 * KIB
+WRITE_BYTES = 256 * KIB
 """Bytes that are gathered before they are written: TLS gives 16 KiB at a time."""
+
+TRIAL_BYTES = 8 * MIB
+"""Bytes that one connection fetches of a large file before it is decided whether others would help."""
 
 
 class RemoteObject(Protocol):
@@ -195,21 +199,23 @@ class Download:
         parts = self._parts(partial.missing(partial.begin(self._remote.size)))
         partial.spans = [span for span in partial.spans if span.position > span.start] + parts
         self._stop.clear()
-        if len(parts) == 1:
+        if parts:
+            began = time.monotonic()
             self._fetch(partial, parts[0])
-        elif parts:
-            work = [partial_call(self._fetch, partial, part) for part in parts]
-            in_parallel(work, self._settings.connections, self._stop)
+            fast = parts[0].length >= self._settings.enough_bytes_per_s * (time.monotonic() - began)
+            work = [partial_call(self._fetch, partial, part) for part in parts[1:]]
+            in_parallel(work, 1 if fast else self._settings.connections, self._stop)
 
     def _parts(self, missing: list[Span]) -> list[Span]:
-        """Cut what is missing where several connections can share it."""
+        """Cut what is missing where several connections can share it; the first part is short, to tell their use."""
         most = self._settings.part_bytes if self._ranged and self._settings.connections > 1 else None
-        found = []
+        found: list[Span] = []
         for span in missing:
             start = span.start
             while most and span.stop is not None and span.stop - start > most:
-                found.append(Span.missing(start, start + most))
-                start += most
+                stop = start + (most if found else min(most, TRIAL_BYTES))
+                found.append(Span.missing(start, stop))
+                start = stop
             found.append(Span.missing(start, span.stop))
         return found
 

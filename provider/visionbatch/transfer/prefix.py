@@ -13,7 +13,8 @@ from contextlib import closing
 
 from visionbatch.errors import Corrupted, InputChanged, SourceUnreadable
 from visionbatch.io.closing import Closable
-from visionbatch.transfer.checksum import PrefixChecksum, combined
+from visionbatch.transfer.checksum import PrefixChecksum
+from visionbatch.transfer.crc import combined
 from visionbatch.transfer.read_ahead import ahead
 from visionbatch.transfer.source import Source
 

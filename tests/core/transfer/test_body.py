@@ -50,7 +50,7 @@ def sink(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def send(source: Source, sink: Sink, **settings: Any) -> Uploaded:
-    with WirePool(TransferSettings(**settings), HandClock()) as pool:
+    with WirePool.of(TransferSettings(**settings), HandClock()) as pool:
         return send_over(pool, source, sink, **settings)
 
 
@@ -115,7 +115,7 @@ def test_the_last_bytes_stay_here_when_the_file_was_touched_while_one_request_ca
 
 
 def test_one_connection_serves_the_uploads_that_follow_each_other() -> None:
-    with Sink() as sink, WirePool(TransferSettings(), HandClock()) as pool:
+    with Sink() as sink, WirePool.of(TransferSettings(), HandClock()) as pool:
         for _ in range(3):
             sink.persisted = 0
             send_over(pool, BytesSource(CONTENT), sink)
@@ -136,7 +136,7 @@ def test_no_more_uploads_run_at_a_time_than_the_setting_allows() -> None:
             with lock:
                 running -= 1
 
-    with WirePool(TransferSettings(parallel_uploads=3), HandClock()) as pool, ThreadPoolExecutor(12) as threads:
+    with WirePool.of(TransferSettings(parallel_uploads=3), HandClock()) as pool, ThreadPoolExecutor(12) as threads:
         for done in [threads.submit(upload, pool) for _ in range(12)]:
             done.result(PATIENCE_S)
     assert most == 3
@@ -175,7 +175,7 @@ def test_what_was_allowed_and_not_sent_is_not_paid_for() -> None:
 @pytest.mark.parametrize("source", ["file", "memory"])
 def test_an_upload_keeps_to_the_limit_whatever_it_sends(sink: Sink, file: Path, source: str) -> None:
     clock = HandClock()
-    with WirePool(TransferSettings(max_bytes_per_s=1_000_000), clock) as pool, FileSource(file) as on_disk:
+    with WirePool.of(TransferSettings(max_bytes_per_s=1_000_000), clock) as pool, FileSource(file) as on_disk:
         send_over(pool, on_disk if source == "file" else BytesSource(CONTENT), sink)
     assert sink.content == CONTENT
     assert len(clock.pauses) >= len(CONTENT) // int(1_000_000 * SLICE_S)
