@@ -173,7 +173,7 @@ class Partial(Closable):
         """Forget what has arrived."""
         self.spans, self.version, self.total = [], version, None
         self._note.unlink(missing_ok=True)
-        os.ftruncate(self._handle, 0)
+        self._cut(0)
 
     def finish(self, *, gzipped: bool = False) -> int:
         """Give the file its final name, and its size.
@@ -181,7 +181,7 @@ class Partial(Closable):
         :param gzipped: it is stored compressed; the final file is not.
         :raises Damaged: when it should be compressed and is not, or not wholly.
         """
-        os.ftruncate(self._handle, self.arrived)
+        self._cut(self.arrived)
         whole = self._expanded() if gzipped else self._path
         size = whole.stat().st_size
         whole.replace(self.target)
@@ -195,6 +195,11 @@ class Partial(Closable):
         while start < stop and (block := os.pread(self._handle, min(block_bytes, stop - start), start)):
             yield block
             start += len(block)
+
+    def _cut(self, size: int) -> None:
+        # A file that was truncated is allocated when it is closed (ext4), which costs as much as the network did.
+        if os.fstat(self._handle).st_size != size:
+            os.ftruncate(self._handle, size)
 
     def _failed(self, error: OSError) -> Exception:
         if error.errno in _FULL:
