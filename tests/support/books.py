@@ -92,7 +92,7 @@ class BytesSource:
     def __init__(self, content: bytes, name: str = "memory") -> None:
         self.content = content
         self.name = name
-        self.size = len(content)
+        self.size = self.summary_start = len(content)
         self.fingerprint = sha256(content)
 
     def blocks(self, offset: int, stop: int, block_bytes: int):

@@ -13,8 +13,10 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 from visionbatch.config import KIB, MIB
 from visionbatch.errors import InputChanged, SourceUnreadable, TimedOut, Unreachable
@@ -95,8 +97,9 @@ class BodyPump:
         self._pace = PaceMeter(slowness)
         self._bandwidth = bandwidth
         self._sent = sent
-        self._incoming = select.poll()
-        self._incoming.register(sock, select.POLLIN)
+        self._sendfile = True
+        self._ready = select.poll()
+        self._ready.register(sock, select.POLLIN | select.POLLOUT)
         self._done = 0
 
     def send(self, pieces: Iterable[Piece], length: int) -> bool:
@@ -106,71 +109,66 @@ class BodyPump:
         :raises TimedOut: when it goes too slowly.
         :raises Unreachable: when the pieces end too early.
         """
-        for piece in pieces:
-            for count in self._counts(piece):
-                self._done += count
-                self._sent(count)
-                self._pace.check(self._done)
-            # A TLS socket is readable for session tickets too, so only a plain one can tell an early answer.
-            if self._done < length and self._plain and self._incoming.poll(0):
+        for piece in self._excused(pieces):
+            if not self._piece(piece):
                 return False
         if self._done != length:
             raise Unreachable(f"the body ended after {self._done} of {length} bytes")
         return True
 
-    def _counts(self, piece: Piece) -> Iterator[int]:
-        """Send one piece, and say after each step how many bytes have left; ends early with an early answer."""
-        if not isinstance(piece, FileSpan):
-            return self._from_memory(piece)
-        return self._by_kernel(piece) if self._plain else self._by_reading(piece, piece.offset)
+    def _excused(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        """The pieces; how long they took to come is not the peer's fault."""
+        waiting = iter(pieces)
+        while True:
+            with self._pace.excused():
+                piece = next(waiting, None)
+            if piece is None:
+                return
+            yield piece
 
-    def _from_memory(self, data: bytes | memoryview) -> Iterator[int]:
-        view = memoryview(data)
-        while view:
-            count = self._limited(len(view) if self._plain else min(len(view), TLS_BYTES), partial(self._push, view))
-            view = view[count:]
-            yield count
+    def _piece(self, piece: Piece) -> bool:
+        """Send one piece; false when an answer came first."""
+        span = piece if isinstance(piece, FileSpan) else None
+        data = memoryview(b"") if span else memoryview(cast("bytes", piece))
+        offset, stop = (span.offset, span.stop) if span else (0, len(data))
+        while offset < stop:
+            # A TLS socket is readable for session tickets too, so only a plain one can tell an early answer.
+            if self._plain and self._answers():
+                return False
+            step = partial(self._from_file, span, offset) if span else partial(self._from_memory, data[offset:])
+            count = self._limited(stop - offset, step)
+            offset += count
+            self._done += count
+            self._sent(count)
+            self._pace.check(self._done)
+        return True
 
-    def _push(self, view: memoryview, length: int) -> int:
+    def _answers(self) -> bool:
+        """Wait until there is room for more, or an answer."""
+        events = self._ready.poll(self._timeout_s * 1000)
+        if not events:
+            raise TimeoutError
+        return bool(events[0][1] & select.POLLIN)
+
+    def _from_memory(self, data: memoryview, length: int) -> int:
         if self._plain:
-            return self._sock.send(view[:length])
-        # Record after record, each with the whole timeout: the plain socket's sendall has one for all together.
-        self._sock.sendall(view[:length])
+            return self._sock.send(data[:length])
+        # Record after record, each with the whole timeout.
+        length = min(length, TLS_BYTES)
+        self._sock.sendall(data[:length])
         return length
 
-    def _by_reading(self, span: FileSpan, offset: int) -> Iterator[int]:
-        while offset < span.stop:
-            data = span.read(offset, TLS_BYTES)
-            yield from self._from_memory(data)
-            offset += len(data)
-
-    def _by_kernel(self, span: FileSpan) -> Iterator[int]:
-        ready = select.poll()
-        ready.register(self._sock, select.POLLIN | select.POLLOUT)
-        offset = span.offset
-        while offset < span.stop:
-            events = ready.poll(self._timeout_s * 1000)
-            if not events:
-                raise TimeoutError
-            if events[0][1] & select.POLLIN:
-                return
-            try:
-                left = min(span.stop - offset, SPAN_BYTES)
-                count = self._limited(left, partial(self._sendfile, span, offset))
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                if error.errno in _NO_SENDFILE:
-                    yield from self._by_reading(span, offset)
-                    return
-                raise
-            offset += count
-            yield count
-
-    def _sendfile(self, span: FileSpan, offset: int, length: int) -> int:
+    def _from_file(self, span: FileSpan, offset: int, length: int) -> int:
+        if not self._plain or not self._sendfile:
+            return self._from_memory(memoryview(span.read(offset, min(length, TLS_BYTES))), length)
         try:
-            count = os.sendfile(self._sock.fileno(), span.descriptor, offset, length)
+            count = os.sendfile(self._sock.fileno(), span.descriptor, offset, min(length, SPAN_BYTES))
+        except BlockingIOError:
+            return 0
         except OSError as error:
+            if error.errno in _NO_SENDFILE:
+                self._sendfile = False
+                return 0
             if error.errno in (errno.EIO, errno.ESTALE):
                 raise SourceUnreadable(f"{span.name} cannot be read: {error.strerror}") from error
             raise
@@ -182,7 +180,8 @@ class BodyPump:
         """Send at most ``length`` bytes, and no more than the limit allows."""
         if self._bandwidth is None:
             return send(length)
-        allowed = self._bandwidth.take(length)
+        with self._pace.excused():
+            allowed = self._bandwidth.take(length)
         count = 0
         try:
             count = send(allowed)
@@ -211,3 +210,10 @@ class PaceMeter:
         if done - self._bytes < elapsed * self._slowness.min_bytes_per_s:
             raise TimedOut(f"{done - self._bytes} bytes moved in {elapsed:.0f} s, too slow to go on")
         self._since, self._bytes = now, done
+
+    @contextmanager
+    def excused(self) -> Iterator[None]:
+        """Leave out what happens meanwhile."""
+        began = time.monotonic()
+        yield
+        self._since += time.monotonic() - began

@@ -25,7 +25,8 @@ class LocalTree(Closable):
     """A folder on disk.
 
     Every path is walked from the root one component at a time, each refused if it is a link, so that
-    nothing outside of the root is read even while somebody changes the tree.
+    nothing outside of the root is read even while somebody changes the tree. The folder of the file that was read last
+    is kept open: one that is moved away meanwhile is read on from where it went.
 
     :param root: may be a link itself: whoever names it means what it leads to.
     """

@@ -64,7 +64,7 @@ class ObjectTree:
         base = self._path(folder) if folder else self._root
         prefix = f"{base.lstrip('/')}/" if base else ""
         self._forget(base)
-        listed = _as_os_error(lambda: self._fs.ls(base, detail=True), base)
+        listed = as_os_error(lambda: self._fs.ls(base, detail=True), base)
         self._forget(base)
         found: dict[str, Entry] = {}
         for item in listed:
@@ -125,7 +125,8 @@ def _says_more(entry: Entry, known: Entry | None) -> bool:
     return entry.size > 0 if entry.kind is Kind.FILE else known.size == 0
 
 
-def _as_os_error(act: Callable[[], _T], path: str) -> _T:
+def as_os_error(act: Callable[[], _T], path: str) -> _T:
+    """Do something with a filesystem; whatever error its backend has of its own is an `OSError`."""
     try:
         return act()
     except OSError:
@@ -171,7 +172,7 @@ class _Ranges(io.RawIOBase):
 
     def _request(self, start: int, end: int) -> bytes:
         try:
-            return _as_os_error(lambda: self._fs.cat_file(self._path, start, end), self._path)
+            return as_os_error(lambda: self._fs.cat_file(self._path, start, end), self._path)
         except OSError:
             # Some stores answer a range that begins at the very end with an error.
             if start == 0 or start < self._size():
@@ -179,5 +180,5 @@ class _Ranges(io.RawIOBase):
             return b""
 
     def _size(self) -> int:
-        info = _as_os_error(lambda: self._fs.info(self._path), self._path)
+        info = as_os_error(lambda: self._fs.info(self._path), self._path)
         return int(info["size"])

@@ -93,16 +93,7 @@ class Wire(Closable):
         :param sent: called with every number of bytes that has left.
         :raises TransportError: when there is no answer.
         """
-        host = url.host
-        try:
-            connection = self._connected(url)
-            connection.putrequest("PUT", self._target(url), skip_accept_encoding=True)
-            for name, value in {"User-Agent": USER_AGENT, "Content-Length": str(length), **headers}.items():
-                connection.putheader(name, value)
-            connection.endheaders()
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            raise translated(error, host, maybe_received=False) from None
+        connection = self._asked("PUT", url, {"Content-Length": str(length), **headers})
         whole = False
         try:
             whole = self._pump(connection, sent).send(body, length)
@@ -112,7 +103,7 @@ class Wire(Closable):
             self.close()
             if early is not None:
                 return early
-            raise translated(error, host, maybe_received=True) from None
+            raise translated(error, url.host, maybe_received=True) from None
         except BaseException:
             # The connection is in the middle of a body: nothing else may be sent on it.
             self.close()
@@ -126,12 +117,8 @@ class Wire(Closable):
 
         :raises TransportError: when there is no answer.
         """
+        connection = self._asked("GET", url, headers)
         try:
-            connection = self._connected(url)
-            connection.putrequest("GET", self._target(url), skip_accept_encoding=True)
-            for name, value in {"User-Agent": USER_AGENT, **headers}.items():
-                connection.putheader(name, value)
-            connection.endheaders()
             response = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             self.close()
@@ -147,6 +134,22 @@ class Wire(Closable):
             response.close()
             if not keep:
                 self.close()
+
+    def _asked(self, method: str, url: SecretUrl, headers: Mapping[str, str]) -> http.client.HTTPConnection:
+        """A connection over which the head of a request has left."""
+        try:
+            connection = self._connected(url)
+            connection.putrequest(method, self._target(url), skip_accept_encoding=True)
+            for name, value in {"User-Agent": USER_AGENT, **headers}.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise translated(error, url.host, maybe_received=False) from None
+        except BaseException:
+            self.close()
+            raise
+        return connection
 
     def _connected(self, url: SecretUrl) -> http.client.HTTPConnection:
         parts = urlsplit(url.reveal())

@@ -32,6 +32,7 @@ class WirePool(Closable):
         self._places = BoundedSemaphore(at_once) if at_once else nullcontext()
         self._lock = Lock()
         self._idle: list[Wire] = []
+        self._closed = False
 
     @classmethod
     def of(cls, settings: TransferSettings, clock: Clock) -> WirePool:
@@ -41,8 +42,9 @@ class WirePool(Closable):
         return cls(WireLimits.of(settings), at_once=settings.parallel_uploads, bandwidth=bandwidth)
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the connections: those that somebody uses, when they come back."""
         with self._lock:
+            self._closed = True
             idle, self._idle = self._idle, []
         for wire in idle:
             wire.close()
@@ -58,3 +60,5 @@ class WirePool(Closable):
             finally:
                 with self._lock:
                     self._idle.append(wire)
+                if self._closed:
+                    self.close()

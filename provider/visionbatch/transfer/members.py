@@ -9,8 +9,9 @@ from visionbatch.config import MIB
 from visionbatch.errors import InputChanged
 from visionbatch.model.tree import Tree
 
-_PASSING = frozenset({errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ETIMEDOUT, errno.ENOMEM})
-"""Troubles of a disk or network drive that say nothing about the file."""
+_CHANGED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL, errno.EACCES, errno.EPERM})
+"""Answers that are about the file: it is gone, is another thing, or is forbidden. Anything else is a disk or a network
+drive in trouble, which may pass; taken for a change, it would cost the batch."""
 
 
 def read_whole(tree: Tree, path: str, size: int) -> bytes:
@@ -88,7 +89,7 @@ def _complain(path: str, error: OSError) -> None:
 
     :raises InputChanged: unless the trouble may pass.
     """
-    if error.errno is not None and error.errno not in _PASSING:
+    if error.errno in _CHANGED:
         raise InputChanged(f"{path} can no longer be read: {error.strerror or error}") from error
 
 

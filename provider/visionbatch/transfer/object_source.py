@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from visionbatch.errors import InputChanged, InputMissing
+from visionbatch.errors import InputChanged, InputMissing, SourceUnreadable
+from visionbatch.io.object_tree import as_os_error
 from visionbatch.transfer.source import edge_fingerprint
 
 VERSION_KEYS = ("generation", "etag", "ETag", "mtime", "LastModified", "last_modified", "created")
@@ -48,10 +50,11 @@ class ObjectSource:
 
     def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[bytes]:
         """See `visionbatch.transfer.source.Source.blocks`."""
-        with self._filesystem.open(self._path, "rb") as file:
+        with as_os_error(lambda: self._filesystem.open(self._path, "rb"), self._path) as file:
             file.seek(offset)
             while offset < stop:
-                block = file.read(min(block_bytes, stop - offset))
+                length = min(block_bytes, stop - offset)
+                block = as_os_error(partial(file.read, length), self._path)
                 if not block:
                     raise InputChanged(f"{self._path} became shorter while it was read")
                 yield block
@@ -60,18 +63,25 @@ class ObjectSource:
     def span(self, offset: int, stop: int) -> None:  # an object is no file
         """There is no file behind an object."""
 
+    @property
+    def summary_start(self) -> int:
+        """Every byte can be read by itself."""
+        return self.size
+
     def verify(self) -> None:
         """Compare size and version mark with those at the beginning."""
         try:
             info = self._info()
         except FileNotFoundError as error:
             raise InputChanged(f"{self._path} has gone away") from error
+        except OSError as error:
+            raise SourceUnreadable(f"{self._path} cannot be looked at: {error.strerror or error}") from error
         if (int(info["size"]), _version(info)) != (self._size, self._version):
             raise InputChanged(f"{self._path} was replaced since the run began")
 
     def _info(self) -> dict[str, Any]:
         self._filesystem.invalidate_cache(self._path)
-        info: dict[str, Any] = self._filesystem.info(self._path)
+        info: dict[str, Any] = as_os_error(lambda: self._filesystem.info(self._path), self._path)
         if info.get("type") == "directory":
             raise FileNotFoundError(self._path)
         return info

@@ -7,15 +7,17 @@ that once more must not keep the rest from leaving; only the last bytes wait for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
 from contextlib import closing
+from functools import partial
 
-from visionbatch.errors import Corrupted, InputChanged, SourceUnreadable
+from visionbatch.errors import Corrupted, InputChanged
+from visionbatch.io.behind import Behind
 from visionbatch.io.closing import Closable
 from visionbatch.transfer.checksum import PrefixChecksum
 from visionbatch.transfer.crc import combined
-from visionbatch.transfer.read_ahead import ahead
+from visionbatch.transfer.read_ahead import ahead, readable
 from visionbatch.transfer.source import Source
 
 
@@ -29,7 +31,7 @@ class SentPrefix(Closable):
         # Read behind the upload, from 0 on; and taken in on the way, from where this try began to send.
         self._head = PrefixChecksum()
         self._tail: PrefixChecksum | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checksum")
+        self._thread = Behind("checksum")
         self._reading: list[Future[None]] = []
         self._compared = 0
         self._unwanted = False
@@ -37,7 +39,7 @@ class SentPrefix(Closable):
     def close(self) -> None:
         """Stop reading."""
         self._unwanted = True
-        self._thread.shutdown(cancel_futures=True)
+        self._thread.close()
 
     @property
     def known(self) -> tuple[int, int]:
@@ -59,18 +61,23 @@ class SentPrefix(Closable):
         self._compared = length
         self._begin(self._compare, length, crc32c)
 
+    def starting(self, start: int) -> None:
+        """Say where this try begins to send; what lies before is read behind the upload."""
+        if self._tail is not None or self._is_file:
+            return
+        # What the network still held when an earlier try died was compared, and is sent again.
+        self._tail = PrefixChecksum(max(start, self._compared))
+        if self._tail.start:
+            self._begin(self._read_up_to, self._tail.start)
+
     def sending(self, start: int, stop: int) -> Generator[bytes]:
         """The source's blocks; unless they are of a file, read ahead, and taken in as they are sent."""
-        if self._is_file:
-            yield from self._readable(self._source.blocks(start, stop, self._block_bytes))
-            return
+        blocks = readable(self._source, start, stop, self._block_bytes)
         if self._tail is None:
-            # What the network still held when an earlier try died was compared, and is sent again.
-            self._tail = PrefixChecksum(max(start, self._compared))
-            if self._tail.start:
-                self._begin(self._read_up_to, self._tail.start)
-        with closing(ahead(self._source.blocks(start, stop, self._block_bytes))) as blocks:
-            for block in self._readable(blocks):
+            yield from blocks
+            return
+        with closing(ahead(blocks)) as blocks_ahead:
+            for block in blocks_ahead:
                 self._tail.update(start, block)
                 start += len(block)
                 yield block
@@ -110,7 +117,7 @@ class SentPrefix(Closable):
             raise Corrupted(what, persisted=total, total=total)
 
     def _begin(self, work: Callable[..., None], *arguments: int) -> None:
-        self._reading.append(self._thread.submit(work, *arguments))
+        self._reading.append(self._thread.do(partial(work, *arguments)))
 
     def _compare(self, length: int, crc32c: int) -> None:
         self._read_up_to(min(length, self._source.size))
@@ -121,20 +128,8 @@ class SentPrefix(Closable):
         start = self._head.position
         if start >= position:
             return
-        for block in self._readable(self._source.blocks(start, position, self._block_bytes)):
+        for block in readable(self._source, start, position, self._block_bytes):
             self._head.update(start, block)
             start += len(block)
             if self._unwanted:
                 return
-
-    def _readable(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        """The same blocks; the source's own faults must not be taken for the network's."""
-        while True:
-            try:
-                block = next(blocks)
-            except StopIteration:
-                return
-            except OSError as error:
-                reason = error.strerror or type(error).__name__
-                raise SourceUnreadable(f"{self._source.name} cannot be read: {reason}") from error
-            yield block

@@ -1,13 +1,33 @@
-"""Reading the next blocks while the last ones are sent."""
+"""Reading a source: its faults told from the network's, and the next blocks read while the last ones are sent."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator
 from queue import Empty, Queue
 from threading import Event, Thread
 
+from visionbatch.errors import SourceUnreadable
+from visionbatch.transfer.source import Source
+
 DEPTH = 4
 """Blocks that may wait: enough to even out small files, and no more memory than it takes."""
+
+STOP_S = 2.0
+"""Seconds that a reader is waited for when nobody wants more. It may be in the middle of a large file, or of a disk
+that hangs; it then ends by itself, and must not hold up a task that has seconds to end."""
+
+
+def readable(source: Source, start: int, stop: int, block_bytes: int) -> Generator[bytes]:
+    """A source's blocks.
+
+    :raises SourceUnreadable: when reading fails; without it, that would be taken for the network.
+    """
+    try:
+        yield from source.blocks(start, stop, block_bytes)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise SourceUnreadable(f"{source.name} cannot be read: {reason}") from error
 
 
 def ahead(blocks: Iterator[bytes], depth: int = DEPTH) -> Generator[bytes]:
@@ -45,8 +65,9 @@ def _read(blocks: Iterator[bytes], waiting: Queue[bytes | Exception | None], unw
 
 
 def _drain(waiting: Queue[bytes | Exception | None], reader: Thread) -> None:
-    """Make room until the reader has noticed that nobody wants more: it must not outlive its source."""
-    while reader.is_alive():
+    """Make room until the reader has noticed that nobody wants more."""
+    until = time.monotonic() + STOP_S
+    while reader.is_alive() and time.monotonic() < until:
         try:
             waiting.get_nowait()
         except Empty:

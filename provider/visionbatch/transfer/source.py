@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -32,6 +33,10 @@ class Source(Protocol):
     def fingerprint(self) -> str:
         """Identity of its content, the same on every machine."""
 
+    @property
+    def summary_start(self) -> int:
+        """From where on its bytes sum up those before, as a zip's directory does; its size when none do."""
+
     def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[bytes]:
         """The bytes from ``offset`` to ``stop``, in blocks of at most ``block_bytes``.
 
@@ -57,11 +62,17 @@ class FileSource(Closable):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
         try:
-            self._file: BinaryIO = self._path.open("rb", buffering=0)
+            # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
+            handle = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         except OSError as error:
             host = os.uname().nodename
             raise InputMissing(f"cannot open {self._path} on {host}: {error.strerror}") from error
-        self._identity = _identity(os.fstat(self._file.fileno()))
+        self._file: BinaryIO = os.fdopen(handle, "rb", buffering=0)
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            self._file.close()
+            raise InputMissing(f"{self._path} on {os.uname().nodename} is not a plain file")
+        self._identity = _identity(status)
 
     @property
     def name(self) -> str:
@@ -77,6 +88,11 @@ class FileSource(Closable):
     def fingerprint(self) -> str:
         """SHA-256 over size, head and tail: a zip's tail holds the CRC of every member."""
         return edge_fingerprint(self._file, self.size)
+
+    @property
+    def summary_start(self) -> int:
+        """Every byte can be read by itself."""
+        return self.size
 
     def close(self) -> None:
         """Close the file."""
@@ -114,8 +130,8 @@ def edge_fingerprint(file: BinaryIO, size: int) -> str:
     return digest.hexdigest()
 
 
-def _identity(stat: os.stat_result) -> tuple[int, int, int, int]:
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _difference(before: tuple[int, int, int, int], after: tuple[int, int, int, int]) -> str:

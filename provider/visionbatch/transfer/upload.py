@@ -120,6 +120,8 @@ class Upload:
             while not self._state.done:
                 self._take_a_step()
             self._source.verify()
+            if self._resume is not None and self._resume.checked:
+                self._prefix.settle()
             if self._state.stored.crc32c is not None:
                 self._prefix.compare_with_stored(self._state.stored.crc32c)
         return Uploaded(self._source.size, self._prefix.whole, self._sent_bytes, self._requests, self._state.gaps)
@@ -127,16 +129,25 @@ class Upload:
     def _take_a_step(self) -> None:
         self._source.verify()
         failures = self._state.failures
-        reply = self._exchange(self._without_last_bytes(self._state.next_step()))
+        step = self._state.next_step()
+        if isinstance(step, Put):
+            self._prefix.starting(step.start)
+            step = self._without_last_bytes(step)
+        reply = self._exchange(step)
         self._save()
         if self._state.failures > failures:
             self._wait(reply)
 
-    def _without_last_bytes(self, step: Probe | Put) -> Probe | Put:
-        """The step, cut before the archive's end while it is not known whether an earlier try sent the same bytes."""
-        if isinstance(step, Probe) or step.stop < step.total or self._resume is None or not self._prefix.is_busy():
+    def _without_last_bytes(self, step: Put) -> Put:
+        """The step, cut before the archive's end while that depends on what an earlier try has sent.
+
+        It does in two ways: nothing may become whole before it is known that both sent the same bytes, and what sums up
+        the bytes before can only be computed when they have been read.
+        """
+        last = min(step.total - 1, self._source.summary_start)
+        if self._resume is None or step.stop <= last or not self._prefix.is_busy():
             return step
-        stop = step.start + (step.total - 1 - step.start) // CHUNK_UNIT * CHUNK_UNIT
+        stop = step.start + (last - step.start) // CHUNK_UNIT * CHUNK_UNIT
         if stop > step.start:
             return Put(step.start, stop, step.total)
         self._prefix.settle()
@@ -196,9 +207,11 @@ class Upload:
     def _save(self) -> None:
         now = self._clock.now()
         due = self._state.done or now - self._saved >= self._settings.checkpoint_s
-        if due and self._checkpoint is not None:
-            self._saved = now
-            self._prefix.follow(self._position)
+        if not due:
+            return
+        self._saved = now
+        self._prefix.follow(self._position)
+        if self._checkpoint is not None:
             self._checkpoint(Checkpoint(self._state.best, *self._prefix.known))
 
     def _wait(self, reply: Reply | None) -> None:
@@ -207,11 +220,12 @@ class Upload:
             asked = retry_after_seconds(reply.headers.get("retry-after"), self._clock.now())
         if asked is not None and asked > self._retry.retry_after_cap_s:
             raise self._stalled(f"the session asks to stay away for {asked:.0f} s", asked)
-        self._clock.pause(self._retry.pause_after(self._state.failures, asked))
+        left = self._deadline - self._clock.now()
+        self._clock.pause(self._retry.pause_after(self._state.failures, asked).capped(left))
         self._within_deadline()
 
     def _within_deadline(self) -> None:
-        if self._clock.now() > self._deadline:
+        if self._clock.now() >= self._deadline:
             raise self._stalled("the upload has not ended by its deadline")
 
     def _stalled(self, why: str, asked_s: float | None = None) -> UploadStalled:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
@@ -44,8 +45,8 @@ class ZipArchive:
         self._tree = tree
         self._starts = array("Q")
         self._crcs = array("q", [_UNKNOWN]) * len(plan)
-        # Of the large member that was read last: which, up to where, and the CRC so far.
-        self._part = (-1, 0, 0)
+        # Of the large members that were left in the middle: which, up to where, and the CRC so far.
+        self._left_at: deque[tuple[int, int, int]] = deque(maxlen=4)
         position = directory_size = 0
         for path, size in plan:
             self._starts.append(position)
@@ -69,6 +70,11 @@ class ZipArchive:
     def fingerprint(self) -> str:
         """The plan's identity."""
         return self._plan.fingerprint
+
+    @property
+    def summary_start(self) -> int:
+        """Where the directory starts, which holds the CRC of every member."""
+        return self._directory_start
 
     def verify(self) -> None:
         """Nothing to look at in advance: members are compared with plan and CRC while they are read."""
@@ -114,18 +120,21 @@ class ZipArchive:
         many requests: the checksum of what was read goes on from one part to the next.
         """
         crc = self._crc_up_to(index, start)
-        for piece in self._read(index, start, stop):
-            start += len(piece)
-            crc = crc32(piece, crc)
-            self._part = (index, start, crc)
-            yield piece
+        try:
+            for piece in self._read(index, start, stop):
+                start, crc = start + len(piece), crc32(piece, crc)
+                yield piece
+        finally:
+            self._left_at.append((index, start, crc))
         if start == self._plan.size(index):
             self._confirm(index, crc)
 
     def _crc_up_to(self, index: int, position: int) -> int:
         """CRC of a member's first bytes: remembered when reading goes on, computed after a jump."""
-        if self._part[:2] == (index, position):
-            return self._part[2]
+        # A copy, for the checksum of an earlier try may be computed by another thread meanwhile.
+        for left_index, left_at, crc in tuple(self._left_at):
+            if (left_index, left_at) == (index, position):
+                return crc
         crc = 0
         for piece in self._read(index, 0, position):
             crc = crc32(piece, crc)
