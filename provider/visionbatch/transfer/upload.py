@@ -220,8 +220,10 @@ class Upload:
             asked = retry_after_seconds(reply.headers.get("retry-after"), self._clock.now())
         if asked is not None and asked > self._retry.retry_after_cap_s:
             raise self._stalled(f"the session asks to stay away for {asked:.0f} s", asked)
-        left = self._deadline - self._clock.now()
-        self._clock.pause(self._retry.pause_after(self._state.failures, asked).capped(left))
+        pause, left = self._retry.pause_after(self._state.failures, asked), self._deadline - self._clock.now()
+        if pause.at_least >= left:
+            raise self._stalled("the upload cannot go on before its deadline")
+        self._clock.pause(pause.capped(left))
         self._within_deadline()
 
     def _within_deadline(self) -> None:

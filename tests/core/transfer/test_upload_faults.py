@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.books import CHUNKS, CREATE, GET, PROBES, Books, sparse
+from support.books import CHUNKS, CREATE, GET, PROBES, Books, BytesSource, sparse
 from support.clocks import TenantClock
 from support.listener import Silent
 from support.orders import CHUNK
@@ -235,10 +235,10 @@ def test_a_deadline_ends_the_upload_however_patient_the_budget_is(
 ) -> None:
     faults(ANY, *["return-503"] * 4)
 
-    with silence.raises(UploadStalled, match="has not ended by its deadline"):
-        submit(site(deadline_s=10, attempts=100), orders)
+    with silence.raises(UploadStalled, match="by its deadline|before its deadline"):
+        submit(site(deadline_s=8, attempts=100), orders)
 
-    assert clock.elapsed < 30
+    assert clock.elapsed <= 8
 
 
 @pytest.mark.fault("UP11")
@@ -264,9 +264,10 @@ def test_a_connection_reset_is_asked_about_and_gone_on_from(
 
 
 @pytest.mark.fault("UP12")
+@pytest.mark.parametrize("kind", ["file", "memory"])
 @pytest.mark.parametrize(("status", "tries"), [(400, 1), (413, 4)])
 def test_an_early_refusal_is_reported_and_not_the_broken_pipe(
-    site: Any, books: Books, faults: Any, silence: Silence, status: int, tries: int
+    site: Any, books: Books, faults: Any, silence: Silence, status: int, tries: int, kind: str
 ) -> None:
     client = site(chunk_bytes=0)
     # Too long a body may be a proxy's word, so shorter ones are tried down to the shortest.
@@ -280,7 +281,8 @@ def test_an_early_refusal_is_reported_and_not_the_broken_pipe(
         FileSource(path) as source,
         silence.raises(UploadRefused, match=f"the session answered {status}") as caught,
     ):
-        client.upload(source, batch.upload_url, batch_id=batch.batch_id)
+        archive = source if kind == "file" else BytesSource(bytes(48 << 20))
+        client.upload(archive, batch.upload_url, batch_id=batch.batch_id)
 
     assert caught.value.ref == batch.batch_id
     assert len(books.requests(CHUNKS)) == tries
