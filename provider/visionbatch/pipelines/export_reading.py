@@ -122,9 +122,9 @@ class Reading:
     def _take(self, chunk: Chunk) -> int:
         tables = tables_of(chunk)
         self._reader.extras.clear()
-        orders = tables[Table.WORK_ORDERS]
-        updated = orders["update_date"].cast(pa.int64()).to_pylist()
-        self._versions.add(self._chunks, zip(orders["work_order_id"].to_pylist(), updated, chunk.numbers, strict=True))
+        ids = [record.id for record in chunk.records]
+        updated = tables[Table.WORK_ORDERS]["update_date"].cast(pa.int64()).to_pylist()
+        self._versions.add(self._chunks, zip(ids, updated, chunk.numbers, strict=True))
         self._files.write(self._chunks, tables)
         self._chunks += 1
         return len(chunk.records)
