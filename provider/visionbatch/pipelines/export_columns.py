@@ -149,7 +149,8 @@ class _Level:
         }
 
     def _position(self) -> pa.Array:
-        return pc.subtract(pa.arange(0, len(self.rows)), self._starts.take(self._parents))
+        places = pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), len(self.rows)), start=-1)
+        return pc.subtract(places, self._starts.take(self._parents))
 
     def _extra(self) -> pa.Array:
         extras = self._chunk.reader.extras
