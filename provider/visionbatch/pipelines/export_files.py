@@ -12,16 +12,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from visionbatch.config import KIB, MIB
+from visionbatch.config import MIB
 from visionbatch.deepomatic.export_schema import COLUMNS, Kind, Table
 from visionbatch.pipelines.export_columns import SCHEMAS, repeated_columns
 
 _DICTIONARY_BYTES = 64 * MIB
 """Larger than the distinct texts of a row group, so that none is written out for every row."""
 
-COLUMN_BYTES = 320 * KIB
-"""Least size of a row group in Arrow's memory for each of its columns. A group costs some kilobytes per column until the
-file is closed, so that many small ones would make the memory grow with the export."""
+
+GROUP_BYTES = 4 * MIB
+"""Least size of a row group in Arrow's memory. Each costs a kilobyte per column until the file is closed, so that many
+small ones would make the memory grow with the export."""
 
 
 class TableFiles:
@@ -90,7 +91,7 @@ class TableFiles:
         for table, found in tables.items():
             self._held[table].append((chunk, found))
             self._held_bytes[table] += found.nbytes
-            if self._held_bytes[table] >= COLUMN_BYTES * len(COLUMNS[table]):
+            if self._held_bytes[table] >= GROUP_BYTES:
                 self._write_group(table)
 
     def _write_group(self, table: Table) -> None:
