@@ -25,6 +25,19 @@ class Readable(Protocol):
         """A seekable binary stream for the mode ``rb``."""
 
 
+class Block(NamedTuple):
+    """Some consecutive lines.
+
+    :param number: that of the first, from 1.
+    :param content: their bytes with all line feeds but the last.
+    :param lines: the same cut up, blank ones included.
+    """
+
+    number: int
+    content: bytes
+    lines: list[bytes]
+
+
 class Line(NamedTuple):
     """One line without its end.
 
@@ -61,28 +74,41 @@ def opened(path: Readable) -> Iterator[BinaryIO]:
             yield stream
 
 
-def lines(stream: BinaryIO, limit: int) -> Iterator[Line]:
-    """The lines of a stream that are not blank.
+def blocks(stream: BinaryIO, limit: int) -> Iterator[Block]:
+    """A stream as pieces that end where a line ends, for whoever can take many lines at once.
 
     Only a line feed ends a line: U+2028 and its like are characters of a JSON string. A carriage return before it is
     white space to JSON and left there. A byte order mark is taken off the first line.
 
-    :param limit: bytes of the longest line that is given whole.
+    :param limit: bytes of the longest line that is needed whole; of a longer one at least as many are given.
     :raises SourceUnreadable: when reading or unpacking fails.
     """
-    number, head, cut = 0, b"", False
-    for block in iter(partial(_block, stream), b""):
-        pieces = block.split(b"\n")
-        # What exceeds the limit is not kept, or a file without line feeds would fill the memory.
-        pieces[0] = head if cut else head + pieces[0]
-        head = pieces.pop()
-        for content in pieces:
-            number += 1
-            yield from _line(number, content, limit, cut)
-            cut = False
-        if len(head) > limit:
-            head, cut = head[:limit], True
-    yield from _line(number + 1, head, limit, cut)
+    number, head = 1, b""
+    for read in iter(partial(_block, stream), b""):
+        body, end, tail = read.rpartition(b"\n")
+        if end:
+            block = _cut(number, head + body)
+            yield block
+            number, head = number + len(block.lines), b""
+        if len(head) <= limit + len(_BOM):
+            # What exceeds the limit is not kept, or a file without line feeds would fill the memory.
+            head = (head + tail)[: limit + len(_BOM) + 1]
+    yield _cut(number, head)
+
+
+def lines(block: Block, limit: int) -> Iterator[Line]:
+    """The lines of a block that are not blank.
+
+    :param limit: bytes of the longest line that is given whole.
+    """
+    for number, content in enumerate(block.lines, block.number):
+        if len(content) > limit or (content and not content.isspace()):
+            yield Line(number, content[:limit], len(content) <= limit)
+
+
+def _cut(number: int, content: bytes) -> Block:
+    content = content.removeprefix(_BOM) if number == 1 else content
+    return Block(number, content, content.split(b"\n"))
 
 
 def _block(stream: BinaryIO) -> bytes:
@@ -90,9 +116,3 @@ def _block(stream: BinaryIO) -> bytes:
         return stream.read(BLOCK_BYTES)
     except Exception as error:  # each backend of fsspec has errors of its own, and so has a damaged gzip file
         raise SourceUnreadable(f"an export cannot be read to its end: {type(error).__name__}: {error}") from error
-
-
-def _line(number: int, content: bytes, limit: int, cut: bool) -> Iterator[Line]:
-    content = content.removeprefix(_BOM) if number == 1 else content
-    if cut or (content and not content.isspace()):
-        yield Line(number, content[:limit], not cut and len(content) <= limit)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from itertools import accumulate, chain
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +21,14 @@ from visionbatch.deepomatic.export_records import RecordReader, WorkOrder, file_
 from visionbatch.deepomatic.export_schema import COLUMNS, Kind, Table
 
 _ONCE = {"metadata", "extra", "name"}
-_OWN_ID = {Table.WORK_ORDERS: "work_order_id", Table.WORK_ITEMS: "work_item_id", Table.INPUTS: "input_id"}
+_SELDOM_REPEATED = {
+    Table.WORK_ORDERS: {"work_order_id"},
+    Table.WORK_ITEMS: {"work_order_id", "work_item_id"},
+    Table.INPUTS: {"work_item_id", "input_id"},
+    Table.DATA_CONFORMITY: {"work_item_id", "input_id"},
+    Table.JOB_CONFORMITY: set(),
+}
+"""Ids that stand in one to three rows, which are compressed sooner than looked up."""
 _ARROW = {
     Kind.STRING: pa.string(),
     Kind.INTEGER: pa.int64(),
@@ -34,7 +41,7 @@ _REPEATED = pa.dictionary(pa.int32(), pa.string())
 
 def repeated_columns(table: Table) -> list[str]:
     """The columns of a table whose texts stand in many rows."""
-    once = {*_ONCE, _OWN_ID.get(table)}
+    once = _ONCE | _SELDOM_REPEATED[table]
     return [name for name, kind in COLUMNS[table].items() if kind is Kind.STRING and name not in once]
 
 
@@ -80,7 +87,12 @@ def tables_of(chunk: Chunk) -> dict[Table, pa.Table]:
 
 
 def _table(table: Table, columns: dict[str, pa.Array]) -> pa.Table:
-    return pa.Table.from_arrays([columns[name] for name in COLUMNS[table]], schema=SCHEMAS[table])
+    schema = SCHEMAS[table]
+    return pa.Table.from_arrays([_as(columns[field.name], field.type) for field in schema], schema=schema)
+
+
+def _as(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    return column if column.type == kind else column.dictionary_decode()
 
 
 class _Level:
@@ -113,7 +125,7 @@ class _Level:
 
         :param lists: for each of these rows those below it.
         """
-        starts = _integers(array("q", accumulate(map(len, lists), initial=0)))
+        starts = pc.cumulative_sum(pa.array([0, *map(len, lists)], pa.int64()))
         rows = list(chain.from_iterable(lists))
         parents = pc.list_parent_indices(pa.LargeListArray.from_arrays(starts, pa.nulls(len(rows))))
         return _Level(self._chunk, rows, id_column, self, parents, starts)
@@ -132,12 +144,13 @@ class _Level:
             **self._own,
             **placed,
             "extra": self._extra(),
-            "source_file": repeated(pa.array([self._chunk.source]), pa.nulls(count, pa.int8()).fill_null(0)),
+            "source_file": repeated(pa.array([self._chunk.source]), pa.repeat(pa.scalar(0, pa.int32()), count)),
             "source_line": self.lines,
         }
 
     def _position(self) -> pa.Array:
-        return pc.subtract(_integers(array("q", range(len(self.rows)))), self._starts.take(self._parents))
+        places = pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), len(self.rows)), start=-1)
+        return pc.subtract(places, self._starts.take(self._parents))
 
     def _extra(self) -> pa.Array:
         extras = self._chunk.reader.extras
@@ -205,9 +218,10 @@ def _values(level: _Level) -> dict[str, pa.Array]:
     read = [None if text is None else scalar(text) for text in distinct.to_pylist()]
     numbers = pa.array([value if type(value) is float else None for value in read], pa.float64())
     flags = pa.array([value if type(value) is bool else None for value in read], pa.bool_())
-    strings = _strings([value if type(value) is str else None for value in read])
+    strings = _coded([value if type(value) is str else None for value in read])
+    coded = distinct.dictionary_encode()
     for name, at in (("analyzed", analyzed), ("corrected", corrected), ("effective", pc.coalesce(corrected, analyzed))):
-        columns[f"{name}_text"] = repeated(distinct, at)
+        columns[f"{name}_text"] = repeated(coded, at)
         columns[f"{name}_string"] = repeated(strings, at)
         columns[f"{name}_number"] = numbers.take(at)
         columns[f"{name}_bool"] = flags.take(at)
@@ -235,7 +249,7 @@ def _changed(coded: pa.DictionaryArray, change: Callable[[str], str]) -> pa.Dict
 
 def _texts(values: Sequence[Any]) -> pa.Array:
     """JSON texts in one piece of memory; none of them holds a line feed, because a record is one line."""
-    return pc.split_pattern(pa.array([b"\n".join(values).decode()]), "\n").values if values else _strings([])
+    return pc.split_pattern(pa.array([b"\n".join(values)], pa.string()), "\n").values if values else _strings([])
 
 
 def _present(texts: pa.Array) -> pa.Array:

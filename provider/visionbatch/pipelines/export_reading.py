@@ -13,7 +13,7 @@ from visionbatch.config import MIB
 from visionbatch.deepomatic.export_records import Broken, RecordReader, WorkOrder
 from visionbatch.deepomatic.export_schema import Table
 from visionbatch.errors import BrokenLine
-from visionbatch.io.jsonl import Line, lines, opened
+from visionbatch.io.jsonl import Block, Line, blocks, lines, opened
 from visionbatch.model.policy import OnBrokenLine
 from visionbatch.model.text import printable
 from visionbatch.pipelines.export_columns import Chunk, tables_of
@@ -22,7 +22,7 @@ from visionbatch.pipelines.export_settings import ExportSource, TableSettings
 from visionbatch.pipelines.export_versions import Versions
 from visionbatch.pipelines.quarantine import FILE_NAME, Quarantine
 
-CHUNK_BYTES = 8 * MIB
+CHUNK_BYTES = 4 * MIB
 """Bytes of lines whose records are in memory at once, unless a single line is longer."""
 
 
@@ -59,7 +59,7 @@ class Reading:
         """
         before, found = self.quarantined, 0
         with opened(source.path) as stream:
-            for count in self._counted(source, lines(stream, self._settings.max_line_bytes)):
+            for count in self._counted(source, blocks(stream, self._settings.max_line_bytes)):
                 found += count
         told = {"name": source.label, "fingerprint": source.fingerprint}
         self.inputs.append({**told, "lines": found + self.quarantined - before, "records": found})
@@ -78,22 +78,33 @@ class Reading:
         self._versions.close()
         self._quarantine.close()
 
-    def _counted(self, source: ExportSource, found: Iterator[Line]) -> Iterator[int]:
-        """Take in lines chunk by chunk, giving the number of records of each."""
+    def _counted(self, source: ExportSource, found: Iterator[Block]) -> Iterator[int]:
+        """Take in blocks of lines chunk by chunk, giving the number of records of each."""
         records: list[WorkOrder] = []
         numbers, size = array("q"), 0
-        for line in found:
-            if size + len(line.content) > CHUNK_BYTES:
+        for block in found:
+            if size + len(block.content) > CHUNK_BYTES:
                 yield self._take(Chunk(source.label, records, numbers, self._reader))
                 # Gone before the next ones come, or there would be two chunks of them in memory.
                 records.clear()
                 numbers, size = array("q"), 0
+            self._add(source, block, records, numbers)
+            size += len(block.content)
+        yield self._take(Chunk(source.label, records, numbers, self._reader))
+
+    def _add(self, source: ExportSource, block: Block, records: list[WorkOrder], numbers: array[int]) -> None:
+        """Read a block, at once if nothing is special about it."""
+        limit = self._settings.max_line_bytes
+        many = self._reader.read_many(block.content, block.lines) if len(block.content) <= limit else None
+        if many is not None:
+            records += many
+            numbers.extend(range(block.number, block.number + len(many)))
+            return
+        for line in lines(block, limit):
             record = self._record(source, line)
             if record is not None:
                 records.append(record)
                 numbers.append(line.number)
-                size += len(line.content)
-        yield self._take(Chunk(source.label, records, numbers, self._reader))
 
     def _record(self, source: ExportSource, line: Line) -> WorkOrder | None:
         try:
@@ -111,9 +122,9 @@ class Reading:
     def _take(self, chunk: Chunk) -> int:
         tables = tables_of(chunk)
         self._reader.extras.clear()
-        orders = tables[Table.WORK_ORDERS]
-        updated = orders["update_date"].cast(pa.int64()).to_pylist()
-        self._versions.add(self._chunks, zip(orders["work_order_id"].to_pylist(), updated, chunk.numbers, strict=True))
+        ids = [record.id for record in chunk.records]
+        updated = tables[Table.WORK_ORDERS]["update_date"].cast(pa.int64()).to_pylist()
+        self._versions.add(self._chunks, zip(ids, updated, chunk.numbers, strict=True))
         self._files.write(self._chunks, tables)
         self._chunks += 1
         return len(chunk.records)

@@ -22,6 +22,7 @@ from support.exports import (
     write_lines,
 )
 from visionbatch import ExportSource, export_tables
+from visionbatch.io import jsonl
 
 ids = st.sampled_from([f"order-{number}" for number in range(4)])
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -60,6 +61,7 @@ records = objects(
 def test_generated_records_come_back_as_a_plain_reading_says(found: list[list[dict[str, Any]]], chunk: int) -> None:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "CHUNK_BYTES", chunk)
+        patch.setattr(jsonl, "BLOCK_BYTES", chunk)
         folder = Path(name)
         paths = [write_lines(folder / f"{number}.jsonl", lines) for number, lines in enumerate(found)]
         told = export_tables([ExportSource(path, path.name) for path in paths], folder / "tables")
@@ -80,6 +82,7 @@ def test_of_repeated_work_orders_the_latest_counts_with_all_below_it(files: list
     start = datetime(2026, 11, 12, tzinfo=UTC)
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "CHUNK_BYTES", 2500)
+        patch.setattr(jsonl, "BLOCK_BYTES", 1000)
         folder, placed, sources = Path(name), [], []
         for number, lines in enumerate(files):
             made = [

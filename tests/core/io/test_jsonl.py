@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given
@@ -12,13 +13,17 @@ from hypothesis import strategies as st
 
 from visionbatch.errors import InputMissing, SourceUnreadable
 from visionbatch.io import jsonl
-from visionbatch.io.jsonl import Line, lines, opened
+from visionbatch.io.jsonl import Line, blocks, lines, opened
 
 LIMIT = 40
 
 
 def found(content: bytes, limit: int = LIMIT) -> list[Line]:
-    return list(lines(io.BytesIO(content), limit))
+    return read(io.BytesIO(content), limit)
+
+
+def read(stream: BinaryIO, limit: int = LIMIT) -> list[Line]:
+    return [line for block in blocks(stream, limit) for line in lines(block, limit)]
 
 
 def test_blank_lines_are_counted_and_left_out() -> None:
@@ -59,7 +64,7 @@ def test_gzip_is_known_by_its_first_bytes(tmp_path: Path) -> None:
     path = tmp_path / "export.jsonl"
     path.write_bytes(gzip.compress(b"one\n") + gzip.compress(b"two\n"))
     with opened(path) as stream:
-        assert [line.content for line in lines(stream, LIMIT)] == [b"one", b"two"]
+        assert [line.content for line in read(stream)] == [b"one", b"two"]
 
 
 @pytest.mark.parametrize("spoilt", [lambda whole: whole[:-9], lambda whole: whole[:20] + b"\0" * (len(whole) - 20)])
@@ -67,7 +72,7 @@ def test_a_damaged_gzip_file_is_not_taken_for_its_beginning(spoilt: object, tmp_
     path = tmp_path / "export.jsonl.gz"
     path.write_bytes(spoilt(gzip.compress(b"a line that is long enough to be cut\n" * 50)))  # type: ignore[operator]
     with opened(path) as stream, pytest.raises(SourceUnreadable, match="cannot be read to its end"):
-        list(lines(stream, LIMIT))
+        read(stream)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
