@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import certifi
 import trustme
 from benchmarks.harness import (
     FOREIGN_LIMIT,
@@ -122,7 +123,8 @@ class Bench:
         self._authority = trustme.CA()
         self.bundle = folder / "authority.pem"
         self._certificate = folder / "certificate.pem"
-        self._authority.cert_pem.write_to_path(str(self.bundle))
+        # The usual trust store with one more authority, for loading it is a part of what clients do.
+        self.bundle.write_text(certifi.contents() + self._authority.cert_pem.bytes().decode())
         issued = self._authority.issue_cert("localhost")
         self._certificate.write_bytes(issued.private_key_and_cert_chain_pem.bytes())
         # All clients but curl read the environment; a child inherits it.
