@@ -105,7 +105,7 @@ class Bench:
     def rounds(self, case: Case, methods: Sequence[str], rounds: int, slow_rounds: int) -> list[Run]:
         """All methods in turn; the slow ones in the first rounds only."""
         runs = []
-        with server("benchmarks.archive_sink", "--latency", str(case.latency_s), "--cap", str(case.cap)) as (
+        with server("benchmarks.sink", "--latency", str(case.latency_s), "--cap", str(case.cap)) as (
             url,
             pid,
         ):

@@ -18,9 +18,12 @@ import ssl
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 BLOCK = 1 << 20
+PAUSE_S = 0.001
+"""A shorter pause is put off to the next piece: it would last longer than asked for."""
 RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
 
 
@@ -36,6 +39,57 @@ class Head:
     def length(self) -> int:
         """Bytes of the body."""
         return int(self.headers.get("content-length", "0"))
+
+
+class Body:
+    """One body on its way into nothing.
+
+    :param held: what came with the head.
+    :param cap: bytes a second, in whatever pieces it comes; 0 for as many as come.
+    """
+
+    def __init__(self, peer: socket.socket, held: bytes, cap: float) -> None:
+        self.held = held
+        self._peer = peer
+        self._cap = cap
+        self._due = time.monotonic()
+
+    def drop(self, length: int) -> None:
+        """Throw a number of bytes away."""
+        left = length - len(self.held)
+        self.held = self.held[length:]
+        room = bytearray(BLOCK if left > 0 else 0)
+        flags = 0 if isinstance(self._peer, ssl.SSLSocket) else socket.MSG_TRUNC
+        while left > 0:
+            count = self._peer.recv_into(room, min(left, BLOCK), flags)
+            if not count:
+                raise ConnectionError("the body ended early")
+            left -= count
+            self._keep_to_cap(count)
+
+    def drop_chunks(self) -> int:
+        """Throw away a body of unknown length, in HTTP chunks; gives its length."""
+        total = 0
+        while True:
+            while b"\r\n" not in self.held:
+                data = self._peer.recv(1 << 16)
+                if not data:
+                    raise ConnectionError("the body ended early")
+                self.held += data
+            line, _, self.held = self.held.partition(b"\r\n")
+            size = int(line, 16)
+            self.drop(size + 2)
+            total += size
+            if not size:
+                return total
+
+    def _keep_to_cap(self, count: int) -> None:
+        if not self._cap:
+            return
+        self._due = max(self._due, time.monotonic() - 0.1) + count / self._cap
+        ahead = self._due - time.monotonic()
+        if ahead > PAUSE_S:
+            time.sleep(ahead)
 
 
 class Sink:
@@ -74,7 +128,7 @@ class Sink:
         if self._tls is not None:
             peer = self._tls.wrap_socket(peer, server_side=True)
         held = b""
-        with peer:
+        with peer, suppress(ConnectionError):
             while True:
                 while b"\r\n\r\n" not in held:
                     data = peer.recv(1 << 16)
@@ -83,26 +137,15 @@ class Sink:
                     held += data
                 text, _, held = held.partition(b"\r\n\r\n")
                 head = _parsed(text)
+                body = Body(peer, held, self._cap)
                 if head.headers.get("expect") == "100-continue":
                     peer.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-                if not self._drop(peer, head.length - len(held)):
-                    return
-                held = held[head.length :]
+                if "chunked" in head.headers.get("transfer-encoding", ""):
+                    head.headers["content-length"] = str(body.drop_chunks())
+                else:
+                    body.drop(head.length)
+                held = body.held
                 peer.sendall(self._answer(head))
-
-    def _drop(self, peer: socket.socket, left: int) -> bool:
-        room = bytearray(BLOCK if left > 0 else 0)
-        flags = 0 if self._tls else socket.MSG_TRUNC
-        due = time.monotonic()
-        while left > 0:
-            count = peer.recv_into(room, min(left, BLOCK), flags)
-            if not count:
-                return False
-            left -= count
-            if self._cap:
-                due = max(due, time.monotonic() - 0.1) + count / self._cap
-                time.sleep(max(due - time.monotonic(), 0.0))
-        return True
 
     def _answer(self, head: Head) -> bytes:
         if head.path == "/books":
