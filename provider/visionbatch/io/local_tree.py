@@ -58,7 +58,7 @@ class LocalTree(Closable):
 
         :raises OSError: when it is missing, is or lies behind a link, or is anything but a plain file.
         """
-        handle = self._open(path)
+        handle = self._open(path, look=True)
         stream = os.fdopen(handle, "rb")
         try:
             stream.seek(offset)
@@ -72,7 +72,9 @@ class LocalTree(Closable):
 
         :raises OSError: as `open` does.
         """
-        handle = self._open(path)
+        # The listing has said that it is a plain file, and the open file is looked at: a third look for each photo would
+        # only guard against somebody who puts a device into its place meanwhile.
+        handle = self._open(path, look=False)
         try:
             data = os.read(handle, size + 1)
             # One call nearly always: only its end, or a network drive, gives fewer than asked for.
@@ -82,12 +84,12 @@ class LocalTree(Closable):
             os.close(handle)
         return data
 
-    def _open(self, path: str) -> int:
+    def _open(self, path: str, *, look: bool) -> int:
         folder, _, name = path.rpartition("/")
         if name in _NO_NAMES:
             raise _outside(path)
         try:
-            handle = self._last.open(folder, name, self._descend)
+            handle = self._last.open(folder, name, self._descend, look=look)
         except ValueError as error:  # what the system could not take, such as a NUL
             raise _outside(path) from error
         try:
@@ -121,17 +123,19 @@ class _LastFolder(Closable):
         self._folder = ""
         self._descriptor = -1
 
-    def open(self, folder: str, name: str, descend: Callable[[str], AbstractContextManager[int]]) -> int:
-        """Open a plain file in a folder, going there only if the last file lay elsewhere."""
+    def open(self, folder: str, name: str, descend: Callable[[str], AbstractContextManager[int]], *, look: bool) -> int:
+        """Open a plain file in a folder, going there only if the last file lay elsewhere.
+
+        :param look: see that it is a plain file before it is opened, for opening alone already acts on devices.
+        """
         with self._lock:
             if self._descriptor < 0 or folder != self._folder:
                 self._forget()
                 with descend(folder) as descriptor:
                     self._descriptor = os.dup(descriptor)
                 self._folder = folder
-            # Looked at before it is opened, for opening alone already acts on pipes and devices; and
-            # looked at again afterwards, for it may have been replaced in between.
-            _require_plain(os.stat(name, dir_fd=self._descriptor, follow_symlinks=False), name)
+            if look:
+                _require_plain(os.stat(name, dir_fd=self._descriptor, follow_symlinks=False), name)
             return os.open(name, _FILE, dir_fd=self._descriptor)
 
     def close(self) -> None:
