@@ -72,8 +72,8 @@ class LocalTree(Closable):
 
         :raises OSError: as `open` does.
         """
-        # The listing has said that it is a plain file, and the open file is looked at: a third look for each photo would
-        # only guard against somebody who puts a device into its place meanwhile.
+        # The listing has said that it is a plain file, and the open file is looked at: a third look at each photo
+        # would only guard against somebody who puts a device into its place meanwhile.
         handle = self._open(path, look=False)
         try:
             data = os.read(handle, size + 1)
