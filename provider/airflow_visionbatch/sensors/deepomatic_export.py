@@ -13,7 +13,7 @@ from airflow_visionbatch._compat import (
     PokeReturnValue,
     conf,
 )
-from airflow_visionbatch.deferral import backstop
+from airflow_visionbatch.deferral import backstop, not_before
 from airflow_visionbatch.exports import arrival, layout_of, moment
 from airflow_visionbatch.failures import failing_for_good, with_retry_policy
 
@@ -129,6 +129,7 @@ class DeepomaticExportSensor(BaseSensorOperator):
                 settle=self.settle,
                 poll_interval=self.poke_interval,
                 deadline=deadline,
+                not_before=not_before(),
             ),
             method_name="execute_complete",
             timeout=backstop(deadline),
