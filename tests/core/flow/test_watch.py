@@ -1,4 +1,4 @@
-"""The one poll loop and the one judgement, without a server."""
+"""The poll loop of batches and the one judgement, without a server."""
 
 from __future__ import annotations
 
