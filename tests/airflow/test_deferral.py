@@ -60,6 +60,8 @@ def test_these_are_all_of_them(kinds):
 @pytest.mark.parametrize("name", IN_VAIN)
 async def test_a_trigger_says_nothing_before_the_scheduler_has_heard_of_the_workers_end(kinds, broken, name, ahead_s):
     """Whatever the time of day is where the worker ran."""
+    # The first one of a process takes longer than the floor, for what it imports.
+    await event_of(kinds[name](**IN_VAIN[name]))
     trigger = kinds[name](**IN_VAIN[name], not_before=time.time() + ahead_s)
     began = time.monotonic()
     event = await event_of(trigger)
