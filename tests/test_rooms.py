@@ -30,7 +30,7 @@ def calls_to(tree: ast.Module, *names: str) -> list[str]:
     return [name for name in called if name in names]
 
 
-def test_only_the_clock_sleeps_so_there_is_one_poll_loop() -> None:
+def test_only_the_clock_and_the_rate_sleep() -> None:
     sleeping = {name for name, tree in modules(CORE) if calls_to(tree, "time.sleep", "asyncio.sleep")}
     assert sleeping == {"io/clock.py", "io/rate.py"}
     airflow_layer = ROOT / "provider" / "airflow_visionbatch"

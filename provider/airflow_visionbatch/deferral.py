@@ -9,26 +9,41 @@ BACKSTOP_S = 900.0
 """Seconds after our deadline at which Airflow's own ends the deferral, should the triggerer be stuck."""
 
 SETTLED_S = 5.0
-"""Seconds after the beginning of a deferral before which its trigger says nothing.
+"""Seconds that a trigger has been at work before it says anything.
 
 The scheduler hears of the worker's end from its executor, a loop or two after the task was deferred. A trigger that
 fires at once has the task queued again by then, and the scheduler takes the old end for the new one: "finished with
 state success, but the task instance's state attribute is queued", and fails the task (`process_executor_events` of
 Airflow 3.3.2 spares the state "scheduled" only). A loop takes a second, and longer on a busy machine.
+
+They count from the trigger's own beginning, which is never before the deferral, and by one machine's even clock: worker
+and triggerer need not agree on the time of day.
 """
 
 
 def not_before() -> float:
-    """The moment, in Unix seconds, before which the trigger of a deferral that begins now says nothing."""
+    """What a trigger is given when a worker ran before it.
+
+    Unix seconds by the worker's clock, for a row of this version may be read by an earlier one, which waits until then.
+    """
     return time.time() + SETTLED_S
 
 
-async def settled(moment: float | None) -> None:
-    """Wait for that moment, in the trigger; ``None`` is now, for a trigger that no worker ran before."""
+def at_work_since() -> float:
+    """The beginning of a trigger's ``run()``, for `scheduler_has_heard`."""
+    return time.monotonic()
+
+
+async def scheduler_has_heard(not_before: float | None, since: float) -> None:
+    """Wait, in the trigger, until the scheduler must have heard of the worker's end.
+
+    :param not_before: from `not_before`; ``None`` for a trigger that no worker ran before, which need not wait.
+    :param since: from `at_work_since`.
+    """
     from visionbatch import pause_until
 
-    if moment is not None:
-        await pause_until(moment, at_most=SETTLED_S)
+    if not_before is not None:
+        await pause_until(since + SETTLED_S)
 
 
 def backstop(deadline: float | None) -> timedelta | None:

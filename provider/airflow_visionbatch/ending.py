@@ -46,19 +46,20 @@ async def xcoms_of_a_success(
     :param end: from `ending`; ``None`` and what a later version writes let every task go on in a worker.
     :raises ConfigError: for an ``on_partial`` that cannot be.
     """
-    result = (end or {}).get("result")
-    if result == Result.SNAPSHOT:
-        value = _accepted(snapshot, end["on_partial"])  # type: ignore[index]  # it has a result
+    if end is None or not {"result", "on_partial", "push"} <= end.keys():
+        return None
+    if end["result"] == Result.SNAPSHOT:
+        value = _accepted(snapshot, end["on_partial"])
         page = getattr(shared.site.api, "console_url", None)
         more = {CONSOLE_KEY: page(ref)} if page else {}
-    elif result == Result.MANIFEST:
+    elif end["result"] == Result.MANIFEST:
         value = await _manifest(shared, carry, snapshot)
         more = {MANIFEST_KEY: value}
     else:
         return None
     if value is None:
         return None
-    return {**more, RETURN_KEY: value} if end["push"] else more  # type: ignore[index]  # as above
+    return {**more, RETURN_KEY: value} if end["push"] else more
 
 
 async def pushed(task_instance: Any, xcoms: Mapping[str, Any], log: Any) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import tempfile
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +53,8 @@ def folder(place: str, conn_id: str | None) -> Folder:
     """Where files are fetched to; those for an object store lie on the worker's disk for a while.
 
     That place is made from the destination's address, so that a later try on this machine finds what has arrived.
+
+    :raises visionbatch.errors.ConfigError: when somebody else could have put files there.
     """
     from visionbatch import LocalFolder, ObjectFolder
 
@@ -57,5 +62,20 @@ def folder(place: str, conn_id: str | None) -> Folder:
     if filesystem is None:
         return LocalFolder(Path(path))
     spool = Path(tempfile.gettempdir()) / f"visionbatch-{sha256(place.encode()).hexdigest()[:16]}"
-    spool.mkdir(mode=0o700, exist_ok=True)
+    _make_private(spool)
     return ObjectFolder(filesystem, path, place, spool)
+
+
+def _make_private(spool: Path) -> None:
+    """Make a folder, or take the one of an earlier try: its name can be guessed, and anybody may write beside it."""
+    from visionbatch.errors import ConfigError
+
+    with suppress(FileExistsError):
+        spool.mkdir(mode=0o700)
+    found = spool.lstat()
+    private = stat.S_ISDIR(found.st_mode) and not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    if not private or found.st_uid != os.geteuid():
+        raise ConfigError(
+            f"{spool} is not a folder of this user alone, so what lies there may be somebody else's",
+            next_step="Remove it, or set TMPDIR to a folder of the worker's own.",
+        )

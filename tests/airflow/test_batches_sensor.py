@@ -312,27 +312,6 @@ async def test_a_cancelled_trigger_says_nothing_and_a_kill_cancels_no_batch(trig
     assert not books.requests(DELETE)
 
 
-@pytest.mark.parametrize("kind", ["list", "single"])
-async def test_a_trigger_says_nothing_before_the_scheduler_has_heard_of_the_workers_end(
-    trigger, batches, monkeypatch, kind
-):
-    from airflow_visionbatch.triggers.snapshot import SnapshotTrigger  # noqa: PLC0415
-
-    monkeypatch.setattr("airflow_visionbatch.deferral.SETTLED_S", 60.0)
-    (batch,) = batches(1)
-    force(BatchState.SUCCESS, batch)
-    moment = time.time() + 0.7
-    single = SnapshotTrigger("deepomatic", "deepomatic_default", batch.id, pace=PACE, not_before=moment)
-    await event_of(trigger([batch.id], not_before=moment) if kind == "list" else single)
-    assert time.time() >= moment
-
-
-async def test_another_machines_clock_holds_no_trigger_up(trigger, batches, monkeypatch):
-    monkeypatch.setattr("airflow_visionbatch.deferral.SETTLED_S", 0.1)
-    refs = force(BatchState.SUCCESS, *batches(1))
-    await event_of(trigger(refs, not_before=time.time() + 3600))
-
-
 async def test_what_was_seen_meanwhile_is_replayed(on_paper, trigger, batches, monkeypatch):
     from airflow_visionbatch._compat import BaseOperator  # noqa: PLC0415
 

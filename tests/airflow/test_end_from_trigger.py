@@ -261,3 +261,19 @@ def test_the_sensor_refuses_what_needs_a_worker(sensor, arguments, reason):
         arguments = {"outlets": [Asset("file:///x")]}
     with pytest.raises(ValueError, match=f"task: end_from_trigger .*{reason}"):
         sensor(**arguments)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [{"result": "snapshot"}, {"result": "manifest", "on_partial": "warn"}, {"result": "of a later version"}],
+    ids=str,
+)
+async def test_what_a_later_version_wrote_goes_on_in_a_worker(sensor, batch, pushed, end):
+    from airflow_visionbatch.triggers.snapshot import SnapshotTrigger  # noqa: PLC0415
+
+    batch.force(BatchState.SUCCESS)
+    sensor()
+    event = await event_of(SnapshotTrigger("deepomatic", "deepomatic_default", batch.id, pace=PACE, end=end))
+    assert not ends(event)
+    assert event.payload["snapshot"]["phase"] == "succeeded"
+    assert pushed == {}

@@ -375,3 +375,42 @@ def test_tables_and_report_are_made_of_what_was_fetched(airflow, run_fetch, owne
     report = airflow.run(operators.DeepomaticExportReportOperator, picture=False, **wishes)
     assert report.errors == []
     assert (place / "report.html").stat().st_size > 0
+
+
+@pytest.fixture
+def task_trigger(owner):
+    from airflow_visionbatch.triggers.export_files import DeepomaticExportTrigger  # noqa: PLC0415
+
+    def make(**wishes: Any) -> Any:
+        return DeepomaticExportTrigger(**{"conn_id": "google_cloud_default", "storage_uri": URI, **wishes})
+
+    return make
+
+
+async def event_of(trigger: Any) -> dict[str, Any]:
+    async with asyncio.timeout(20):
+        (event,) = [event.payload async for event in trigger.run()]
+    return event
+
+
+async def test_a_deadline_that_has_passed_still_looks_once(task_trigger, google):
+    event = await event_of(task_trigger(deadline=time.time() - 60))
+    assert event["failure"]["error"] == "DeadlinePassed"
+    assert listings(google) == 1
+
+
+async def test_a_deadline_ends_a_wait_for_files_that_do_not_come(task_trigger, google):
+    event = await event_of(task_trigger(poll_interval=0.05, deadline=time.time() + 0.5))
+    assert event["failure"]["error"] == "DeadlinePassed"
+    assert listings(google) > 1
+
+
+async def test_a_time_out_of_something_else_is_not_taken_for_the_deadline(task_trigger, monkeypatch):
+    from airflow_visionbatch.triggers import export_files  # noqa: PLC0415
+
+    async def broken(conn_id: str | None, bucket: str) -> Any:
+        raise TimeoutError("the connection was not looked up in time")
+
+    monkeypatch.setattr(export_files, "bucket_of_async", broken)
+    with pytest.raises(TimeoutError, match="not looked up"):
+        await event_of(task_trigger(deadline=time.time() + 3600))

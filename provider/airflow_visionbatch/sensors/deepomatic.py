@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_visionbatch._compat import (
-    AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
-    BaseSensorOperator,
     PokeReturnValue,
     conf,
 )
 from airflow_visionbatch.deferral import backstop, not_before
 from airflow_visionbatch.ending import Result, ending, refuse_what_needs_a_worker
-from airflow_visionbatch.failures import failing_for_good, with_retry_policy
+from airflow_visionbatch.failures import failing_for_good
 from airflow_visionbatch.links import CONSOLE_KEY, DeepomaticBatchLink
+from airflow_visionbatch.sensors.service import ServiceSensor, confirmed_by
 
 if TYPE_CHECKING:
     from visionbatch import Deepomatic, Snapshot
@@ -30,7 +30,7 @@ GRACE_S = 60.0
 TRIGGER = "airflow_visionbatch.triggers.snapshot.SnapshotTrigger"
 
 
-class DeepomaticBatchSensor(BaseSensorOperator):
+class DeepomaticBatchSensor(ServiceSensor):
     """Wait until a batch has ended well; fails when it has ended otherwise. Returns the last state.
 
     Waits in the worker (``mode="poke"``), between rescheduled tries (``mode="reschedule"``: costs half a second of CPU
@@ -44,7 +44,7 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         need one to get there).
     :param end_from_trigger: succeed in the triggerer, without a worker process after; what is not a success still goes
         on in one.
-    :raises ValueError: for an ``end_from_trigger`` with what only a worker can do.
+    :raises ValueError: for an ``end_from_trigger`` with what only a worker can do, or a ``poke_interval`` of 0.
     """
 
     template_fields: Sequence[str] = ("batch_id", "deepomatic_conn_id", "ref", "conn_id")
@@ -62,7 +62,7 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         end_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**with_retry_policy(kwargs))
+        super().__init__(**kwargs)
         self.batch_id = batch_id
         self.deepomatic_conn_id = deepomatic_conn_id
         self.on_partial = on_partial
@@ -87,18 +87,27 @@ class DeepomaticBatchSensor(BaseSensorOperator):
             return super().execute(context)
 
     def poke(self, context: Any) -> PokeReturnValue:
-        """One look; an outage of the service counts as "not yet"."""
+        """One look, and a second one that confirms an end; an outage of the service counts as "not yet"."""
         from visionbatch.errors import DeadlinePassed
 
         with self._site(grace_s=0 if waits_long(self, context) else GRACE_S) as site:
             try:
-                # An end counts when a second look shows it too: after a failover the first may be an old state.
-                for _ in range(2):
-                    snapshot = site.wait(self.batch_id, deadline=site.clock.now())
+                snapshot = self._looked_at(site)
             except DeadlinePassed as error:
                 self.log.info("%s", error.what)
                 return PokeReturnValue(is_done=False)
             return PokeReturnValue(is_done=True, xcom_value=self._accepted(context, snapshot))
+
+    def _looked_at(self, site: Deepomatic) -> Snapshot:
+        from visionbatch.errors import NotFound
+
+        def look() -> Snapshot:
+            return site.wait(self.batch_id, deadline=site.clock.now())
+
+        # That it is not there is no more believed at once than that it has ended.
+        with suppress(NotFound):
+            look()
+        return confirmed_by(site, look)
 
     def execute_complete(self, context: Any, event: Any) -> dict[str, Any]:
         """Go on after the triggerer has waited."""
@@ -112,18 +121,6 @@ class DeepomaticBatchSensor(BaseSensorOperator):
                 return self._accepted(context, ended.snapshot())
             except DeadlinePassed as error:
                 raise (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(str(error)) from error
-
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
-        """Go on after a wait; ``soft_fail`` skips time-outs, and never what another try cannot mend.
-
-        Where Airflow has no retry policies such an error is one of Airflow's own, and it would skip over that.
-        """
-        try:
-            return super().resume_execution(next_method, next_kwargs, context)
-        except AirflowSkipException as skipped:
-            if isinstance(skipped.__cause__, AirflowFailException):
-                raise skipped.__cause__ from skipped.__cause__.__cause__
-            raise
 
     def _accepted(self, context: Any, snapshot: Snapshot) -> dict[str, Any]:
         from airflow_visionbatch.assets import tell_outlets
@@ -197,7 +194,7 @@ class DeepomaticBatchSensor(BaseSensorOperator):
         return link
 
 
-def waits_long(sensor: BaseSensorOperator, context: Any) -> bool:
+def waits_long(sensor: ServiceSensor, context: Any) -> bool:
     """Whether a batch that is still invisible to a sensor has had time enough to show."""
     ti = context["ti"]
     since = (ti.get_first_reschedule_date(context) if sensor.reschedule else None) or ti.start_date

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any
 from airflow_visionbatch._compat import (
     AirflowSensorTimeout,
     AirflowSkipException,
-    BaseSensorOperator,
     PokeReturnValue,
     conf,
 )
 from airflow_visionbatch.deferral import backstop, not_before
 from airflow_visionbatch.ending import MANIFEST_KEY
-from airflow_visionbatch.failures import failing_for_good, with_retry_policy
+from airflow_visionbatch.failures import failing_for_good
 from airflow_visionbatch.sensors.deepomatic import GRACE_S, SERVICE, waits_long
+from airflow_visionbatch.sensors.service import ServiceSensor, confirmed_by
 
 if TYPE_CHECKING:
-    from visionbatch import OnPartial, Tally
+    from visionbatch import Deepomatic, OnPartial, Tally
 
 FAIL, COUNT = "fail", "count"
 
 
-class DeepomaticBatchesSensor(BaseSensorOperator):
+class DeepomaticBatchesSensor(ServiceSensor):
     """Wait until all of many batches have ended, and judge them together. Returns how many ended how.
 
     One deferred task costs the triggerer a few hundred bytes a batch, and the site as many requests as its list has
@@ -59,7 +59,7 @@ class DeepomaticBatchesSensor(BaseSensorOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**with_retry_policy(kwargs))
+        super().__init__(**kwargs)
         self.batch_ids = batch_ids
         self.deepomatic_conn_id = deepomatic_conn_id
         self.on_partial = on_partial
@@ -94,15 +94,19 @@ class DeepomaticBatchesSensor(BaseSensorOperator):
         pace = Pace(grace_s=0 if waits_long(self, context) else GRACE_S)
         self._overdue = None
         with DeepomaticHook(self.deepomatic_conn_id, pace).get_conn() as site:
-            tally = site.wait_all(refs, deadline=site.clock.now(), on_partial=on_partial)
-            if not tally.waiting:
-                # Ends count when a second look shows them too: after a failover the first may be an old state.
-                tally = site.wait_all(refs, deadline=site.clock.now(), on_partial=on_partial)
+            tally = self._looked_at(site, refs, on_partial)
         self.log.info("deepomatic batches: %s", tally)
         if tally.waiting:
             self._overdue = tally
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=self._concluded(context, tally))
+
+    def _looked_at(self, site: Deepomatic, refs: Sequence[str], on_partial: OnPartial) -> Tally:
+        def look() -> Tally:
+            return site.wait_all(refs, deadline=site.clock.now(), on_partial=on_partial)
+
+        tally = look()
+        return tally if tally.waiting or not refs else confirmed_by(site, look)
 
     def execute_complete(self, context: Any, event: Any) -> dict[str, Any]:
         """Go on after the triggerer has waited."""

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 from airflow_visionbatch._compat import (
     AirflowSensorTimeout,
     AirflowSkipException,
-    BaseSensorOperator,
     PokeReturnValue,
     conf,
 )
-from airflow_visionbatch.deferral import backstop
+from airflow_visionbatch.deferral import backstop, not_before
 from airflow_visionbatch.exports import arrival, layout_of, moment
-from airflow_visionbatch.failures import failing_for_good, with_retry_policy
+from airflow_visionbatch.failures import failing_for_good
+from airflow_visionbatch.sensors.service import ServiceSensor
 
 if TYPE_CHECKING:
     from visionbatch import BucketFile
 
 
-class DeepomaticExportSensor(BaseSensorOperator):
+class DeepomaticExportSensor(ServiceSensor):
     """Wait until a whole set of new files lies in an export's bucket. Returns what has arrived, for the fetching.
 
     A set is whole when two looks at the bucket, ``settle`` apart, show the same. Waits in the worker (``mode="poke"``),
@@ -51,7 +51,7 @@ class DeepomaticExportSensor(BaseSensorOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**with_retry_policy(kwargs))
+        super().__init__(**kwargs)
         self.storage_uri = storage_uri
         self.since = since
         self.gcp_conn_id = gcp_conn_id
@@ -129,6 +129,7 @@ class DeepomaticExportSensor(BaseSensorOperator):
                 settle=self.settle,
                 poll_interval=self.poke_interval,
                 deadline=deadline,
+                not_before=not_before(),
             ),
             method_name="execute_complete",
             timeout=backstop(deadline),

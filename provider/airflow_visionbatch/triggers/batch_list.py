@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_visionbatch.deferral import settled
+from airflow_visionbatch.deferral import at_work_since, scheduler_has_heard
 from airflow_visionbatch.services import hub_of
 from airflow_visionbatch.triggers.pacing import kept_once, pace_of
 from airflow_visionbatch.waiting import History, history_in, replay
@@ -30,7 +30,7 @@ class BatchListTrigger(BaseTrigger):
     :param deadline: Unix seconds; ``None`` waits for ever. Absolute, so that it survives a restart of the triggerer.
     :param pace: fields of `visionbatch.flow.pace.Pace` that differ from its defaults.
     :param on_partial: how each of them is judged, see `visionbatch.OnPartial`.
-    :param not_before: Unix seconds; see `airflow_visionbatch.deferral.not_before`.
+    :param not_before: see `airflow_visionbatch.deferral.not_before`.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class BatchListTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and give one event."""
-        history = History()
+        since, history = at_work_since(), History()
 
         def observe(tally: Tally) -> None:
             self.log.info("%s batches: %s", self.service, tally)
@@ -91,7 +91,7 @@ class BatchListTrigger(BaseTrigger):
             ended = {"tally": tally.to_json()}
         except VisionBatchError as error:
             ended = {"failure": error.to_json()}
-        await settled(self.not_before)
+        await scheduler_has_heard(self.not_before, since)
         yield TriggerEvent(history.added_to({"schema": EVENT_SCHEMA, "service": self.service, **ended}))
 
 

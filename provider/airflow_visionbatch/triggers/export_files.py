@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
+from airflow_visionbatch.deferral import at_work_since, scheduler_has_heard
 from airflow_visionbatch.exports import SERVICE, arrival, layout_of
 from airflow_visionbatch.hooks.google import bucket_of_async
 from airflow_visionbatch.triggers.cursors import Cursors
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from visionbatch import Arrivals, Looked
 
 EVENT_SCHEMA = 1
+
+FIRST_LOOK_S = 5.0
+"""Seconds that the first look may take when the deadline has passed before it."""
 
 
 async def _looks(kwargs: dict[str, Any]) -> AsyncIterator[Looked]:
@@ -43,7 +47,8 @@ class DeepomaticExportTrigger(BaseTrigger):
     :param conn_id: connection of type ``google_cloud_platform``; ``None`` for the triggerer's own credential.
     :param storage_uri: ``gs://bucket[/prefix]``.
     :param since: Unix seconds from which files count as new; ``None`` for all.
-    :param deadline: Unix seconds; ``None`` waits for ever.
+    :param deadline: Unix seconds; ``None`` waits for ever, and one in the past looks once.
+    :param not_before: see `airflow_visionbatch.deferral.not_before`.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class DeepomaticExportTrigger(BaseTrigger):
         settle: float = 30.0,
         poll_interval: float = 60.0,
         deadline: float | None = None,
+        not_before: float | None = None,
         **later: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's constructor has no annotations
@@ -65,12 +71,13 @@ class DeepomaticExportTrigger(BaseTrigger):
         self.settle = settle
         self.poll_interval = poll_interval
         self.deadline = deadline
+        self.not_before = not_before
         # A row written by a newer version may carry arguments this one does not know; it can still wait.
         self.later = later
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments, as the triggerer stores them."""
-        names = ("conn_id", "storage_uri", "patterns", "since", "settle", "poll_interval", "deadline")
+        names = ("conn_id", "storage_uri", "patterns", "since", "settle", "poll_interval", "deadline", "not_before")
         arguments = {name: getattr(self, name) for name in names}
         return f"{type(self).__module__}.{type(self).__qualname__}", {**arguments, **self.later}
 
@@ -79,18 +86,23 @@ class DeepomaticExportTrigger(BaseTrigger):
         from visionbatch import VisionBatchError
         from visionbatch.errors import DeadlinePassed
 
-        left = None if self.deadline is None else max(self.deadline - time.time(), 0)
+        since = at_work_since()
+        left = None if self.deadline is None else self.deadline - time.time()
+        limit = asyncio.timeout(None if left is None else max(left, FIRST_LOOK_S))
         try:
-            async with asyncio.timeout(left):
-                ended: dict[str, Any] = {"arrival": await self._arrival()}
+            async with limit:
+                ended: dict[str, Any] = {"arrival": await self._arrival(limit)}
         except TimeoutError:
+            if not limit.expired():
+                raise
             late = DeadlinePassed("no new files have arrived by the deadline", service=SERVICE, ref=self.storage_uri)
             ended = {"failure": late.to_json()}
         except VisionBatchError as error:
             ended = {"failure": error.to_json()}
+        await scheduler_has_heard(self.not_before, since)
         yield TriggerEvent({"schema": EVENT_SCHEMA, **ended})
 
-    async def _arrival(self) -> dict[str, Any]:
+    async def _arrival(self, limit: asyncio.Timeout) -> dict[str, Any]:
         from visionbatch import Arrivals
 
         arrivals = Arrivals(since=self.since, catch_up=True, settle_s=self.settle)
@@ -100,6 +112,8 @@ class DeepomaticExportTrigger(BaseTrigger):
             async for look in looks:
                 if new := arrivals.news(look, clock()):
                     return arrival(bucket, layout.prefix, new)
+                if self.deadline is not None:
+                    limit.reschedule(clock() + self.deadline - time.time())
         raise AssertionError  # the looks go on for ever
 
 

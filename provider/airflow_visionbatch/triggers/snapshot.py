@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
-from airflow_visionbatch.deferral import settled
+from airflow_visionbatch.deferral import at_work_since, scheduler_has_heard
 from airflow_visionbatch.ending import pushed, xcoms_of_a_success
 from airflow_visionbatch.ownership import Owner, owner_of
 from airflow_visionbatch.services import hub_of
@@ -43,7 +43,7 @@ class SnapshotTrigger(BaseTrigger):
         the deferral, because ``dag.test()`` drops those.
     :param cancel_on_kill: cancel the batch or job when the task was ended by a person, and by nobody else.
     :param cancel_on_unknown: cancel it also when Airflow does not say in time what became of the task.
-    :param not_before: Unix seconds; see `airflow_visionbatch.deferral.not_before`.
+    :param not_before: see `airflow_visionbatch.deferral.not_before`.
     :param end: end a task that has succeeded here, without a worker, see `airflow_visionbatch.ending`.
     """
 
@@ -100,7 +100,7 @@ class SnapshotTrigger(BaseTrigger):
 
         Nothing may stand between the event and the end: a trigger that lingers is killed as if by a person.
         """
-        history = History()
+        since, history = at_work_since(), History()
         xcoms: dict[str, Any] | None = None
         try:
             async with self._hub() as shared:
@@ -115,7 +115,7 @@ class SnapshotTrigger(BaseTrigger):
             if not TOLD_OF_KILLS:
                 await asyncio.shield(self.on_kill())
             raise
-        await settled(self.not_before)
+        await scheduler_has_heard(self.not_before, since)
         event = {"schema": EVENT_SCHEMA, "service": self.service, "ref": self.ref, "carry": self.carry, **ended}
         payload = history.added_to(event)
         if xcoms is not None and await pushed(self.task_instance, xcoms, self.log):

@@ -145,7 +145,8 @@ class _Member(Vigil):
         return f"{self.gathering.kind} {self._subject}"
 
     def settle(self, now: float) -> bool:
-        return self.gathering.failure is not None or super().settle(now)
+        self._over = self._over or self.gathering.failure is not None
+        return self._over or super().settle(now)
 
     def settled(self) -> None:
         self.gathering.ended(self._place, self, out_of_reach=bool(self._outage))

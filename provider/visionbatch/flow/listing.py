@@ -68,7 +68,7 @@ class Listing:
         return self._window
 
     def _pause_after(self, quiet_looks: int) -> Pause:
-        return Pause(self._pace.confirm_s, self._pace.confirm_s) if self._fresh else self._pace.pause(quiet_looks)
+        return self._pace.before_confirming() if self._fresh else self._pace.pause(quiet_looks)
 
     def _took(self, read: Sequence[Listed]) -> bool:
         """Whether there are ends in it that the look before did not show."""

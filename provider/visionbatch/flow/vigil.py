@@ -34,8 +34,8 @@ class Vigil:
     """
 
     __slots__ = (
-        "_began", "_confirmed", "_context", "_deadline", "_end", "_failure", "_last", "_observe", "_outage", "_pace",
-        "_strange_words", "_subject", "quiet_looks",
+        "_began", "_confirmed", "_context", "_deadline", "_end", "_failure", "_gone", "_last", "_observe", "_outage",
+        "_over", "_pace", "_strange_words", "_subject", "quiet_looks",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +58,8 @@ class Vigil:
         self._last: Snapshot | None = None
         self._end: Snapshot | None = None
         self._confirmed = False
+        self._gone = False
+        self._over = False
         self._failure: Exception | None = None
         self._outage = ""
         self._strange_words: set[str] | None = None
@@ -69,8 +71,8 @@ class Vigil:
 
     @property
     def unconfirmed(self) -> bool:
-        """Whether an end was just seen that another look has to confirm; an outage takes the hurry out of it."""
-        return self._end is not None and not self._outage
+        """Whether an end, or a 404, was just seen that another look has to confirm; an outage takes the hurry away."""
+        return (self._end is not None or self._gone) and not self._outage
 
     @property
     def deadline(self) -> float | None:
@@ -98,7 +100,10 @@ class Vigil:
         return self._end
 
     def saw(self, snapshot: Snapshot) -> None:
-        """Take a snapshot in."""
+        """Take a snapshot in; who is over, though the look went on for others, takes in nothing."""
+        if self._over:
+            return
+        self._gone = False
         if self._outage:
             self._tell_return()
             self._outage = ""
@@ -116,12 +121,28 @@ class Vigil:
         self._last = snapshot
 
     def missed(self, error: VisionBatchError, now: float) -> None:
-        """Take a failed look in; it ends the vigil when patience does not help."""
-        invisible_yet = isinstance(error, NotFound) and self._last is None
-        forgiven = invisible_yet and now - self._began < self._pace.grace_s
-        if not (transient(error) or isinstance(error, UnreadableAnswer) or forgiven):
-            self._failure = error
+        """Take a failed look in, as `saw` does; it ends the vigil when patience does not help."""
+        if self._over:
             return
+        if isinstance(error, NotFound):
+            self._not_there(error, now)
+        elif transient(error) or isinstance(error, UnreadableAnswer):
+            self._out_of_reach(error)
+        else:
+            self._failure = error
+
+    def _not_there(self, error: NotFound, now: float) -> None:
+        """As an end, a 404 counts when a second look confirms it, and not before a new batch has had time to show."""
+        unseen = self._last is None
+        if unseen and now - self._began < self._pace.grace_s:
+            self._out_of_reach(error)
+        elif self._gone or (unseen and self._passed(now)):
+            self._failure = error
+        else:
+            self.quiet_looks += 1
+        self._gone = True
+
+    def _out_of_reach(self, error: VisionBatchError) -> None:
         self.quiet_looks += 1
         if not self._outage:
             self._tell_outage(error)
@@ -130,13 +151,14 @@ class Vigil:
     def abandon(self, error: Exception) -> None:
         """End the vigil with an error that is none of the service's."""
         self._failure = error
+        self._over = True
         self.settled()
 
     def settle(self, now: float) -> bool:
         """Whether the vigil is over; if it has just come to that, whoever waits is told."""
-        passed = self._deadline is not None and now >= self._deadline
-        if not (self._failure or self._confirmed or passed):
+        if not (self._failure or self._confirmed or self._passed(now)):
             return False
+        self._over = True
         if self._failure is None and self._end is None:
             self._failure = DeadlinePassed(f"{self.subject} has not ended by its deadline, {self._last_words()}")
         self.settled()
@@ -150,8 +172,13 @@ class Vigil:
         pause = self._pace.pause(self.quiet_looks)
         return pause if self._deadline is None else pause.capped(self._deadline - now)
 
+    def _passed(self, now: float) -> bool:
+        return self._deadline is not None and now >= self._deadline
+
     def _last_words(self) -> str:
         state = f"last seen {self._last}" if self._last else "never seen"
+        if self._gone and not self._outage:
+            return f"{state}; not there at the last look"
         return f"{state}; now out of reach: {self._outage}" if self._outage else state
 
     def _tell_outage(self, error: VisionBatchError) -> None:

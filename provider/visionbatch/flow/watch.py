@@ -1,4 +1,4 @@
-"""The one poll loop, for everyone who waits: for one batch, or for all the batches of a connection at once."""
+"""The poll loop of all who wait for batches: for one, or for all the batches of a connection at once."""
 
 from __future__ import annotations
 

@@ -54,13 +54,12 @@ class LoopClock:
         await asyncio.sleep(drawn(pause))
 
 
-async def pause_until(moment: float, at_most: float) -> None:
+async def pause_until(moment: float) -> None:
     """Let the loop go on with others until a moment.
 
-    :param moment: Unix seconds; one that has passed is now.
-    :param at_most: seconds, whatever another machine's clock says.
+    :param moment: seconds of ``time.monotonic()``; one that has passed is now.
     """
-    await asyncio.sleep(min(max(moment - time.time(), 0.0), at_most))
+    await asyncio.sleep(max(moment - time.monotonic(), 0.0))
 
 
 def drawn(pause: Pause) -> float:

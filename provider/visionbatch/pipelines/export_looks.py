@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 
 from visionbatch.deepomatic.export_layout import ExportLayout
-from visionbatch.errors import VisionBatchError
+from visionbatch.errors import ConfigError, VisionBatchError
 from visionbatch.flow.effects import Pause
 from visionbatch.flow.retry import transient
 from visionbatch.io.clock import AsyncClock, LoopClock
@@ -38,8 +38,12 @@ async def export_looks(
     """What lies below a prefix, look by look; who asks later begins with the last one. Outages are lived through.
 
     :param connection: what those have in common who read the bucket with the same account.
+    :param every_s: seconds between two looks.
+    :raises ConfigError: for an interval that is none.
     :raises VisionBatchError: what patience does not mend, logged at once and raised ``every_s`` later.
     """
+    if not every_s > 0:
+        raise ConfigError(f"the interval between two looks is {every_s:g} seconds: it must be greater than 0")
     key = f"export looks {connection} {layout} {float(every_s)}"
 
     async def opened(stack: AsyncExitStack) -> _Looks:

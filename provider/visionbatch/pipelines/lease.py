@@ -81,10 +81,15 @@ async def _open(opener: Opener[T]) -> tuple[T, AsyncExitStack]:
 
 async def _close(lease: _Lease) -> None:
     closing = asyncio.create_task(_closed(lease.opening))
+    cancelled: asyncio.CancelledError | None = None
     while not closing.done():
-        # Who is cancelled while it closes, and again and again as Airflow does it, closes to the end.
-        with suppress(asyncio.CancelledError):
+        # Who is cancelled while it closes, and again and again as Airflow does it, closes to the end, and then ends.
+        try:
             await asyncio.shield(closing)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 async def _closed(opening: asyncio.Task[tuple[Any, AsyncExitStack]]) -> None:

@@ -136,7 +136,7 @@ def test_a_batch_that_was_seen_and_is_gone_is_not_waited_for(
     site: Any, orders: Path, clock: TenantClock, faults: Any
 ) -> None:
     submitted = submit(site(), orders)
-    faults(GET, "pass", "return-404")
+    faults(GET, "pass", "return-404", "return-404")
 
     with pytest.raises(NotFound):
         site().wait(submitted.batch_id)

@@ -1,4 +1,4 @@
-"""The one poll loop and the one judgement, without a server."""
+"""The poll loop of batches and the one judgement, without a server."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.clocks import HandClock
 from visionbatch import Counts, OnPartial, Outcome, Pace, Phase, Snapshot, judge
 from visionbatch.errors import (
+    ConfigError,
     DeadlinePassed,
     JobCancelled,
     JobFailed,
@@ -24,7 +25,9 @@ from visionbatch.errors import (
     VisionBatchError,
 )
 from visionbatch.flow.effects import Flow, Request, Response
+from visionbatch.flow.gathering import Gathering
 from visionbatch.flow.pace import LONGEST_ASKED_S
+from visionbatch.flow.vigil import Vigil
 from visionbatch.flow.watch import watch
 from visionbatch.io.drive import drive
 
@@ -209,10 +212,69 @@ def test_an_outage_is_two_lines_however_long(error: VisionBatchError, caplog: py
     assert "in reach again" in caplog.messages[2]
 
 
-@pytest.mark.parametrize("error", [NotAuthorized("403"), NotFound("404")])
-def test_what_patience_does_not_mend_ends_the_watch(error: VisionBatchError) -> None:
-    with pytest.raises(type(error)):
-        watched(QUEUED, error, DONE)
+def test_what_patience_does_not_mend_ends_the_watch() -> None:
+    with pytest.raises(NotAuthorized):
+        watched(QUEUED, NotAuthorized("403"), DONE)
+
+
+GONE = NotFound("404")
+
+
+def test_a_single_404_ends_no_watch() -> None:
+    clock = HandClock()
+    assert watched(RUNNING, GONE, RUNNING, GONE, DONE, GONE, DONE, clock=clock) == DONE
+    assert watched(GONE, DONE, pace=Pace(grace_s=0)) == DONE
+    assert watched(*[Unavailable("503")] * 20, GONE, DONE) == DONE
+
+
+@pytest.mark.parametrize("seen", [QUEUED, DONE])
+def test_a_batch_that_was_seen_is_gone_when_a_second_look_says_so(seen: Snapshot) -> None:
+    clock = HandClock()
+    with pytest.raises(NotFound):
+        watched(seen, GONE, GONE, clock=clock)
+    assert clock.pauses[-1].at_least == Pace().confirm_s
+
+
+def test_an_outage_between_a_404_and_its_confirmation_forgets_neither() -> None:
+    with pytest.raises(NotFound):
+        watched(QUEUED, GONE, Unavailable("503"), GONE)
+
+
+def test_a_404_at_the_deadline_ends_as_a_deadline_unless_nothing_was_ever_there() -> None:
+    with pytest.raises(DeadlinePassed, match=r"last seen running .*; not there at the last look"):
+        watched(RUNNING, GONE, deadline_in=4, pace=Pace(first_s=10, spread=0))
+    with pytest.raises(NotFound):
+        watched(GONE, deadline_in=-1, pace=Pace(grace_s=0))
+
+
+def test_who_is_over_hears_no_more_of_the_look_that_went_on_for_others(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    gathering = Gathering(["b-1"], kind="batch", pace=Pace(), began=0.0, deadline=5.0, on_partial=OnPartial())
+    seen: list[Snapshot] = []
+    alone = Vigil("batch 2", Pace(), began=0.0, deadline=5.0, observe=seen.append)
+    vigils = [*(member for _, member in gathering.members()), alone]
+
+    assert all(vigil.settle(5.0) for vigil in vigils)
+    for vigil in vigils:
+        vigil.missed(Unavailable("503"), 6.0)
+        vigil.saw(RUNNING)
+        vigil.missed(NotAuthorized("403"), 7.0)
+
+    assert caplog.messages == []
+    assert seen == []
+    assert gathering.tally().counts == {"waiting": 1}
+    with pytest.raises(DeadlinePassed):
+        alone.result()
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("field", ["first_s", "longest_s", "confirm_s", "factor", "spread", "grace_s"])
+def test_a_pace_that_is_none_is_refused_by_the_name_of_its_field(field: str, value: float) -> None:
+    if value == 0 and field in ("spread", "grace_s"):
+        assert getattr(Pace(**{field: value}), field) == 0
+        return
+    with pytest.raises(ConfigError, match=field):
+        Pace(**{field: value})
 
 
 def test_an_end_is_only_believed_when_it_is_seen_twice_in_a_row() -> None:
