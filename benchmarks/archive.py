@@ -21,6 +21,7 @@ from benchmarks.archive_clients import METHODS, READY, files_below
 from benchmarks.harness import (
     FOREIGN_LIMIT,
     ForeignLoad,
+    Measured,
     cpu_seconds,
     machine_line,
     median,
@@ -62,21 +63,12 @@ CASES = {
 }
 
 
-@dataclass(frozen=True)
-class Run:
-    """One way from the folder to the sink.
+@dataclass(frozen=True, kw_only=True)
+class Run(Measured):
+    """One way from the folder to the sink."""
 
-    :param foreign: cores kept busy by others meanwhile.
-    """
-
-    method: str
-    round: int
-    wall_s: float
-    cpu_s: float
-    peak_mib: float
     written_mib: float
     requests: int
-    foreign: float
 
 
 @dataclass(frozen=True)
@@ -100,7 +92,7 @@ class Bench:
             made.unlink()
         if method != READ_ALL and counts["bytes"] < self.bytes:
             raise RuntimeError(f"{method} sent {counts['bytes']} bytes only, of {self.bytes}")
-        return Run(method, number, requests=counts["requests"], foreign=cores, **told)
+        return Run(method=method, round=number, requests=counts["requests"], foreign=cores, **told)
 
     def rounds(self, case: Case, methods: Sequence[str], rounds: int, slow_rounds: int) -> list[Run]:
         """All methods in turn; the slow ones in the first rounds only."""

@@ -25,6 +25,7 @@ from benchmarks.download_clients import BUCKET, METHODS
 from benchmarks.harness import (
     FOREIGN_LIMIT,
     ForeignLoad,
+    Measured,
     cpu_seconds,
     machine_line,
     median,
@@ -41,19 +42,9 @@ NAME = "export.jsonl"
 PEERS = ("download_to_filename", "transfer_manager, processes", "transfer_manager, threads")
 
 
-@dataclass(frozen=True)
-class Run:
-    """One download by one method.
-
-    :param foreign: cores kept busy by others meanwhile.
-    """
-
-    method: str
-    round: int
-    wall_s: float
-    cpu_s: float
-    peak_mib: float
-    foreign: float
+@dataclass(frozen=True, kw_only=True)
+class Run(Measured):
+    """One download by one method."""
 
 
 @contextmanager
@@ -109,7 +100,7 @@ def run(method: str, number: int, url: str, server: int, source: Path, target: P
     cores = foreign.cores()
     if not filecmp.cmp(source, target, shallow=False):
         raise RuntimeError(f"{method} fetched something else")
-    return Run(method, number, foreign=cores, **told)
+    return Run(method=method, round=number, foreign=cores, **told)
 
 
 def report(runs: list[Run], methods: list[str], size_mib: int) -> str:

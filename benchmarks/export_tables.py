@@ -18,6 +18,7 @@ from benchmarks.export_records import write
 from benchmarks.harness import (
     FOREIGN_LIMIT,
     ForeignLoad,
+    Measured,
     machine_line,
     median,
     own_cpu,
@@ -37,20 +38,11 @@ SAME_MEMORY = 1.1
 """What counts as the same memory, as a factor: the allocator of Arrow alone moves it by some MiB from run to run."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """One export by one method.
+@dataclass(frozen=True, kw_only=True)
+class Run(Measured):
+    """One export by one method."""
 
-    :param foreign: cores kept busy by others meanwhile.
-    """
-
-    method: str
-    round: int
-    wall_s: float
-    cpu_s: float
-    peak_mib: float
     rows: dict[str, int]
-    foreign: float
 
 
 def run(method: str, number: int, path: Path) -> Run:
@@ -59,7 +51,7 @@ def run(method: str, number: int, path: Path) -> Run:
     with tempfile.TemporaryDirectory(prefix="visionbatch-bench-", dir=path.parent) as folder:
         command = [sys.executable, "-m", "benchmarks.export_readers", method, str(path), folder]
         told = json.loads(run_child(command, timeout_s=3600).output)
-    return Run(method, number, foreign=foreign.cores(), **told)
+    return Run(method=method, round=number, foreign=foreign.cores(), **told)
 
 
 def check(runs: list[Run]) -> None:

@@ -79,6 +79,21 @@ def own_cpu() -> float:
     return mine.ru_utime + mine.ru_stime + theirs.ru_utime + theirs.ru_stime
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One method in one round.
+
+    :param foreign: cores kept busy by others meanwhile.
+    """
+
+    method: str
+    round: int
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+    foreign: float
+
+
 @dataclass(frozen=True)
 class ChildUse:
     """What a child process took, interpreter start included.

@@ -22,6 +22,7 @@ import trustme
 from benchmarks.harness import (
     FOREIGN_LIMIT,
     ForeignLoad,
+    Measured,
     cpu_seconds,
     machine_line,
     median,
@@ -97,22 +98,13 @@ DEMANDS = (
 )
 
 
-@dataclass(frozen=True)
-class Run:
-    """One upload by one method.
-
-    :param foreign: cores kept busy by others meanwhile.
-    """
+@dataclass(frozen=True, kw_only=True)
+class Run(Measured):
+    """One upload by one method."""
 
     case: str
-    method: str
-    round: int
-    wall_s: float
-    cpu_s: float
-    peak_mib: float
     requests: int
     connections: int
-    foreign: float
 
 
 class Bench:
@@ -157,7 +149,15 @@ class Bench:
             raise RuntimeError(f"{method} sent {counts['bytes']} bytes only")
         # The look at the books is a connection too.
         connections = counts["connections"] - 1
-        return Run(case, method, number, requests=counts["requests"], connections=connections, foreign=cores, **told)
+        return Run(
+            case=case,
+            method=method,
+            round=number,
+            requests=counts["requests"],
+            connections=connections,
+            foreign=cores,
+            **told,
+        )
 
 
 def books(url: str) -> dict[str, int]:

@@ -13,7 +13,8 @@ from itertools import chain
 
 from visionbatch.config import MIB
 from visionbatch.model.tree import Tree
-from visionbatch.transfer.members import packed, read_part, read_whole, skipped
+from visionbatch.transfer.computed import ComputedArchive
+from visionbatch.transfer.members import read_part, read_whole, skipped
 from visionbatch.transfer.plan import Plan
 from visionbatch.transfer.tar_format import END_OF_ARCHIVE, member_header, member_size, padding
 
@@ -21,16 +22,11 @@ WHOLE_BYTES = 1 * MIB
 """A member up to this size is read with one call; of a larger one never more than a piece is held."""
 
 
-class TarShard:
-    """The archive of a plan, as a `visionbatch.transfer.source.Source`.
-
-    :param plan: members in the order the archive has them.
-    :param tree: has the members' bytes.
-    """
+class TarShard(ComputedArchive):
+    """The tar of a plan; see `visionbatch.transfer.computed.ComputedArchive`."""
 
     def __init__(self, plan: Plan, tree: Tree) -> None:
-        self._plan = plan
-        self._tree = tree
+        super().__init__(plan, tree)
         self._starts = array("Q")
         position = 0
         for path, size in plan:
@@ -39,37 +35,11 @@ class TarShard:
         self._end = position
 
     @property
-    def name(self) -> str:
-        """The plan's name."""
-        return self._plan.name
-
-    @property
     def size(self) -> int:
         """Bytes of the whole archive."""
         return self._end + len(END_OF_ARCHIVE)
 
-    @property
-    def fingerprint(self) -> str:
-        """The plan's identity."""
-        return self._plan.fingerprint
-
-    @property
-    def summary_start(self) -> int:
-        """Nothing in a tar sums up what stands before."""
-        return self.size
-
-    def verify(self) -> None:
-        """Nothing to look at in advance: members are compared with the plan while they are read."""
-
-    def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[bytes]:
-        """See `visionbatch.transfer.source.Source.blocks`."""
-        return packed(self._pieces(offset, stop), stop - offset, block_bytes)
-
-    def span(self, offset: int, stop: int) -> None:  # there is no such file
-        """There is no file that holds the archive."""
-
     def _pieces(self, offset: int, stop: int) -> Iterator[bytes]:
-        """The archive from an offset on, in pieces of any size; a large member ends with ``stop``."""
         first = max(bisect_right(self._starts, offset) - 1, 0)
         for index in range(first, len(self._plan)):
             start = self._starts[index]

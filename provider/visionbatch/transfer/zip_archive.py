@@ -16,7 +16,8 @@ from visionbatch.config import MIB
 from visionbatch.errors import InputChanged
 from visionbatch.model.tree import Tree
 from visionbatch.transfer.checksum import crc32
-from visionbatch.transfer.members import packed, read_part, read_whole, skipped
+from visionbatch.transfer.computed import ComputedArchive
+from visionbatch.transfer.members import read_part, read_whole, skipped
 from visionbatch.transfer.plan import Plan
 from visionbatch.transfer.zip_format import (
     central_record,
@@ -33,16 +34,11 @@ in front of its bytes. Data descriptors would spare the second pass, but some re
 _UNKNOWN = -1
 
 
-class ZipArchive:
-    """The archive of a plan, as a `visionbatch.transfer.source.Source`.
-
-    :param plan: members in the order the archive has them.
-    :param tree: has the members' bytes.
-    """
+class ZipArchive(ComputedArchive):
+    """The zip of a plan; see `visionbatch.transfer.computed.ComputedArchive`."""
 
     def __init__(self, plan: Plan, tree: Tree) -> None:
-        self._plan = plan
-        self._tree = tree
+        super().__init__(plan, tree)
         self._starts = array("Q")
         self._crcs = array("q", [_UNKNOWN]) * len(plan)
         # Of the large members that were left in the middle: which, up to where, and the CRC so far.
@@ -57,37 +53,16 @@ class ZipArchive:
         self._end = end_of_directory(len(plan), directory_size, position)
 
     @property
-    def name(self) -> str:
-        """The plan's name."""
-        return self._plan.name
-
-    @property
     def size(self) -> int:
         """Bytes of the whole archive."""
         return self._directory_start + self._directory_size + len(self._end)
-
-    @property
-    def fingerprint(self) -> str:
-        """The plan's identity."""
-        return self._plan.fingerprint
 
     @property
     def summary_start(self) -> int:
         """Where the directory starts, which holds the CRC of every member."""
         return self._directory_start
 
-    def verify(self) -> None:
-        """Nothing to look at in advance: members are compared with plan and CRC while they are read."""
-
-    def blocks(self, offset: int, stop: int, block_bytes: int) -> Iterator[bytes]:
-        """See `visionbatch.transfer.source.Source.blocks`."""
-        return packed(self._pieces(offset, stop), stop - offset, block_bytes)
-
-    def span(self, offset: int, stop: int) -> None:  # there is no such file
-        """There is no file that holds the archive."""
-
     def _pieces(self, offset: int, stop: int) -> Iterator[bytes]:
-        """The archive from an offset on, in pieces of any size; a large member ends with ``stop``."""
         if offset < self._directory_start:
             first = bisect_right(self._starts, offset) - 1
             for index in range(first, len(self._plan)):
