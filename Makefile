@@ -6,6 +6,8 @@ WORK_ORDERS ?=
 PORT ?= 8080
 WORKERS ?= 2
 MATRIX ?= 3.1 3.2
+SMOKE := test_retries or test_provider_info or goes_from_folder or spends_no_retries or retry_goes_on \
+  or leaves_or_cancels or kept_in_an_object_store
 
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -64,7 +66,7 @@ smoke: $(MATRIX:%=smoke-%)  ## What tells most about those versions in little ti
 # demo's four processes. The other Airflow tests run on them in `make matrix`.
 smoke-%: .venv-%/.ready
 	.venv-$*/bin/python -m pytest tests/airflow/test_retries.py tests/airflow/test_provider_info.py \
-	  tests/airflow/test_operator.py -k 'not every_argument and not on_partial_decides'
+	  tests/airflow/test_operator.py -k '$(SMOKE)'
 	.venv-$*/bin/python -m tests.demo.run --home .demo/airflow-$*
 
 .PRECIOUS: .venv-%/.ready
