@@ -118,7 +118,7 @@ class DownloadSettings:
         small files.
     :param enough_bytes_per_s: a connection that brings so much fetches its file alone: others would only be in its way.
     :param part_bytes: a file of more than this is asked for in parts of this size, several at a time.
-    :param block_bytes: bytes written at a time, at most.
+    :param block_bytes: bytes written at a time, at most; on some machines larger ones cost three times the CPU.
     :param connect_timeout_s: seconds to make a connection.
     :param read_timeout_s: seconds without a byte.
     :param min_bytes_per_s: an answer slower than this over ``slow_after_s`` is broken off and gone on with.
@@ -130,7 +130,7 @@ class DownloadSettings:
     connections: int = 4
     enough_bytes_per_s: int = 250_000_000
     part_bytes: int = 64 * MIB
-    block_bytes: int = 1 * MIB
+    block_bytes: int = 256 * KIB
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
     min_bytes_per_s: int = 1 * KIB

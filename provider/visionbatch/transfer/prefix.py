@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from contextlib import closing
 from functools import partial
 
+from visionbatch.config import KIB
 from visionbatch.errors import Corrupted, InputChanged
 from visionbatch.io.behind import Behind
 from visionbatch.io.closing import Closable
@@ -19,6 +20,9 @@ from visionbatch.transfer.checksum import PrefixChecksum
 from visionbatch.transfer.crc import combined
 from visionbatch.transfer.read_ahead import ahead, readable
 from visionbatch.transfer.source import Source
+
+CHECK_BYTES = 256 * KIB
+"""Bytes that are read at a time to be checksummed only: they need not be in memory beside those that are sent."""
 
 
 class SentPrefix(Closable):
@@ -128,7 +132,7 @@ class SentPrefix(Closable):
         start = self._head.position
         if start >= position:
             return
-        for block in readable(self._source, start, position, self._block_bytes):
+        for block in readable(self._source, start, position, min(self._block_bytes, CHECK_BYTES)):
             self._head.update(start, block)
             start += len(block)
             if self._unwanted:
