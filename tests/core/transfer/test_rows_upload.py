@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -38,6 +39,8 @@ from visionbatch.io.control import Origin
 from visionbatch.io.control_async import AsyncControlPlane, shared_session
 from visionbatch.io.control_sync import ControlPlane
 from visionbatch.io.drive import adrive, drive
+from visionbatch.transfer.download import Download
+from visionbatch.transfer.link import Link
 from visionbatch.transfer.upload import Checkpoint
 
 LOOK = Request("GET", "/v0.2/batches/some-batch", (("api_key", "secret-in-the-query"),))
@@ -69,7 +72,10 @@ def clock_for(perform: Callable[..., Any]) -> HandClock:
     return HandClock() if perform is in_a_thread else AsyncHandClock()
 
 
-@pytest.fixture(params=["data", "control-in-a-thread", "control-on-a-loop"])
+PLANES = ("data", "control-in-a-thread", "control-on-a-loop")
+
+
+@pytest.fixture(params=PLANES)
 def plane(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -79,6 +85,10 @@ def send_on(plane: str, url: str, site: Any, clock: Any = None) -> None:
     if plane == "data":
         client = site(settings={"upload_hosts": (url,)})
         client.upload(BytesSource(bytes(3 * CHUNK)), client.api.admit(f"{url}/session?upload_id={SESSION}"))
+        return
+    if plane == "download":
+        with tempfile.TemporaryDirectory() as folder, Link(f"{url}/file", hosts=(url,)) as link:
+            Download(link, Path(folder) / "file", clock=clock or HandClock()).run()
         return
     perform = in_a_thread if plane == "control-in-a-thread" else on_a_loop
     perform(url, call(LOOK, RetryPolicy()), clock or clock_for(perform))
@@ -188,6 +198,7 @@ def test_a_peer_that_reads_too_slowly_is_left_and_asked_where_it_stands(
 
 
 @pytest.mark.fault("UP18")
+@pytest.mark.parametrize("plane", [*PLANES, "download"])
 @pytest.mark.parametrize("flaw", ["expired", "wrong-name", "self-signed", None])
 def test_a_certificate_that_does_not_fit_ends_it_at_once_on_every_plane(
     site: Any, clock: TenantClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plane: str, flaw: str | None
