@@ -7,10 +7,8 @@ from contextlib import aclosing
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseEventTrigger, TriggerEvent
-
 from airflow_visionbatch.services import hub_of
-from airflow_visionbatch.triggers.cursors import Cursors
+from airflow_visionbatch.triggers.watching import WatchingTrigger
 
 if TYPE_CHECKING:
     from visionbatch import EndedSince, Listed, Outcome, Pace
@@ -23,7 +21,7 @@ SETTLE_S = 5.0
 """Seconds between an end and the looks after it, more than Airflow takes to write an event down."""
 
 
-class DeepomaticBatchEventTrigger(BaseEventTrigger):
+class DeepomaticBatchEventTrigger(WatchingTrigger):
     """Tells of every batch of a site that ends, for an ``AssetWatcher``; its site must list its batches.
 
     All triggers of a connection with the same interval share one look at the list. Which ends have been told is kept
@@ -95,19 +93,6 @@ class DeepomaticBatchEventTrigger(BaseEventTrigger):
         ):
             async for listed in listings:
                 yield listed
-
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
-        """One event for each end that this trigger is for."""
-        cursors = Cursors(getattr(self, "asset_state_store", None), self._cursor_key(), self.log)
-        async with aclosing(cursors.told(shared_stream, self._resumed, self._news)) as payloads:
-            async for payload in payloads:
-                yield TriggerEvent(payload)
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """The same with a look of its own, where Airflow shares none."""
-        async with aclosing(type(self).open_shared_stream(self.serialize()[1])) as stream:  # type: ignore[type-var]  # it is a generator
-            async for event in self.filter_shared_stream(stream):
-                yield event
 
     def _resumed(self, cursor: Any) -> EndedSince:
         from visionbatch import EndedSince

@@ -9,12 +9,12 @@ from contextlib import aclosing
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_visionbatch.deferral import at_work_since, scheduler_has_heard
 from airflow_visionbatch.exports import SERVICE, arrival, layout_of
 from airflow_visionbatch.hooks.google import bucket_of_async
-from airflow_visionbatch.triggers.cursors import Cursors
+from airflow_visionbatch.triggers.watching import WatchingTrigger
 
 if TYPE_CHECKING:
     from visionbatch import Arrivals, Looked
@@ -117,7 +117,7 @@ class DeepomaticExportTrigger(BaseTrigger):
         raise AssertionError  # the looks go on for ever
 
 
-class DeepomaticExportEventTrigger(BaseEventTrigger):
+class DeepomaticExportEventTrigger(WatchingTrigger):
     """Tells of every whole set of new files of an export, for an ``AssetWatcher``.
 
     All triggers that agree in connection, place, patterns and interval share one look. What has been told is kept with
@@ -176,19 +176,6 @@ class DeepomaticExportEventTrigger(BaseEventTrigger):
         async with aclosing(_looks(kwargs)) as looks:  # type: ignore[type-var]  # it is a generator
             async for look in looks:
                 yield look
-
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
-        """One event for each whole set of files that this trigger has not told of."""
-        cursors = Cursors(getattr(self, "asset_state_store", None), self._cursor_key(), self.log)
-        async with aclosing(cursors.told(shared_stream, self._resumed, self._news)) as payloads:
-            async for payload in payloads:
-                yield TriggerEvent(payload)
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """The same with a look of its own, where Airflow shares none."""
-        async with aclosing(type(self).open_shared_stream(self.serialize()[1])) as stream:  # type: ignore[type-var]  # it is a generator
-            async for event in self.filter_shared_stream(stream):
-                yield event
 
     @property
     def _patterns(self) -> tuple[str, ...]:

@@ -210,7 +210,8 @@ class Upload:
         if not due:
             return
         self._saved = now
-        self._prefix.follow(self._position)
+        if not self._state.done:
+            self._prefix.follow(self._position)
         if self._checkpoint is not None:
             self._checkpoint(Checkpoint(self._state.best, *self._prefix.known))
 
