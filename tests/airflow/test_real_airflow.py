@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import shutil
@@ -27,7 +28,8 @@ from visionbatch_mock.tenant import Tenant
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
-OURS = Path(__file__).parents[2] / "dags" / "deepomatic_batch.py"
+OURS = Path(__file__).parents[2] / "dags"
+EXPORT = "deepomatic_export"
 SHIPPED, SENSOR, SLOT, DEFERRED, FAILING = "deepomatic_batch", "sensor", "in_a_slot", "deferred", "failing"
 ENDING, NO_WORKER = "ending", "no_worker"
 
@@ -104,6 +106,18 @@ def nobody_listens() -> str:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+def export_dag(folder: Path) -> str:
+    """The shipped Dag of the export, with what its users put in, and in a hurry."""
+    text = (OURS / "deepomatic_export.py").read_text()
+    for shipped, own in (
+        ('"/data/exports"', repr(str(folder))),
+        ("storage_uri=URI", "storage_uri=URI, settle=1.0, poll_interval=1.0"),
+    ):
+        assert shipped in text
+        text = text.replace(shipped, own)
+    return text
 
 
 @dataclass
@@ -197,15 +211,17 @@ def deployed(mock: MockServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "cut": connection(cut.token),
         "wrong_key": connection(wrong_key.token),
         "wrong_host": connection(lonely, nobody_listens()),
+        "google_cloud_default": {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True}},
     }
     failing = ["evil", "refused", "cut", "wrong_key", "wrong_host"]
     dags = home / "dags"
     dags.mkdir()
-    shutil.copy(OURS, dags)
+    shutil.copy(OURS / "deepomatic_batch.py", dags)
+    (dags / "deepomatic_export.py").write_text(export_dag(home / "exports"))
     records = {} if Feature.TASK_STATE.is_there else {"state_path": f"file://{home}/records"}
     text = DAGS.format(source=str(orders), failing=failing, records=records)
     (dags / "of_the_test.py").write_text(textwrap.dedent(text))
-    settings = {"AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1"}
+    settings = {"AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1", "STORAGE_EMULATOR_HOST": mock.url}
     with AirflowStack(home / "airflow", dags, connections=connections, settings=settings) as airflow:
         tenants = [shipped, killed, ending, evil, refused, cut, wrong_key]
         made = Deployment(airflow, mock, shipped, killed, ending, tenants, orders, home, guarded)
@@ -373,6 +389,39 @@ def test_a_deferred_task_keeps_its_batch_when_cleared_and_deletes_it_when_failed
     deployed.set_state(DEFERRED, run, "run", "failed")
     airflow.wait_for(lambda: books.effects("batch.deleted"), "the batch to be deleted", 90)
     assert [entry["batch_id"] for entry in books.effects("batch.deleted")] == [committed["batch_id"]]
+
+
+@needs(Feature.ASSET_STATE)
+def test_files_of_an_export_run_the_shipped_dag_to_its_report_once(deployed):
+    from pyarrow import parquet  # noqa: PLC0415  # the older Airflows are tested without tables
+
+    airflow, owner = deployed.airflow, deployed.mock.world.tenant("anonymous")
+    owner.reset()
+    owner.own_bucket("my-exports")
+    airflow.unpause(EXPORT)
+
+    def runs() -> list[str]:
+        found = airflow.rows("select run_id from dag_run where dag_id = ? order by queued_at", EXPORT)
+        return [run_id for (run_id,) in found]
+
+    airflow.wait_for(lambda: owner.journal.entries("storage.objects.list"), "the triggerer to look at the bucket", 90)
+    assert runs() == []
+    export = owner.exports.create(storage_uri="gs://my-exports/prod/", interval="daily", export_images=True)
+    export.seed({"generate": {"count": 5}})
+    export.run()
+    owner.settle()
+    (run,) = airflow.wait_for(runs, "the event to start a run", 60)
+    assert airflow.wait_run(EXPORT, run, 120) == "success"
+    looks = len(owner.journal.entries("storage.objects.list"))
+    airflow.wait_for(lambda: len(owner.journal.entries("storage.objects.list")) > looks + 2, "more looks", 60)
+    assert runs() == [run], "the same files are no news"
+    (folder,) = (deployed.home / "exports").iterdir()
+    got = {hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
+    sent = [entry["sha256"] for entry in owner.ledger.entries("object.created")]
+    assert len(sent) > 1
+    assert set(sent) <= got
+    assert parquet.read_metadata(folder / "tables" / "work_orders.parquet").num_rows == 5
+    assert "Content-Security-Policy" in (folder / "report.html").read_text()
 
 
 def test_the_button_that_tests_a_connection_answers(deployed):

@@ -232,15 +232,7 @@ class AirflowStack:
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, run_id: str | None = None) -> str:
         """Start a run of a Dag, waiting for the Dag to be known first, and give its id."""
-
-        def known() -> bool:
-            found = self.api("GET", "/dags", params={"dag_id_pattern": dag_id})
-            return any(dag["dag_id"] == dag_id for dag in found["dags"])
-
-        if dag_id not in self._running:
-            self.wait_for(known, f"the Dag {dag_id} to be parsed", 90)
-            self.api("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
-            self._running.add(dag_id)
+        self.unpause(dag_id)
         asked = {"logical_date": None, "conf": dict(conf or {})}
         if run_id is not None:
             asked["dag_run_id"] = run_id
@@ -255,6 +247,18 @@ class AirflowStack:
             return run_id
         run = self.api("POST", f"/dags/{dag_id}/dagRuns", json=asked)
         return str(run["dag_run_id"])
+
+    def unpause(self, dag_id: str) -> None:
+        """Let a Dag run, waiting for it to be known first."""
+
+        def known() -> bool:
+            found = self.api("GET", "/dags", params={"dag_id_pattern": dag_id})
+            return any(dag["dag_id"] == dag_id for dag in found["dags"])
+
+        if dag_id not in self._running:
+            self.wait_for(known, f"the Dag {dag_id} to be parsed", 90)
+            self.api("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
+            self._running.add(dag_id)
 
     def clear(self, dag_id: str, run_id: str, *task_ids: str) -> None:
         """Clear tasks of a run, whatever their state, as the button in the UI does."""
