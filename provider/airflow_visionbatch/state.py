@@ -21,16 +21,19 @@ def run_store(context: Any, state_path: str | None) -> RunStore:
 
     Without either, on Airflow before 3.3, the record lives as long as the try does.
 
-    :param state_path: folder; the record's name is made from the task instance's identity.
+    :param state_path: folder, in which the record is named by the task instance's identity; one that ends in ``.json``
+        is the record itself, which the command line can share (its ``--run-record``).
     """
     if state_path:
         from airflow_visionbatch.places import object_store
         from visionbatch import ObjectRunStore
 
+        filesystem, place = object_store(state_path)
+        if place.endswith(".json"):
+            return ObjectRunStore(filesystem, place)
         ti = context["ti"]
         name = ".".join(str(part) for part in (ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
-        filesystem, folder = object_store(state_path)
-        return ObjectRunStore(filesystem, f"{folder.rstrip('/')}/{name}.json")
+        return ObjectRunStore(filesystem, f"{place.rstrip('/')}/{name}.json")
     accessor = context.get("task_state_store")
     return TryRunStore() if accessor is None else TaskStateRunStore(accessor)
 

@@ -69,8 +69,8 @@ class DeepomaticRunBatchOperator(BaseOperator):
     :param cancel_on_kill: delete the batch when a person ends the task, running or deferred; never when a triggerer
         restarts, or when a cleared task has begun another try.
     :param cancel_on_unknown: delete it also when Airflow does not say in time what became of the deferred task.
-    :param state_path: object-store folder for the run record, where Airflow's task state is not there or not wanted.
-        Templated.
+    :param state_path: object-store folder for the run record, where Airflow's task state is not there or not wanted, or
+        the record itself when it ends in ``.json``. Templated.
     :raises ValueError: for an ``end_from_trigger`` with what only a worker can do.
     """
 

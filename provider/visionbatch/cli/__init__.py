@@ -2,61 +2,145 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import os
 import sys
 import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 
 from visionbatch._version import __version__
-from visionbatch.cli.deepomatic import deepomatic
-from visionbatch.errors import ExitCode, VisionBatchError
+from visionbatch.cli.answers import answer, refusal
+from visionbatch.cli.lazy import LazyGroup
+from visionbatch.cli.profiles import config_file, profile_of, unknown_keys
+from visionbatch.cli.stopping import Stopped, stoppable
+from visionbatch.errors import ConfigError, ExitCode, VisionBatchError
 
-_SIGNALLED = 128
+GROUPS = {
+    "deepomatic": "visionbatch.cli.deepomatic:deepomatic",
+    "runs": "visionbatch.cli.runs:runs",
+}
+
+PROGRESS = ("auto", "bar", "lines", "json", "none")
+"""The values of `visionbatch.cli.advance.ProgressForm`, which this module does not import to stay quick."""
+
+FLAGS = frozenset({"--json", "--quiet"})
+"""Global options that may stand anywhere on the command line."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VISIONBATCH"})
+@click.group(
+    cls=LazyGroup,
+    elsewhere=GROUPS,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VISIONBATCH"},
+)
 @click.version_option(__version__, prog_name="visionbatch")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout; all else goes to stderr.")
 @click.option("--quiet", is_flag=True, help="Print warnings and errors only.")
+@click.option("--progress", type=click.Choice(PROGRESS), default="auto", help="A bar on a terminal, else lines.")
+@click.option("--state-dir", type=Path, help="Folder for run records; ~/.local/state/visionbatch.")
+@click.option("--config", type=Path, help="Configuration file; ~/.config/visionbatch/config.toml if it is there.")
+@click.option("--profile", help="Profile of the configuration file; the one called default if it is there.")
+@click.option("--config-check", is_flag=True, help="Say which configuration is in force, and end.")
 @click.pass_context
-def cli(context: click.Context, *, as_json: bool, quiet: bool) -> None:
-    """Send photos and videos in bulk to visual-inspection services and collect the verdicts."""
-    context.obj = {"json": as_json}
+def cli(
+    context: click.Context,
+    *,
+    as_json: bool,
+    quiet: bool,
+    progress: str,
+    state_dir: Path | None,
+    config: Path | None,
+    profile: str | None,
+    config_check: bool,
+) -> None:
+    """Send photos and videos in bulk to visual-inspection services and collect the verdicts.
+
+    The same command again goes on where it stopped. Secrets come from the environment, a file or stdin, never from an
+    option.
+    """
     level = logging.WARNING if quiet else logging.INFO
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-
-
-cli.add_command(deepomatic)
+    file = config_file(config)
+    values = profile_of(file, profile)
+    unknown = list(unknown_keys(context, context.command, values))
+    if unknown:
+        raise ConfigError(f"{file} has keys that no command knows: {', '.join(unknown)}")
+    context.default_map = values
+    shared = {key: values[key] for key in ("quiet", "progress", "state_dir") if key in values}
+    given = {"quiet": quiet or None, "progress": progress if progress != "auto" else None, "state_dir": state_dir}
+    context.obj = {
+        "json": as_json,
+        "quiet": False,
+        "progress": "auto",
+        "state_dir": None,
+        **shared,
+        **{key: value for key, value in given.items() if value is not None},
+    }
+    if config_check:
+        told = {"file": str(file) if file else None, "profile": profile or "default", "values": values}
+        answer(context.obj, told, f"{file or 'no configuration file'}: {values or 'nothing is set'}")
+        context.exit()
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and give its exit code, one of `visionbatch.errors.ExitCode` or 128 plus a signal."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = _with_flags_first(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = cli.main(arguments, standalone_mode=False)
-    except VisionBatchError as error:
-        if "--json" in arguments:
-            click.echo(json.dumps(error.to_json(), indent=1))
-        click.echo(f"visionbatch: {error}", err=True)
-        return int(error.exit_code)
-    except click.exceptions.Abort:
-        click.echo("visionbatch: interrupted; run the same command again to go on", err=True)
-        return _SIGNALLED + 2
-    except click.ClickException as error:
-        error.show()
-        return int(ExitCode.USAGE)
-    except OSError as error:
-        click.echo(f"visionbatch: {error.filename or 'a file'}: {error.strerror}", err=True)
-        return int(ExitCode.USAGE)
-    except Exception:  # noqa: BLE001  # the last line of defence: a bug has an exit code of its own
-        traceback.print_exc()
-        click.echo("visionbatch: this is a bug; the lines above say where", err=True)
-        return int(ExitCode.BUG)
+        code: Any = cli.main(arguments, standalone_mode=False)
+    except Stopped as stopped:
+        click.echo(f"visionbatch: {stopped}", err=True)
+        return stopped.exit_code
+    except Exception as error:  # noqa: BLE001  # the last line of defence: a bug has an exit code of its own
+        return int(_told(error, as_json="--json" in arguments))
     return code if isinstance(code, int) else int(ExitCode.DONE)
+
+
+def _told(error: Exception, *, as_json: bool) -> ExitCode:
+    """Say what went wrong, in the form that was asked for, and give the exit code for it."""
+    if isinstance(error, click.exceptions.Abort):
+        error = ConfigError("the question was not answered")
+    elif isinstance(error, click.ClickException):
+        error.show()
+        told: VisionBatchError = ConfigError(error.format_message())
+        if as_json:
+            refusal(told)
+        return told.exit_code
+    elif isinstance(error, OSError) and error.strerror:
+        error = ConfigError(f"{error.filename or 'a file'}: {error.strerror}")
+    if isinstance(error, VisionBatchError):
+        if as_json:
+            refusal(error)
+        click.echo(f"visionbatch: {error}", err=True)
+        return error.exit_code
+    traceback.print_exception(error)
+    click.echo("visionbatch: this is a bug; the lines above say where", err=True)
+    return ExitCode.BUG
+
+
+def _with_flags_first(arguments: Sequence[str]) -> list[str]:
+    """Global flags moved to where click looks for them; what stands behind ``--`` is data."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    ahead = [argument for argument in arguments[:end] if argument in FLAGS]
+    return [*ahead, *(argument for argument in arguments[:end] if argument not in FLAGS), *arguments[end:]]
 
 
 def entry() -> None:
     """The console script."""
-    sys.exit(main())
+    try:
+        with stoppable():
+            code = main()
+    except Stopped as stopped:
+        # Between two steps of ours, where there was nothing to leave in order.
+        code = stopped.exit_code
+    if code > Stopped(0).exit_code:
+        # Threads that still move bytes need not be waited for: the record says how far they were.
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)

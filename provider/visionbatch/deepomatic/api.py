@@ -239,21 +239,24 @@ class DeepomaticApi:
                 return None
             raise
 
-    def ping(self) -> Flow[None]:
+    def ping(self) -> Flow[str]:
         """Whether this is a site that takes the key: asks once for a batch that cannot exist.
+
+        Gives the ``Date`` of its answer, empty when it has none.
 
         :raises UnreadableAnswer: when the 404 is not JSON: some other kind of server.
         :raises ServiceError: for any other unhappy answer.
         """
         return self._named("", self._ping())
 
-    def _ping(self) -> Flow[None]:
+    def _ping(self) -> Flow[str]:
         request = Request("GET", self._path(self._settings.batch_path, NOWHERE))
         response: Response = yield Send(request)
         if response.status != 404 and not 200 <= response.status < 300:
             now: float = yield Now()
             raise unhappy(request, response, now)
         response.json_object()
+        return response.headers.get("date", "")
 
     def console_url(self, batch_id: str) -> str:
         """The page on which people follow the batch; it carries no credential."""

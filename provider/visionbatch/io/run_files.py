@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from visionbatch.errors import AlreadyRunning
+from visionbatch.errors import AlreadyRunning, ConfigError, UnreadableRecord
 from visionbatch.model.run import RunRecord
+
+RUN = "run"
+"""Key beside those of the record, which `RunRecord.from_json` passes over."""
 
 
 class FileRunStore:
     """The record of one run in a private directory, replaced atomically and flushed to the disk.
 
     :param directory: made with mode 0700 when it is not there.
-    :param key: identity of the run, any text; it is hashed into the file's name.
+    :param key: identity of the run, any text; it is hashed into the file's name, and stands in the file for people.
     """
 
     def __init__(self, directory: Path, key: str) -> None:
         self._directory = directory
+        self._key = key
         name = hashlib.sha256(key.encode()).hexdigest()[:32]
         self._path = directory / f"{name}.json"
         self._lock_path = directory / f"{name}.lock"
@@ -38,14 +45,21 @@ class FileRunStore:
             text = self._path.read_bytes()
         except FileNotFoundError:
             return None
-        return RunRecord.parse(text, self._path)
+        try:
+            return RunRecord.parse(text, self._path)
+        except UnreadableRecord as error:
+            error.next_step = (
+                f"Upgrade visionbatch, or begin anew after `visionbatch runs forget {self._path.stem[:12]}`; what the "
+                "service has of it goes on there."
+            )
+            raise
 
     def save(self, record: RunRecord) -> None:
         """See `visionbatch.model.run.RunStore.save`."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_directory()
         fresh = self._path.with_suffix(f".{os.getpid()}.new")
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123  # the mode has to be right from the start
-            json.dump(record.to_json(), file)
+            json.dump({**record.to_json(), RUN: self._key}, file)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._path)
@@ -61,7 +75,7 @@ class FileRunStore:
 
         :raises AlreadyRunning: when another process holds it.
         """
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_directory()
         with self._lock_path.open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -73,6 +87,50 @@ class FileRunStore:
             file.write(f"process {os.getpid()} on {os.uname().nodename}\n")
             file.flush()
             yield
+
+    def _make_directory(self) -> None:
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not os.access(self._directory, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise ConfigError(
+                f"run records cannot be kept in {self._directory}: {error.strerror}",
+                next_step="Name a folder that can be written with --state-dir.",
+            ) from error
+
+
+@dataclass(frozen=True)
+class KeptRun:
+    """A record found in a directory.
+
+    :param key: what the run was called when it was begun; empty in records of version 0.1.
+    :param record: ``None`` when the file cannot be read, and ``trouble`` says why.
+    :param written: Unix seconds.
+    """
+
+    path: Path
+    key: str
+    record: RunRecord | None
+    written: float
+    trouble: str = ""
+
+
+def kept_runs(directory: Path) -> list[KeptRun]:
+    """Every record in a directory, the latest first; none when there is no such directory."""
+    found = (path for path in directory.glob("*.json") if re.fullmatch(r"[0-9a-f]{32}", path.stem))
+    return sorted((_kept(path) for path in found), key=lambda run: -run.written)
+
+
+def _kept(path: Path) -> KeptRun:
+    written = path.stat().st_mtime
+    text = path.read_bytes()
+    try:
+        record = RunRecord.parse(text, path)
+        key = json.loads(text).get(RUN)
+    except UnreadableRecord as error:
+        return KeptRun(path, "", None, written, error.what)
+    return KeptRun(path, key if isinstance(key, str) else "", record, written)
 
 
 def _sync_directory(directory: Path) -> None:

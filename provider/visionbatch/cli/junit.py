@@ -1,0 +1,36 @@
+"""A run or a check as JUnit XML, which build servers show as a table of what passed and what did not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from visionbatch.model.text import printable
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of the table.
+
+    :param failure: why it did not pass; empty when it did.
+    """
+
+    name: str
+    failure: str = ""
+
+
+def write_junit(path: Path, suite: str, cases: Sequence[Case]) -> None:
+    """Write one suite.
+
+    :param suite: its name, such as ``visionbatch deepomatic run``.
+    """
+    failures = sum(bool(case.failure) for case in cases)
+    root = ET.Element("testsuite", name=suite, tests=str(len(cases)), failures=str(failures), errors="0")
+    for case in cases:
+        element = ET.SubElement(root, "testcase", classname=suite, name=printable(case.name))
+        if case.failure:
+            text = printable(case.failure)
+            ET.SubElement(element, "failure", message=text).text = text
+    path.write_bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))

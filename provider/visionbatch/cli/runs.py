@@ -1,0 +1,167 @@
+"""``visionbatch runs``: the run records of this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from visionbatch.cli.answers import answer
+from visionbatch.cli.run_state import object_record, state_directory
+from visionbatch.errors import ConfigError, UnreadableRecord
+from visionbatch.io.run_files import FileRunStore, KeptRun, kept_runs
+from visionbatch.model.run import RunRecord, Stage
+from visionbatch.model.text import printable
+
+DAY_S = 24 * 3600.0
+NAME_CHARS = 12
+"""Of the 32 that a record is named by; as many as tell them apart may be given."""
+
+
+@click.group()
+def runs() -> None:
+    """Runs that were begun on this machine, and how far they came."""
+
+
+@runs.command("list")
+@click.pass_obj
+def list_runs(options: Mapping[str, Any]) -> None:
+    """List them, the latest first."""
+    found = kept_runs(state_directory(options))
+    answer(options, {"runs": [_told(run) for run in found]}, "\n".join(map(_line, found)) or "there are no runs")
+
+
+@runs.command()
+@click.argument("name")
+@click.pass_obj
+def show(options: Mapping[str, Any], *, name: str) -> None:
+    """Show one run, by the beginning of its name, by its key, or by its batch."""
+    run = _named(options, name)
+    told = _told(run)
+    answer(options, told, "\n".join(f"{key}: {value}" for key, value in told.items() if value not in ("", None)))
+
+
+@runs.command()
+@click.argument("name")
+@click.pass_obj
+def forget(options: Mapping[str, Any], *, name: str) -> None:
+    """Remove a record, readable or not; what it is about goes on at the service."""
+    run = _named(options, name)
+    run.path.unlink()
+    answer(options, {"forgotten": run.path.stem}, f"{run.path.stem} is forgotten; {_remote(run)}")
+
+
+@runs.command()
+@click.argument("address")
+@click.option("--run-id", required=True, help="What the run is to be called here.")
+@click.option("--service", default="deepomatic", show_default=True, help="Whose command goes on with it.")
+@click.pass_obj
+def adopt(options: Mapping[str, Any], *, address: str, run_id: str, service: str) -> None:
+    """Take over a run from its record in an object store or file, such as one that Airflow began.
+
+    The command of the service goes on with it when it is given the same --run-id.
+    """
+    record = object_record(address).load()
+    if record is None:
+        raise ConfigError(f"there is no run record at {address}")
+    if record.service != service:
+        raise ConfigError(f"the record at {address} is one of {record.service}, not of {service}")
+    store = FileRunStore(state_directory(options), f"{service} {run_id}")
+    with store.locked():
+        if _readable(store) is not None:
+            raise ConfigError(f"there is a run {run_id} already", next_step="Forget it first, or take another name.")
+        store.save(record)
+    answer(options, {"adopted": record.ref, "run_id": run_id}, f"{run_id} is now at {service} batch {record.ref}")
+
+
+@runs.command()
+@click.option("--older-than", type=float, default=30.0, show_default=True, help="Days since it ended.")
+@click.pass_obj
+def prune(options: Mapping[str, Any], *, older_than: float) -> None:
+    """Remove the records of runs that have ended."""
+    before = time.time() - older_than * DAY_S
+    old = [run for run in kept_runs(state_directory(options)) if _has_ended(run) and run.written < before]
+    for run in old:
+        run.path.unlink()
+        run.path.with_suffix(".lock").unlink(missing_ok=True)
+    answer(options, {"pruned": len(old)}, f"{len(old)} records of ended runs are removed")
+
+
+@runs.command()
+@click.argument("name")
+@click.pass_context
+def cancel(context: click.Context, *, name: str) -> None:
+    """Cancel what a run has at its service."""
+    run = _named(context.obj, name)
+    if run.record is None or not run.record.ref:
+        raise ConfigError(f"{name} has nothing at the service to cancel")
+    opener = _CANCELS.get(run.record.service)
+    if opener is None:
+        raise ConfigError(f"runs of {run.record.service} are cancelled with the commands of that service")
+    opener(context, run.record.ref)
+    answer(context.obj, {"cancelled": run.record.ref}, f"{run.record.service} batch {run.record.ref} is cancelled")
+
+
+def _cancel_deepomatic(context: click.Context, ref: str) -> None:
+    from visionbatch.cli.deepomatic import deepomatic  # noqa: PLC0415  # only where it is needed
+    from visionbatch.cli.deepomatic_site import opened_site  # noqa: PLC0415
+
+    # The options that its own group would have from environment and profile.
+    own = deepomatic.make_context("deepomatic", ["delete", ref], parent=context.find_root())
+    with own, opened_site({**context.obj, **own.params}) as site:
+        site.delete(ref)
+
+
+_CANCELS = {"deepomatic": _cancel_deepomatic}
+
+
+def _named(options: Mapping[str, Any], name: str) -> KeptRun:
+    """The one run of a name.
+
+    :raises ConfigError: when there is none, or several.
+    """
+    directory = state_directory(options)
+
+    def fits(run: KeptRun) -> bool:
+        ref = run.record.ref if run.record else ""
+        return run.path.stem.startswith(name) or name in (run.key, run.key.partition(" ")[2], ref)
+
+    found = [run for run in kept_runs(directory) if fits(run)]
+    if len(found) != 1:
+        raise ConfigError(f"{len(found) or 'no'} runs in {directory} are called {name}", next_step="See `runs list`.")
+    return found[0]
+
+
+def _readable(store: FileRunStore) -> RunRecord | None:
+    try:
+        return store.load()
+    except UnreadableRecord:
+        return None
+
+
+def _has_ended(run: KeptRun) -> bool:
+    return run.record is not None and run.record.stage is Stage.ENDED
+
+
+def _remote(run: KeptRun) -> str:
+    if run.record is None or not run.record.ref:
+        return "there is nothing of it at the service"
+    return f"{run.record.service} batch {run.record.ref} is left as it is"
+
+
+def _told(run: KeptRun) -> dict[str, Any]:
+    record = run.record.to_json() if run.record else {}
+    written = datetime.fromtimestamp(run.written, UTC).isoformat(timespec="seconds")
+    return {"name": run.path.stem, "key": run.key, "written": written, "trouble": run.trouble, **record}
+
+
+def _line(run: KeptRun) -> str:
+    name, key = run.path.stem[:NAME_CHARS], printable(run.key)
+    if run.record is None:
+        return f"{name}  unreadable  {key}  {run.trouble}"
+    record = run.record
+    state = record.outcome or f"{record.stage} {record.sent}/{record.total}"
+    return f"{name}  {record.service}  {state}  {record.ref or '-'}  {key}"

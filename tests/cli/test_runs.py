@@ -1,0 +1,42 @@
+"""The records of runs: listed, shown, adopted, cancelled, pruned."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from visionbatch.errors import ExitCode
+
+
+def test_runs_are_listed_shown_cancelled_and_pruned(vb, orders, books, tenant, state):
+    tenant.configure(lifecycle="manual")
+    batch = vb("--json", "deepomatic", "submit", orders, "--run-id", "first").json["batch_id"]
+    tenant.configure(lifecycle="time")
+    vb("deepomatic", "run", orders, "--run-id", "second")
+    listed = vb("--json", "runs", "list").json["runs"]
+    assert [run["key"] for run in listed] == ["deepomatic second", "deepomatic first"]
+    assert [run["stage"] for run in listed] == ["ended", "uploaded"]
+    assert vb("--json", "runs", "show", "first").json["ref"] == batch
+    assert batch in vb("runs", "show", listed[1]["name"][:8]).out
+    assert vb("runs", "show", "third").code == ExitCode.USAGE
+    assert vb("runs", "cancel", "first").code == 0
+    assert [entry["batch_id"] for entry in books.effects("batch.deleted")] == [batch]
+    for path in state.glob("*.json"):
+        os.utime(path, (time.time() - 40 * 86400,) * 2)
+    assert vb("--json", "runs", "prune").json["pruned"] == 1
+    assert [run["key"] for run in vb("--json", "runs", "list").json["runs"]] == ["deepomatic first"]
+
+
+def test_a_run_goes_on_elsewhere_from_a_record_that_both_can_reach(vb, orders, books, tenant, tmp_path):
+    record = f"file://{tmp_path}/shared/run.json"
+    tenant.configure(lifecycle="manual")
+    here = ("--state-dir", tmp_path / "here", "deepomatic", "submit", orders, "--run-record", record)
+    batch = vb("--json", *here).json["batch_id"]
+    tenant.configure(lifecycle="time")
+    there = vb("--json", "--state-dir", tmp_path / "there", "deepomatic", "run", orders, "--run-record", record)
+    assert (there.code, there.json["batch_id"]) == (0, batch)
+    adopted = vb("--json", "--state-dir", tmp_path / "third", "runs", "adopt", record, "--run-id", "nightly")
+    assert adopted.json["adopted"] == batch
+    again = vb("--json", "--state-dir", tmp_path / "third", "deepomatic", "run", orders, "--run-id", "nightly")
+    assert (again.json["batch_id"], again.json["already_done"]) == (batch, True)
+    assert len(books.effects("archive.committed")) == 1
