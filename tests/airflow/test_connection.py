@@ -85,8 +85,8 @@ def test_a_connection_that_cannot_be_is_refused_and_the_fault_named(connection, 
 
 @pytest.mark.fault("SC6")
 def test_an_unknown_extra_is_refused_with_the_connection_and_the_known_ones(connection, hook):
-    connection(extra={"bachpath": "/x"})
-    with pytest.raises(ConfigError, match=r"deepomatic_default.*bachpath.*batch_path"):
+    connection(extra={"bachpath": "/x", "verify": False})
+    with pytest.raises(ConfigError, match=r"deepomatic_default.*bachpath.*verify.*batch_path"):
         hook.get_conn()
 
 
