@@ -13,13 +13,13 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo test test-fast crash matrix smoke airflow mock lint format bench bench-archives readers \
+.PHONY: setup demo test test-fast crash matrix smoke airflow mock lint format docs bench bench-archives readers \
   debian-packages clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[airflow,mock,gcs,parquet,report]' --group test --group lint
+	$(BIN)/python -m pip install --quiet --editable '.[airflow,mock,gcs,parquet,report]' --group test --group lint --group docs
 	touch $@
 
 setup: $(VENV)/.ready  ## Make the environment in .venv.
@@ -80,6 +80,9 @@ smoke-%: .venv-%/.ready
 
 test-fast: setup  ## The tests that need no Airflow.
 	$(BIN)/python -m pytest -m 'not airflow and not readers' -n $(WORKERS) -q
+
+docs: setup  ## Build the site in build/docs; warnings are errors.
+	$(BIN)/python -m sphinx -W --keep-going docs build/docs
 
 bench: setup  ## Measure the product beside its peers.
 	$(BIN)/python -m pip install --quiet --group bench

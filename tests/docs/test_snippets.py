@@ -69,9 +69,9 @@ def test_a_json_snippet_is_json(text: str) -> None:
     assert json.loads(text)
 
 
-def test_the_command_line_snippet_runs(place: Path, mock: MockServer) -> None:
-    (text,) = [block.values[0] for block in blocks("console") if "visionbatch deepomatic check" in str(block.values[0])]
-    commands = [line.removeprefix("$ ") for line in str(text).splitlines()]
+@pytest.mark.parametrize("text", [block for block in blocks("console") if "my-site" in str(block.values[0])])
+def test_a_command_line_snippet_runs(text: str, place: Path, mock: MockServer) -> None:
+    commands = [line.removeprefix("$ ") for line in text.splitlines()]
     (place / "key").write_text(KEY)
     script = "\n".join(["set -e", *commands])
     script = script.replace("/run/secrets/deepomatic", str(place / "key"))
@@ -85,6 +85,19 @@ def test_the_command_line_snippet_runs(place: Path, mock: MockServer) -> None:
     ran = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stderr
     assert (place / "reports").is_dir()
+
+
+def test_the_first_ten_minutes_go_as_they_are_printed(place: Path, mock: MockServer) -> None:
+    page = (ROOT / "docs" / "start.md").read_text()
+    (text,) = [text for kind, text in BLOCK.findall(page) if kind == "console" and "runs list" in text]
+    script = "\n".join(["set -e", *(line.removeprefix("$ ") for line in text.splitlines())])
+    script = script.replace("http://127.0.0.1:8080", mock.url)
+    environment = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(place)}
+    ran = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+    *_, first, second, listed = ran.stdout.splitlines()
+    assert (first.startswith("batch "), second) == (True, f"already done: {first}")
+    assert "done" in listed
 
 
 def test_every_make_target_in_the_pages_exists() -> None:
