@@ -1,4 +1,8 @@
-"""Batches as assets of Airflow: ``deepomatic://<connection>/<batch or label>``, and what their events carry."""
+"""What services work on as assets of Airflow, and what their events carry.
+
+The address is ``<service>://<connection>/<batch, job or label>``, such as ``deepomatic://deepomatic_default/nightly``;
+a service's name has hyphens there, for an address takes no underscore in its scheme.
+"""
 
 from __future__ import annotations
 
@@ -9,35 +13,35 @@ from urllib.parse import quote, unquote, urlsplit
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-SCHEME = "deepomatic"
+SCHEMES = ("deepomatic", "roboflow", "huawei-vias")
 
 
-def batch_uri(conn_id: str, name: str) -> str:
-    """The address of a batch.
+def remote_uri(service: str, conn_id: str, name: str) -> str:
+    """The address of a batch, job or batch task.
 
-    :param name: its id, or a label for all the batches that carry it.
+    :param name: its id, or a label for all that carry it.
     """
-    return f"{SCHEME}://{quote(conn_id, safe='')}/{quote(name, safe='')}"
+    return f"{service.replace('_', '-')}://{quote(conn_id, safe='')}/{quote(name, safe='')}"
 
 
-def create_asset(*, conn_id: str, batch: str, extra: Any = None) -> Any:
-    """An asset for a batch or a label of a connection."""
+def create_asset(*, conn_id: str, batch: str, service: str = "deepomatic", extra: Any = None) -> Any:
+    """An asset for a batch, job or label of a connection."""
     from airflow.sdk import Asset
 
-    return Asset(uri=batch_uri(conn_id, batch), extra=extra)
+    return Asset(uri=remote_uri(service, conn_id, batch), extra=extra)
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """Check an address and bring it into its one form.
 
-    :raises ValueError: when it is not ``deepomatic://<connection>/<batch or label>``, or carries a credential, which
+    :raises ValueError: when it is not ``<service>://<connection>/<batch or label>``, or carries a credential, which
         belongs into the connection.
     """
     name = unquote(uri.path.strip("/"))
     if "@" in uri.netloc or ":" in uri.netloc:
-        raise ValueError("a deepomatic:// address names a connection, without user, password or port")
+        raise ValueError(f"a {uri.scheme}:// address names a connection, without user, password or port")
     if not uri.netloc or not name:
-        raise ValueError("the form of the address is deepomatic://<connection>/<batch or label>")
+        raise ValueError(f"the form of the address is {uri.scheme}://<connection>/<batch or label>")
     return uri._replace(path=f"/{quote(name, safe='')}", query="", fragment="")
 
 

@@ -54,7 +54,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "asset-uris": [
             {
-                "schemes": ["deepomatic"],
+                "schemes": ["deepomatic", "roboflow", "huawei-vias"],
                 "handler": "airflow_visionbatch.assets.sanitize_uri",
                 "factory": "airflow_visionbatch.assets.create_asset",
                 "to_openlineage_converter": "airflow_visionbatch.assets.convert_asset_to_openlineage",

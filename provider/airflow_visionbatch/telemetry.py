@@ -40,6 +40,9 @@ def tell_decision(decision: Decision, *, operator: Any, service: str, ti: Any) -
     )
 
 
-def tell_batch(batch_id: str) -> None:
-    """Note on the current span which batch is worked on."""
-    span_attributes({"visionbatch.batch_id": batch_id})
+def tell_ref(id_key: str, ref: str) -> None:
+    """Note on the current span what is worked on.
+
+    :param id_key: what its id is called, such as ``batch_id``.
+    """
+    span_attributes({f"visionbatch.{id_key}": ref})

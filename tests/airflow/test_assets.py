@@ -53,10 +53,10 @@ def test_an_address_that_cannot_be_is_refused(written):
 
 
 def test_label_and_connection_may_hold_anything():
-    from airflow_visionbatch.assets import batch_uri, create_asset, named  # noqa: PLC0415
+    from airflow_visionbatch.assets import create_asset, named, remote_uri  # noqa: PLC0415
 
     made = create_asset(conn_id="site", batch="a/b ?#%é", extra={"x": 1})
-    assert made.uri == batch_uri("site", "a/b ?#%é")
+    assert made.uri == remote_uri("deepomatic", "site", "a/b ?#%é")
     assert named(made.uri) == ("deepomatic://site", "a/b ?#%é")
     assert made.extra == {"x": 1}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import re
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 from support.airflow_runs import PaperTi, Records, TaskRun, paper_context
+from support.arguments import documented, own_arguments, said_to_be_templated
 from support.books import CHUNKS, CREATE, DELETE, GET, PROBES
 from support.orders import CHUNK, sha256, zip_orders
 
@@ -558,23 +558,13 @@ def test_every_argument_reaches_its_effect(on_paper, tenant, books, orders, tmp_
     getattr(Effects(), argument)(on_paper, tenant, books, orders, tmp_path)
 
 
-def own_arguments(kind: Any) -> set[str]:
-    signature = inspect.signature(kind.__init__)
-    return {name for name, it in signature.parameters.items() if it.kind is it.KEYWORD_ONLY}
-
-
 def test_no_argument_is_without_a_test_of_its_effect(operator):
     assert own_arguments(operator) == set(EFFECTS)
 
 
 def test_every_argument_is_documented(operator):
-    assert set(re.findall(r":param (\w+):", operator.__doc__)) == own_arguments(operator)
+    assert set(documented(operator)) == own_arguments(operator)
 
 
 def test_templated_arguments_are_said_to_be(operator):
-    told = {
-        match[1]
-        for match in re.finditer(r":param (\w+):((?:(?!:param).)*)", operator.__doc__, re.DOTALL)
-        if "Templated." in match[2]
-    }
-    assert told == set(operator.template_fields)
+    assert said_to_be_templated(operator) == set(operator.template_fields)

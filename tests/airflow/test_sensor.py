@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-import re
 import threading
 import time
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import pytest
 
 from support.airflow_runs import PaperTi, TaskRun, paper_context
+from support.arguments import documented, own_arguments
 from support.books import GET
 from visionbatch_mock.lifecycle import BatchState
 
@@ -189,11 +188,6 @@ def test_templated_fields_are_rendered(run_sensor, connection, batch):
     assert (run.rendered["batch_id"], run.rendered["deepomatic_conn_id"]) == (batch.id, "site_b")
 
 
-def own_arguments(kind: Any) -> set[str]:
-    signature = inspect.signature(kind.__init__)
-    return {name for name, it in signature.parameters.items() if it.kind is it.KEYWORD_ONLY}
-
-
 def test_every_argument_is_documented_and_known_to_these_tests(sensor):
     known = {"batch_id", "deepomatic_conn_id", "on_partial", "deferrable", "start_from_trigger", "end_from_trigger"}
-    assert set(re.findall(r":param (\w+):", sensor.__doc__)) == own_arguments(sensor) == known
+    assert set(documented(sensor)) == own_arguments(sensor) == known

@@ -15,12 +15,13 @@ from airflow_visionbatch._compat import (
 from airflow_visionbatch.deferral import backstop, not_before
 from airflow_visionbatch.ending import MANIFEST_KEY
 from airflow_visionbatch.failures import failing_for_good
-from airflow_visionbatch.sensors.deepomatic import GRACE_S, SERVICE, waits_long
+from airflow_visionbatch.sensors.remote import GRACE_S, waits_long
 from airflow_visionbatch.sensors.service import ServiceSensor, confirmed_by
 
 if TYPE_CHECKING:
     from visionbatch import Deepomatic, OnPartial, Tally
 
+SERVICE = "deepomatic"
 FAIL, COUNT = "fail", "count"
 
 
