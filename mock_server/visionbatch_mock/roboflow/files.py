@@ -1,6 +1,6 @@
 """Files of batches and where their bytes lie: on disk, often in the middle of an archive."""
 
-import zlib
+import base64
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -23,12 +23,12 @@ BLOCK_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A run of bytes in a file on disk; `crc32` is theirs."""
+    """A run of bytes in a file on disk; `checksum` is their CRC-32C."""
 
     path: Path
     offset: int
     size: int
-    crc32: int
+    checksum: int
 
     def blocks(self) -> Iterator[bytes]:
         """The bytes, read as they are asked for."""
@@ -91,11 +91,8 @@ class Warehouse:
 
 def file_of(name: str, kind: ContentType, stored: StoredObject, nested: ContentType | None = None) -> StagedFile:
     """An entry whose bytes are a whole object."""
-    crc32 = 0
-    whole = Content(stored.path, 0, stored.size, 0)
-    for block in whole.blocks():
-        crc32 = zlib.crc32(block, crc32)
-    return StagedFile(name, kind, Content(stored.path, 0, stored.size, crc32), None, nested, stored)
+    checksum = int.from_bytes(base64.b64decode(stored.digests.crc32c))
+    return StagedFile(name, kind, Content(stored.path, 0, stored.size, checksum), None, nested, stored)
 
 
 class _Silent:

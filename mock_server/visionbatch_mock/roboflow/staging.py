@@ -31,8 +31,6 @@ class Staging:
         self._batches: dict[str, StagedBatch] = {}
         self._busy: dict[str, tuple[StagedBatch, Shard]] = {}
 
-    # What requests do.
-
     def begin(self, batch_id: str, type_: BatchType, kind: ContentType, display_name: str | None) -> StagedBatch:
         """The batch to upload to, made with the first upload.
 
@@ -127,8 +125,6 @@ class Staging:
     def busy(self) -> bool:
         """Whether anything is being ingested."""
         return bool(self._busy)
-
-    # What time does.
 
     def settle(self) -> None:
         """Commit what the clock has made due."""
