@@ -14,7 +14,6 @@ from visionbatch_mock.ids import IdSource
 from visionbatch_mock.journal import Journal
 from visionbatch_mock.ledger import Effect, Ledger
 from visionbatch_mock.names import Names
-from visionbatch_mock.roboflow.courier import Courier
 from visionbatch_mock.roboflow.room import Roboflow
 from visionbatch_mock.storage.description import Description
 from visionbatch_mock.storage.objects import ObjectStore, StoredObject, Target
@@ -39,7 +38,7 @@ class Tenant:
         directory: Path,
         register: Callable[["Tenant", UploadSession], None],
         names: Names,
-        courier: Courier,
+        watch: Callable[[Roboflow], None],
     ) -> None:
         self.token = token
         self._config = config
@@ -47,7 +46,7 @@ class Tenant:
         self.directory = directory
         self._register = register
         self.names = names
-        self._courier = courier
+        self._watch = watch
         self.reset()
 
     def reset(self) -> None:
@@ -62,7 +61,7 @@ class Tenant:
         self.work_orders = WorkOrderStore(self._ids, self._now)
         self.batches = BatchBook(self, self._ids.uuid)
         self.exports = ExportBook(self, self._ids)
-        self.roboflow = Roboflow(self, self._ids, self._config.seed, self._courier)
+        self.roboflow = Roboflow(self, self._ids, self._config.seed, self._watch)
 
     def configure(self, **settings: Any) -> None:
         """Change behaviour from now on; raises `SettingError` for what cannot be set."""
