@@ -184,8 +184,9 @@ class Job:
         if self.stages and self.stages[-1].status == "info":
             self.stages[-1].end("error", text, at)
         self._log("info" if good else "error", "job-ended", {"message": text}, at)
-        failed = sum(len(task.files) - len(task.good) for task in self.tasks)
-        facts = {"state": state.value, "ok": sum(len(task.good) for task in self.tasks), "failed": failed}
+        # A job that did not end well leaves no results, however many of its files had one.
+        ok = sum(len(task.good) for task in self.tasks) if good else 0
+        facts = {"state": state.value, "ok": ok, "failed": sum(len(task.files) for task in self.tasks) - ok}
         self._tenant.ledger.commit(Effect.JOB_ENDED, at=at, job_id=self.id, **facts)
         self._room.tell_end(self, at, success=good)
 
