@@ -14,6 +14,7 @@ from visionbatch_mock.ids import IdSource
 from visionbatch_mock.journal import Journal
 from visionbatch_mock.ledger import Effect, Ledger
 from visionbatch_mock.names import Names
+from visionbatch_mock.roboflow.room import Roboflow
 from visionbatch_mock.storage.description import Description
 from visionbatch_mock.storage.objects import ObjectStore, StoredObject, Target
 from visionbatch_mock.storage.preconditions import Preconditions
@@ -37,13 +38,15 @@ class Tenant:
         directory: Path,
         register: Callable[["Tenant", UploadSession], None],
         names: Names,
+        watch: Callable[[Roboflow], None],
     ) -> None:
         self.token = token
         self._config = config
         self._ids = ids
-        self._directory = directory
+        self.directory = directory
         self._register = register
         self.names = names
+        self._watch = watch
         self.reset()
 
     def reset(self) -> None:
@@ -58,6 +61,7 @@ class Tenant:
         self.work_orders = WorkOrderStore(self._ids, self._now)
         self.batches = BatchBook(self, self._ids.uuid)
         self.exports = ExportBook(self, self._ids)
+        self.roboflow = Roboflow(self, self._ids, self._config.seed, self._watch)
 
     def configure(self, **settings: Any) -> None:
         """Change behaviour from now on; raises `SettingError` for what cannot be set."""
@@ -71,6 +75,7 @@ class Tenant:
         """Commit what the clock has made due."""
         self.batches.settle()
         self.settle_exports()
+        self.roboflow.settle()
 
     def settle_exports(self) -> None:
         """Let the vendor write the exports that have become due."""
@@ -103,7 +108,7 @@ class Tenant:
             self._ids.token(),
             kind,
             target,
-            Spool(self._directory / self._ids.token()),
+            Spool(self.directory / self._ids.token()),
             watcher,
             now=self._now,
             life_s=self.behaviour.session_life_s,
