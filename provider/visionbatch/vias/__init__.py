@@ -1,1 +1,1 @@
-"""What is peculiar to Huawei Cloud VIAS: paths, words, limits, rules, signature. No socket or file is opened here."""
+"""Huawei VIAS: its paths, words, limits, rules and signing; no input or output."""
