@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from visionbatch.io.clock import Clock
-from visionbatch.io.control import AsyncCredentials, Credentials, InQuery, Origin
+from visionbatch.io.control import AsyncCredentials, Credentials, Origin
+from visionbatch.model.credential import InQuery
 from visionbatch.model.policy import OnPartial
 from visionbatch.model.secret import Secret, usable_key
 from visionbatch.model.snapshot import Snapshot
