@@ -1,4 +1,4 @@
-"""What authenticates a control-plane request: steady headers, a key in the query, a token that runs out, a signature."""
+"""What authenticates a control-plane request: headers, a key in the query, a token that runs out, or a signature."""
 
 from __future__ import annotations
 
