@@ -21,6 +21,7 @@ from visionbatch.errors import ConfigError, ExitCode, VisionBatchError
 
 GROUPS = {
     "deepomatic": "visionbatch.cli.deepomatic:deepomatic",
+    "roboflow": "visionbatch.cli.roboflow:roboflow",
     "runs": "visionbatch.cli.runs:runs",
 }
 
