@@ -11,6 +11,8 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
+    AirflowNotFoundException,
+    AirflowPlugin,
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseHook,
@@ -25,6 +27,8 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 
 __all__ = [
     "AirflowFailException",
+    "AirflowNotFoundException",
+    "AirflowPlugin",
     "AirflowRuntimeError",
     "AirflowSensorTimeout",
     "AirflowSkipException",
