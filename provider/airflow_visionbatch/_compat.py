@@ -12,7 +12,6 @@ from typing import Any
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowNotFoundException,
-    AirflowPlugin,
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseHook,
@@ -28,7 +27,6 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 __all__ = [
     "AirflowFailException",
     "AirflowNotFoundException",
-    "AirflowPlugin",
     "AirflowRuntimeError",
     "AirflowSensorTimeout",
     "AirflowSkipException",

@@ -16,11 +16,15 @@ import pytest
 import requests
 
 from support.airflow_runs import _write_down, database
+from support.orders import photo
 from support.served import Served, served
+from visionbatch_mock import MockServer
+from visionbatch_mock.tenant import Tenant
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow")]
 
 PREFIX = "/visionbatch/hooks"
+WORKSPACE = "mock-workspace"
 
 
 def job(event: str | None = None, ref: str = "night-1", **changes: Any) -> dict[str, Any]:
@@ -142,6 +146,77 @@ def test_an_event_queues_the_dag_that_is_scheduled_on_it(server, address, airflo
     with database(airflow.home) as connection:
         queued = connection.execute("select target_dag_id from asset_dag_run_queue").fetchall()
     assert (f"woken_{hook.conn_id}_all",) in queued
+
+
+class Workspace:
+    """A workspace of the mock with a batch of one image, and a client that looks at it."""
+
+    def __init__(self, mock: MockServer, tenant: Tenant) -> None:
+        from visionbatch import Secret  # noqa: PLC0415
+        from visionbatch.pipelines.roboflow import Roboflow, roboflow_key  # noqa: PLC0415
+        from visionbatch.roboflow.settings import RoboflowSettings  # noqa: PLC0415
+
+        self.tenant = tenant
+        self.client = Roboflow(RoboflowSettings(mock.url, WORKSPACE), lambda: roboflow_key(Secret(tenant.token)))
+        staged = requests.post(
+            f"{mock.url}/data-staging/v1/external/{WORKSPACE}/batches/b-1/upload/image",
+            params={"fileName": "a.jpg"},
+            headers={"Authorization": f"Bearer {tenant.token}"},
+            files={"file": photo(1)},
+            timeout=30,
+        )
+        assert staged.ok, staged.text
+
+    def start(self, job_id: str, receiver: Any) -> None:
+        """Create a job that announces its end."""
+        from visionbatch.roboflow.job import JobDefinition, JobKind  # noqa: PLC0415
+
+        definition = JobDefinition(kind=JobKind.IMAGES, batch_id="b-1", workflow_id="any", notifications_url=receiver)
+        self.client.perform(self.client.api.jobs.create(job_id, definition))
+
+    def counted(self) -> tuple[int, int]:
+        """Requests, and effects."""
+        return len(self.tenant.journal.entries()), len(self.tenant.ledger.entries())
+
+
+@pytest.fixture
+def workspace(mock, tenant) -> Iterator[Workspace]:
+    workspace = Workspace(mock, tenant)
+    with workspace.client:
+        yield workspace
+
+
+def test_the_service_s_own_notification_arrives_under_the_url_of_the_connection(server, address, workspace):
+    from airflow_visionbatch.receiver.addresses import receiver_url  # noqa: PLC0415
+
+    hook = address(webhook_base_url=server.url, webhook_inside=True)
+    hook.watched("night-1")
+    workspace.tenant.configure(roboflow_queued_s=0, roboflow_processing_s=0, roboflow_export_s=0)
+    workspace.start("night-1", receiver_url("roboflow", hook.conn_id))
+    workspace.tenant.clock.advance(60)
+    workspace.tenant.roboflow.deliver()
+    (sent,) = workspace.tenant.ledger.entries("roboflow.webhook_delivered")
+    assert sent["status"] == 200
+    assert {(uri, extra["event_id"]) for uri, extra in hook.events()} == {
+        ("", sent["event_id"]),
+        ("/night-1", sent["event_id"]),
+    }
+
+
+@pytest.mark.fault("WH1")
+def test_a_forged_notification_wakes_one_look_which_finds_the_job_as_it_is(server, address, workspace):
+    hook = address()
+    hook.watched("night-1")
+    workspace.tenant.configure(roboflow_processing_s=3600)
+    workspace.start("night-1", None)
+    before = workspace.counted()
+    for claim in ("success", "fail", "success"):
+        assert hook.post(server, job("forged", "night-1", job_state=claim)).status_code == 200
+    assert workspace.counted() == before, "the receiver itself asks nobody"
+    (woken,) = [extra for uri, extra in hook.events() if uri]
+    assert not {"job_state", "success", "state"} & set(woken), "the event claims nothing"
+    assert not workspace.client.status(woken["ref"]).phase.is_terminal
+    assert workspace.counted()[1] == before[1], "nothing has happened at the service"
 
 
 def test_where_no_dag_names_the_asset_a_notification_is_taken_and_has_no_effect(server, address):
@@ -340,3 +415,39 @@ def test_results_that_cannot_be_landed_are_asked_for_again(server, address, tmp_
 def test_a_picture_fits(server, address):
     hook = address("huawei_vias")
     assert hook.post(server, event("task-a", image_base64="A" * 3_000_000)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        ({}, "leads to airflow, a name without a domain"),
+        ({"webhook_base_url": "https://10.0.0.7"}, "leads to 10.0.0.7, which is private"),
+        ({"webhook_base_url": "https://169.254.169.254"}, "link-local"),
+        ({"webhook_base_url": "https://0x7f.1"}, "loopback"),
+        ({"webhook_base_url": "http://airflow.example.com"}, "is not one of https"),
+        ({"webhook_base_url": "https://me@airflow.example.com", "webhook_inside": True}, "user information"),
+        ({"webhook_base_url": "https://0x7f.1", "webhook_inside": True}, "loopback"),
+        ({"webhook_base_url": "https://10.0.0.7", "webhook_inside": "true"}, "private"),
+        ({"webhook_secret": "too short"}, "takes no webhooks"),
+    ],
+    ids=str,
+)
+def test_an_address_that_the_service_cannot_reach_is_refused_and_not_told(address, monkeypatch, extra, says):
+    from airflow_visionbatch.receiver.addresses import receiver_url  # noqa: PLC0415
+    from visionbatch.errors import UsageError  # noqa: PLC0415
+
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow")
+    hook = address(**extra)
+    with pytest.raises(UsageError, match=says) as refused:
+        receiver_url("roboflow", hook.conn_id)
+    assert hook.secret not in str(refused.value)
+
+
+def test_the_url_of_a_connection_is_a_secret(address):
+    from airflow_visionbatch.receiver.addresses import receiver_url  # noqa: PLC0415
+
+    hook = address(webhook_base_url="https://airflow.example.com/team/")
+    url = receiver_url("roboflow", hook.conn_id)
+    assert url.reveal() == f"https://airflow.example.com/team{hook.path}"
+    assert hook.secret not in f"{url} {url!r}"
+    assert str(url).startswith("<airflow.example.com #")

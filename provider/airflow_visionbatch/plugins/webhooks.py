@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_visionbatch._compat import AirflowPlugin
+# Not by way of _compat: every task would pay for what loads plugins.
+from airflow.providers.common.compat.sdk import AirflowPlugin
 
 PREFIX = "/visionbatch/hooks"
 """Where the API server serves it; none of the prefixes that Airflow keeps for itself."""
