@@ -75,11 +75,5 @@ def get_provider_info() -> dict[str, Any]:
                 "ui-field-behaviour": DEEPOMATIC_BEHAVIOUR,
             }
         ],
-        "plugins": [
-            {
-                "name": "visionbatch_webhooks",
-                "plugin-class": "airflow_visionbatch.plugins.webhooks.WebhooksPlugin",
-            }
-        ],
         "extra-links": ["airflow_visionbatch.links.DeepomaticBatchLink"],
     }
