@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -451,3 +453,75 @@ def test_the_url_of_a_connection_is_a_secret(address):
     assert url.reveal() == f"https://airflow.example.com/team{hook.path}"
     assert hook.secret not in f"{url} {url!r}"
     assert str(url).startswith("<airflow.example.com #")
+
+
+def test_the_api_server_finds_the_receiver_among_the_plugins():
+    from airflow import plugins_manager  # noqa: PLC0415
+    from airflow_visionbatch.plugins.webhooks import Receiver  # noqa: PLC0415
+
+    if hasattr(plugins_manager, "get_fastapi_plugins"):
+        apps, _ = plugins_manager.get_fastapi_plugins()
+    else:
+        plugins_manager.initialize_fastapi_plugins()
+        apps = plugins_manager.fastapi_apps
+    (ours,) = [app for app in apps if app["url_prefix"] == PREFIX]
+    assert isinstance(ours["app"], Receiver)
+
+
+def test_the_plugin_costs_other_processes_nothing():
+    """Workers and triggerers load it too; what serves it is imported at the first request."""
+    program = (
+        "import sys, airflow.plugins_manager, airflow.providers.common.compat.sdk as sdk; sdk.AirflowPlugin\n"
+        "before = set(sys.modules)\n"
+        "import airflow_visionbatch.plugins.webhooks\n"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    added = set(done.stdout.split())
+    assert {name.partition(".")[0] for name in added} <= {"airflow_visionbatch", "visionbatch"}
+    assert not [name for name in added if "receiver" in name]
+
+
+def test_the_assets_of_the_receiver_have_one_form_each():
+    from airflow.sdk import Asset  # noqa: PLC0415
+
+    from airflow_visionbatch.receiver.assets import hook_asset, hook_uri  # noqa: PLC0415
+
+    assert hook_asset("roboflow", "rf").uri == hook_uri("roboflow", "rf") == "visionbatch-hook://roboflow/rf"
+    assert hook_asset("huawei_vias", "v", "a b/c").uri == "visionbatch-hook://huawei_vias/v/a%20b%2Fc"
+    assert Asset(uri="visionbatch-hook://roboflow/rf/night-1/?a=b#c").uri == hook_uri("roboflow", "rf", "night-1")
+    for wrong in ("deepomatic/rf", "roboflow", "roboflow/rf/a/b", "roboflow//b", "me@roboflow/rf"):
+        with pytest.raises(ValueError, match="the form of the address"):
+            Asset(uri=f"visionbatch-hook://{wrong}")
+
+
+def test_addresses_that_are_none_are_kept_within_bounds_and_never_push_out_one_that_is():
+    from airflow_visionbatch.receiver.addresses import KNOWN, Address, AddressBook  # noqa: PLC0415
+
+    now = [0.0]
+    book = AddressBook(lambda service, conn_id: None, clock=lambda: now[0])
+    real = Address("roboflow", "rf", "s" * 32)
+    book.keep("roboflow", "rf", real)
+    for number in range(3 * KNOWN):
+        book.keep("roboflow", f"guess{number}", None)
+    assert len(book._none) == KNOWN
+    assert book.known("roboflow", "rf") == (True, real)
+    now[0] = 61.0
+    assert book.known("roboflow", "rf") == (False, real), "it is looked up again, and the old one is at hand"
+    book.keep("roboflow", "rf", None)
+    assert book.known("roboflow", "rf") == (True, None)
+    assert "s" * 32 not in repr(real)
+
+
+def test_a_rate_comes_back_with_time():
+    from airflow_visionbatch.receiver.limits import Rate, RateLimit  # noqa: PLC0415
+
+    now = [0.0]
+    limit = RateLimit(Rate(per_s=2, burst=3), most=2, clock=lambda: now[0])
+    assert [limit.take("a") for _ in range(4)] == [True, True, True, False]
+    now[0] = 0.5
+    assert [limit.take("a") for _ in range(2)] == [True, False]
+    now[0] = 100
+    assert [limit.take("a") for _ in range(4)] == [True, True, True, False]
+    assert [limit.take(key) for key in "bcd"] == [True] * 3
+    assert len(limit._left) == 2

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
 AT_ONCE = 16
-"""Bodies read at a time; times the largest body this bounds the memory."""
+"""Bodies held at a time; times the largest body, and what is made of it, this bounds the memory."""
 
 AGAIN = {"Retry-After": "1"}
 
@@ -87,7 +88,7 @@ class Receiver:
         self._rates = {service: RateLimit(sender.rate) for service, sender in SENDERS.items()}
         self._seen = SeenEvents()
         self._results = RateLimit(Rate(1 / self._limits.results_s, 1))
-        self._reading = 0
+        self._held = 0
 
     async def receive(self, request: Request) -> JSONResponse:
         """One request: the answer, whatever it is."""
@@ -95,8 +96,9 @@ class Receiver:
         began = time.monotonic()
         try:
             address = await self._address(secret=request.path_params["secret"], **place)
-            notice, value = await self._read(request, address)
-            said = "ignored" if notice is None else await self._take(address, notice, value)
+            with self._slot():
+                notice, value = await self._read(request, address)
+                said = "ignored" if notice is None else await self._take(address, notice, value)
         except Refusal as refusal:
             log.info("webhook refused with %d: %s, after %.1f s", refusal.status, refusal.detail, _since(began))
             count("visionbatch.webhook", {"outcome": str(refusal.status)})
@@ -125,16 +127,22 @@ class Receiver:
     async def _read(self, request: Request, address: Address) -> tuple[Notice | None, dict[str, Any]]:
         sender = SENDERS[address.service]
         check_head(request.headers, sender.most)
-        if self._reading >= AT_ONCE:
-            raise Refusal(503, "not now", AGAIN)
-        self._reading += 1
         try:
             body = await read_body(request, sender.most, self._limits.read_s)
             return await run_in_threadpool(_understood, sender, body)
         except ValueError as error:
             raise Refusal(400, str(error)) from None
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """Room for one body, until its effect is there: a slow folder keeps bodies as long as a slow sender."""
+        if self._held >= AT_ONCE:
+            raise Refusal(503, "not now", AGAIN)
+        self._held += 1
+        try:
+            yield
         finally:
-            self._reading -= 1
+            self._held -= 1
 
     async def _take(self, address: Address, notice: Notice, value: dict[str, Any]) -> str:
         """Let an event have its effect, if it is new."""

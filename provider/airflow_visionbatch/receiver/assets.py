@@ -49,7 +49,7 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
 
     :raises ValueError: when it is of another form than `FORM`.
     """
-    parts = [quote(unquote(part), safe="") for part in uri.path.strip("/").split("/")]
+    parts = [quote(unquote(part), safe="") for part in uri.path.removeprefix("/").rstrip("/").split("/")]
     if uri.netloc not in SERVICES or not all(parts) or len(parts) > 2:
         raise ValueError(f"the form of the address is {FORM}, with one of {', '.join(SERVICES)}")
     return uri._replace(path=f"/{'/'.join(parts)}", query="", fragment="")
