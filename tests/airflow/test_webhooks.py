@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sqlite3
 import subprocess
@@ -443,6 +444,15 @@ def test_an_address_that_the_service_cannot_reach_is_refused_and_not_told(addres
     with pytest.raises(UsageError, match=says) as refused:
         receiver_url("roboflow", hook.conn_id)
     assert hook.secret not in str(refused.value)
+
+
+def test_the_form_has_a_field_for_all_that_the_receiver_reads_of_a_connection():
+    from airflow_visionbatch.connection_form import WEBHOOK_EXTRAS, WEBHOOK_FIELDS  # noqa: PLC0415
+    from airflow_visionbatch.receiver import addresses  # noqa: PLC0415
+
+    read = set(re.findall(r'"(webhook_\w+)"', Path(addresses.__file__).read_text()))
+    assert read == WEBHOOK_EXTRAS
+    assert WEBHOOK_FIELDS["webhook_secret"]["schema"]["format"] == "password"
 
 
 def test_the_url_of_a_connection_is_a_secret(address):

@@ -18,11 +18,6 @@ from airflow_visionbatch.receiver.assets import SERVICES
 if TYPE_CHECKING:
     from visionbatch import Landing, SecretUrl
 
-WEBHOOK_EXTRAS = frozenset(
-    {"webhook_secret", "webhook_folder", "webhook_folder_conn_id", "webhook_base_url", "webhook_inside"}
-)
-"""What the receiver reads of a connection's extra; hooks leave these keys alone."""
-
 SECRET = re.compile(r"[A-Za-z0-9_-]{32,200}")
 """What can stand in a path as it is, and cannot be guessed: 32 characters hold 192 bits."""
 
