@@ -174,7 +174,9 @@ class Workspace:
         """Create a job that announces its end."""
         from visionbatch.roboflow.job import JobDefinition, JobKind  # noqa: PLC0415
 
-        definition = JobDefinition(kind=JobKind.IMAGES, batch_id="b-1", workflow_id="any", notifications_url=receiver)
+        definition = JobDefinition(
+            kind=JobKind.IMAGES, batch_id="b-1", workflow_id="any", notifications_url=receiver, notify_inside=True
+        )
         self.client.perform(self.client.api.jobs.create(job_id, definition))
 
     def counted(self) -> tuple[int, int]:

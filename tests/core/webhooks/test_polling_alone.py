@@ -53,7 +53,7 @@ def nobody_listens() -> SecretUrl:
 @pytest.mark.fault("WH4")
 def test_a_job_whose_notification_never_arrives_is_waited_for_to_its_end(roboflow, batch, tenant):
     definition = JobDefinition(
-        kind=JobKind.IMAGES, batch_id=batch, workflow_id="any", notifications_url=nobody_listens()
+        kind=JobKind.IMAGES, batch_id=batch, workflow_id="any", notifications_url=nobody_listens(), notify_inside=True
     )
     roboflow.perform(roboflow.api.jobs.create("night-1", definition))
     ended = roboflow.wait("night-1", deadline=roboflow.clock.now() + 3600)
