@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from support.airflow_runs import _write_down, database
 from support.orders import photo
@@ -303,6 +305,23 @@ def test_junk_is_refused_with_a_4xx_in_bounded_memory_and_time(address):
             assert said.startswith(b"HTTP/1.1 %d" % status), said[:200]
         assert hook.post(server, job()).status_code == 200, "it goes on"
     assert len(hook.events()) == 1
+
+
+def test_no_body_and_no_head_is_too_odd_to_be_answered(server, address):
+    hook = address()
+    leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+    inside = st.recursive(leaves, lambda each: st.lists(each) | st.dictionaries(st.text(), each), max_leaves=8)
+    changed = st.dictionaries(st.sampled_from([*job(), "notification"]), inside).map(lambda change: {**job(), **change})
+    bodies = st.binary(max_size=300) | changed.map(lambda value: json.dumps(value).encode())
+    kinds = st.sampled_from(["application/json", "application/json;charset=UTF-8", "text/json", ""])
+
+    @settings(max_examples=40, deadline=None, database=None)
+    @given(bodies, kinds)
+    def answered(body: bytes, kind: str) -> None:
+        status = hook.post(server, body, headers={"Content-Type": kind}).status_code
+        assert status == 200 or 400 <= status < 500, status
+
+    answered()
 
 
 def endless(server: Served, hook: Address) -> Iterator[tuple[int, bytes]]:
