@@ -268,6 +268,7 @@ def test_without_the_secret_there_is_nothing_to_be_seen(server, address, monkeyp
         answer = requests.post(server.url + path, json=job(), timeout=60)
         assert (answer.status_code, answer.json()) == (404, {"detail": "not found"}), path
     assert requests.get(server.url + hook.path, timeout=60).status_code == 405
+    assert requests.post(server.url + hook.path + "/", json=job(), allow_redirects=False, timeout=60).status_code == 404
     assert hook.events() == []
 
 

@@ -201,7 +201,7 @@ def _since(began: float) -> float:
 
 def create_app(limits: Limits | None = None) -> FastAPI:
     """The application, with a `Receiver` of its own."""
-    app = FastAPI(title="visionbatch webhooks", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_api_route(
         "/{service}/{conn_id}/{secret}", Receiver(limits).receive, methods=["POST"], response_class=JSONResponse
     )
