@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
+    AirflowNotFoundException,
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseHook,
@@ -25,6 +26,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 
 __all__ = [
     "AirflowFailException",
+    "AirflowNotFoundException",
     "AirflowRuntimeError",
     "AirflowSensorTimeout",
     "AirflowSkipException",

@@ -43,3 +43,23 @@ DEEPOMATIC_BEHAVIOUR: dict[str, Any] = {
     "relabeling": {"host": "Base URL", "password": "API key"},
     "placeholders": {"host": "https://api.<site>.customers.deepomatic.com", "password": "key of the user's account"},
 }
+
+WEBHOOK_FIELDS: dict[str, Any] = {
+    "webhook_secret": _text(
+        "Webhook secret",
+        "Last part of the receiver's path, 32 to 200 letters, digits, - and _; no webhooks when empty.",
+        format="password",
+    ),
+    "webhook_base_url": _text("Webhook base URL", "How the service reaches the API server; Airflow's own when empty."),
+    "webhook_inside": {
+        "label": "Webhooks inside the network",
+        "description": "Let the receiver's URL lead inside the network and use http, as with a mock server.",
+        "schema": {"type": ["boolean", "null"], "default": False},
+    },
+    "webhook_folder": _text("Folder for results", "Where results sent by webhook are written; any path Airflow knows."),
+    "webhook_folder_conn_id": _text("Connection of that folder", "Empty when the path needs none."),
+}
+"""What the form of a service that sends webhooks has beside its own fields."""
+
+WEBHOOK_EXTRAS = frozenset(WEBHOOK_FIELDS)
+"""Keys of the extra that belong to the receiver, and that a service's hook leaves alone."""

@@ -58,7 +58,13 @@ def get_provider_info() -> dict[str, Any]:
                 "handler": "airflow_visionbatch.assets.sanitize_uri",
                 "factory": "airflow_visionbatch.assets.create_asset",
                 "to_openlineage_converter": "airflow_visionbatch.assets.convert_asset_to_openlineage",
-            }
+            },
+            {
+                "schemes": ["visionbatch-hook"],
+                "handler": "airflow_visionbatch.receiver.assets.sanitize_uri",
+                "factory": "airflow_visionbatch.receiver.assets.create_asset",
+                "to_openlineage_converter": "airflow_visionbatch.receiver.assets.convert_asset_to_openlineage",
+            },
         ],
         "connection-types": [
             {

@@ -102,6 +102,7 @@ def _compute(given: dict[str, Any]) -> dict[str, Any]:
 @click.option("--aggregation", default="", help="csv or jsonl.")
 @click.option("--max-fps", type=float, help="Sub-sampling of frames of videos.")
 @click.option("--notify-file", type=Path, help="File with the address of a webhook, which is a secret.")
+@click.option("--notify-inside", is_flag=True, help="Let that webhook be inside the network, as with a mock server.")
 @click.option("--inference-backend", default="", help="old-inference or inference-models.")
 @_compute_options
 @click.option("--name", default="", help="Name of the job that people see.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 class NoticeKind(StrEnum):
@@ -48,6 +48,6 @@ def id_in(value: Mapping[str, Any], key: str) -> str:
     :raises ValueError: for anything else.
     """
     found = value.get(key)
-    if not isinstance(found, str) or not _ID.fullmatch(found) or set(found) <= {"."}:
+    if not isinstance(found, str) or not _ID.fullmatch(found):
         raise ValueError(f"{key} is not an id")
     return found

@@ -96,7 +96,6 @@ def test_an_address_of_the_internet_is_taken_as_it_is(url):
     assert outside_url(url, what="notifications_url") == url
 
 
-@pytest.mark.fault("WH5")
 @pytest.mark.parametrize("url", INSIDE)
 def test_a_receiver_inside_the_network_is_refused_before_anything_is_sent(url):
     with pytest.raises(UnsafeUrl, match=r"notifications_url leads to .*Do not retry") as refused:
