@@ -25,20 +25,26 @@ if TYPE_CHECKING:
     from visionbatch.io.clock import SystemClock, pause_until
     from visionbatch.io.folders import Folder, LocalFolder, ObjectFolder
     from visionbatch.io.gcs_bucket import GcsBucket
+    from visionbatch.io.landing import Landing, LocalLanding, ObjectLanding
     from visionbatch.io.run_files import FileRunStore
     from visionbatch.io.run_objects import ObjectRunStore
     from visionbatch.io.sinks import LocalSink, ObjectSink, Sink
+    from visionbatch.model.bounded_json import json_object
     from visionbatch.model.bucket_file import BucketFile
     from visionbatch.model.listed import Listed
+    from visionbatch.model.notice import Notice, NoticeKind
+    from visionbatch.model.outside import outside_url
     from visionbatch.model.policy import OnBrokenLine, OnPartial, OnTimeout, Policies
     from visionbatch.model.refs import refs_of
     from visionbatch.model.run import RunRecord, RunStore
     from visionbatch.model.secret import Secret, SecretUrl
+    from visionbatch.model.seen import Claim, SeenEvents
     from visionbatch.model.snapshot import Counts, Phase, Snapshot
     from visionbatch.model.tally import Fate, Tally
     from visionbatch.pipelines.all_well import manifest_if_all_well
+    from visionbatch.pipelines.client import Tuning
     from visionbatch.pipelines.decide import Action, Decision
-    from visionbatch.pipelines.deepomatic import Deepomatic, Tuning, deepomatic_site, token_header
+    from visionbatch.pipelines.deepomatic import Deepomatic, deepomatic_site, token_header
     from visionbatch.pipelines.deepomatic_run import DeepomaticRun
     from visionbatch.pipelines.export_arrival import Arrivals, Looked, looked, settled
     from visionbatch.pipelines.export_doctor import export_doctor
@@ -55,7 +61,9 @@ if TYPE_CHECKING:
     from visionbatch.pipelines.site import Site
     from visionbatch.pipelines.submitted import Submitted
     from visionbatch.report.export import export_report
+    from visionbatch.roboflow.notifications import roboflow_notice
     from visionbatch.transfer.upload import Checkpoint
+    from visionbatch.vias.notifications import vias_event_line, vias_notice
 
 _HOMES = {
     "Action": "pipelines.decide",
@@ -63,6 +71,7 @@ _HOMES = {
     "BucketFile": "model.bucket_file",
     "CheckSettings": "deepomatic.check_settings",
     "Checkpoint": "transfer.upload",
+    "Claim": "model.seen",
     "Counts": "model.snapshot",
     "Decision": "pipelines.decide",
     "Deepomatic": "pipelines.deepomatic",
@@ -81,13 +90,18 @@ _HOMES = {
     "Folder": "io.folders",
     "GcsBucket": "io.gcs_bucket",
     "Hub": "pipelines.hub",
+    "Landing": "io.landing",
     "Listed": "model.listed",
     "LocalFolder": "io.folders",
+    "LocalLanding": "io.landing",
     "LocalSink": "io.sinks",
     "LoggedProgress": "pipelines.progress",
     "Looked": "pipelines.export_arrival",
     "Manifest": "pipelines.manifest",
+    "Notice": "model.notice",
+    "NoticeKind": "model.notice",
     "ObjectFolder": "io.folders",
+    "ObjectLanding": "io.landing",
     "ObjectRunStore": "io.run_objects",
     "ObjectSink": "io.sinks",
     "OnBrokenLine": "model.policy",
@@ -103,6 +117,7 @@ _HOMES = {
     "RunStore": "model.run",
     "Secret": "model.secret",
     "SecretUrl": "model.secret",
+    "SeenEvents": "model.seen",
     "Sink": "io.sinks",
     "Site": "pipelines.site",
     "Snapshot": "model.snapshot",
@@ -110,7 +125,7 @@ _HOMES = {
     "SystemClock": "io.clock",
     "Tally": "model.tally",
     "TransferSettings": "config",
-    "Tuning": "pipelines.deepomatic",
+    "Tuning": "pipelines.client",
     "Verdict": "flow.judge",
     "VisionBatchError": "errors",
     "Wanted": "pipelines.export_fetch",
@@ -125,17 +140,22 @@ _HOMES = {
     "fetch_export": "pipelines.export_fetch",
     "fetch_link": "pipelines.export_link",
     "hub": "pipelines.hub",
+    "json_object": "model.bounded_json",
     "judge": "flow.judge",
     "judge_many": "flow.judge",
     "looked": "pipelines.export_arrival",
     "manifest_if_all_well": "pipelines.all_well",
+    "outside_url": "model.outside",
     "pause_until": "io.clock",
     "read_manifest": "pipelines.export_manifest",
     "refs_of": "model.refs",
+    "roboflow_notice": "roboflow.notifications",
     "settings_from": "config",
     "settled": "pipelines.export_arrival",
     "site_url": "deepomatic.settings",
     "token_header": "pipelines.deepomatic",
+    "vias_event_line": "vias.notifications",
+    "vias_notice": "vias.notifications",
 }
 
 __all__ = [
@@ -144,6 +164,7 @@ __all__ = [
     "BucketFile",
     "CheckSettings",
     "Checkpoint",
+    "Claim",
     "Counts",
     "Decision",
     "Deepomatic",
@@ -162,13 +183,18 @@ __all__ = [
     "Folder",
     "GcsBucket",
     "Hub",
+    "Landing",
     "Listed",
     "LocalFolder",
+    "LocalLanding",
     "LocalSink",
     "LoggedProgress",
     "Looked",
     "Manifest",
+    "Notice",
+    "NoticeKind",
     "ObjectFolder",
+    "ObjectLanding",
     "ObjectRunStore",
     "ObjectSink",
     "OnBrokenLine",
@@ -184,6 +210,7 @@ __all__ = [
     "RunStore",
     "Secret",
     "SecretUrl",
+    "SeenEvents",
     "Sink",
     "Site",
     "Snapshot",
@@ -207,17 +234,22 @@ __all__ = [
     "fetch_export",
     "fetch_link",
     "hub",
+    "json_object",
     "judge",
     "judge_many",
     "looked",
     "manifest_if_all_well",
+    "outside_url",
     "pause_until",
     "read_manifest",
     "refs_of",
+    "roboflow_notice",
     "settings_from",
     "settled",
     "site_url",
     "token_header",
+    "vias_event_line",
+    "vias_notice",
 ]
 
 

@@ -10,18 +10,23 @@ from urllib3.exceptions import HTTPError
 
 from visionbatch.errors import TimedOut
 from visionbatch.flow.effects import Request, Response
-from visionbatch.io.adapters import Quiet, SystemTrust
+from visionbatch.io.adapters import Quiet, SystemTrust, added_to_query
 from visionbatch.io.closing import Closable
 from visionbatch.io.control import (
     Credentials,
     HeldCredential,
     Origin,
     add_capped,
+    authenticated,
+    discreet,
+    encoded,
     head_of,
     lower_names,
+    query_of,
     transport_error,
 )
 from visionbatch.io.network import proxy_for
+from visionbatch.model.credential import Credential, Outgoing
 
 Timeouts = tuple[float, float]
 
@@ -57,23 +62,27 @@ class ControlPlane(Closable):
         :raises TransportError: when there is no answer.
         :raises AnswerTooLarge: when the answer exceeds `BODY_CAP`.
         """
-        if self._held.wants_another(refused) and not self._held.take(self._credentials()):
+        if self._held.wants_another(refused, time.time()) and not self._held.take(self._credentials(), refused):
             return None
+        credential = self._held.credential
         url = self._origin.at(request)
         proxy = proxy_for(url)
         try:
-            with self._session.request(
-                request.method,
-                url,
-                headers=head_of(self._held.headers),
-                json=request.body,
-                auth=_NoAuth(),
-                timeout=self._timeouts,
-                allow_redirects=False,
-                stream=True,
-                proxies={"http": proxy, "https": proxy} if proxy else {},
-            ) as answer:
-                body = self._read(answer)
+            with (
+                added_to_query(query_of(credential)),
+                self._session.request(
+                    request.method,
+                    url,
+                    headers=head_of(request),
+                    data=encoded(request.body) or None,
+                    auth=_Authenticated(credential),
+                    timeout=self._timeouts,
+                    allow_redirects=False,
+                    stream=True,
+                    proxies={"http": proxy, "https": proxy} if proxy else {},
+                ) as answer,
+            ):
+                body = discreet(self._read(answer), answer.status_code, credential)
                 return Response(answer.status_code, lower_names(answer.headers), body, self._held.number)
         except (requests.RequestException, HTTPError) as error:
             # The text of a requests error holds the whole URL, so the chain is cut here.
@@ -91,8 +100,15 @@ class ControlPlane(Closable):
         return bytes(body)
 
 
-class _NoAuth(AuthBase):
-    """Explicitly nothing: our headers are complete."""
+class _Authenticated(AuthBase):
+    """Adds what authenticates to the request as it stands, its URL and body in their last form."""
+
+    def __init__(self, credential: Credential) -> None:
+        self._credential = credential
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        body = request.body if isinstance(request.body, bytes) else b""
+        given = {str(name): str(value) for name, value in request.headers.items()}
+        outgoing = Outgoing(str(request.method), str(request.url), given, body, time.time())
+        request.headers.update(authenticated(self._credential, outgoing))
         return request

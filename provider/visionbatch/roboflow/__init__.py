@@ -1,0 +1,1 @@
+"""Roboflow's paths, words, limits and rules; no input or output."""
