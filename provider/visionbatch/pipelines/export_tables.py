@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 import json
 import logging
 import shutil
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from visionbatch.deepomatic.export_schema import SCHEMA_VERSION, Table
 from visionbatch.errors import ConfigError
+from visionbatch.io.described import described
 from visionbatch.io.held import held
 from visionbatch.io.jsonl import Readable
 from visionbatch.model.policy import OnBrokenLine
@@ -142,7 +142,7 @@ def _publish(scratch: Path, folder: Path, reading: Reading) -> ExportTables:
         {str(table): count for table, count in reading.rows.items()},
         reading.superseded,
         reading.quarantined,
-        {name: _described(scratch / name) for name in names},
+        {name: described(scratch / name) for name in names},
         reading.inputs,
     )
     manifest = scratch / MANIFEST_NAME
@@ -153,8 +153,3 @@ def _publish(scratch: Path, folder: Path, reading: Reading) -> ExportTables:
     if told.quarantined:
         log.warning("%d broken lines of the export are in %s", told.quarantined, folder / QUARANTINE_NAME)
     return told
-
-
-def _described(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}

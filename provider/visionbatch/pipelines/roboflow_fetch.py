@@ -6,9 +6,10 @@ import dataclasses
 import logging
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from visionbatch.config import DownloadSettings
 from visionbatch.errors import UnreadableRecord
@@ -34,6 +35,8 @@ from visionbatch.pipelines.roboflow_manifest import (
     ResultsManifest,
     ResultsOutcome,
 )
+from visionbatch.pipelines.roboflow_rows import TABLES, join_results, joiner
+from visionbatch.pipelines.row_settings import RowSettings
 from visionbatch.transfer.download import Download, Downloaded, Progress, each_in_parallel
 from visionbatch.transfer.link import Link
 from visionbatch.transfer.unpack import Unpacked, unpack
@@ -56,6 +59,7 @@ class FetchSettings:
     :param keep_archives: the archives as well.
     :param on_bad_member: ``fail``, or ``skip`` to leave out links, devices and names that lead elsewhere.
     :param budget: what one archive may become.
+    :param table: join the rows of all files to one Parquet table in ``table/``; needs the extra ``parquet``.
     :param download: how files travel; ``connections`` is also how many files travel at a time.
     """
 
@@ -63,6 +67,7 @@ class FetchSettings:
     keep_archives: bool = False
     on_bad_member: str = OnBadMember.FAIL
     budget: UnpackBudget = field(default_factory=UnpackBudget)
+    table: RowSettings | None = None
     download: DownloadSettings = field(default_factory=lambda: DownloadSettings(connections=8))
 
 
@@ -102,7 +107,7 @@ class RoboflowFetch:
         self._progress = progress
         self._guard = threading.Lock()
         self._noted: dict[ResultKey, ResultFile] = {}
-        self._places = Places(MANIFEST, LOG)
+        self._places = Places(MANIFEST, LOG, TABLES)
         self._files: dict[ResultKey, ResultFile] = {}
         self._fetched_bytes = 0
         self._arrived: dict[ResultKey, int] = {}
@@ -128,7 +133,8 @@ class RoboflowFetch:
             except BaseException:
                 self._write(self._manifest)
                 raise
-            manifest = self._write(dataclasses.replace(self._manifest, outcome=self._outcome()))
+            table = self._joined() if self._settings.table else {}
+            manifest = self._write(dataclasses.replace(self._manifest, outcome=self._outcome(table), table=table))
             noted.done()
         return manifest
 
@@ -247,11 +253,14 @@ class RoboflowFetch:
         if self._progress is not None:
             self._progress(self._arrived_bytes, 0)
 
-    def _outcome(self) -> ResultsOutcome:
+    def _outcome(self, table: Mapping[str, Any]) -> ResultsOutcome:
         if not self._files:
             return ResultsOutcome.NOTHING
-        refused = any(file.refused_count for file in self._files.values())
+        refused = any(file.refused_count for file in self._files.values()) or table.get("quarantined")
         return ResultsOutcome.PARTIAL if refused else ResultsOutcome.DONE
+
+    def _joined(self) -> dict[str, Any]:
+        return join_results(self._files.values(), self._folder, self._settings.table or RowSettings())
 
     def _write(self, manifest: ResultsManifest) -> ResultsManifest:
         with self._guard:
@@ -286,5 +295,7 @@ def fetch_results(
     :raises InputMissing: when the job has no such stage, or it is still running.
     :raises DownloadError: see `RoboflowFetch.run`.
     """
+    if settings is not None and settings.table is not None:
+        joiner()
     listing = ResultListing(client, source, stage)
     return RoboflowFetch(client, listing, folder, settings=settings, progress=progress).run()

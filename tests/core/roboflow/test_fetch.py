@@ -11,6 +11,7 @@ from pathlib import Path
 
 import fsspec
 import google_crc32c
+import pyarrow.parquet as pq
 import pytest
 
 from support.outputs import Outputs
@@ -25,6 +26,7 @@ from visionbatch.pipelines.fetch_log import NAME as LOG
 from visionbatch.pipelines.roboflow import Roboflow, roboflow_key
 from visionbatch.pipelines.roboflow_fetch import FetchSettings, fetch_results
 from visionbatch.pipelines.roboflow_manifest import MANIFEST, ResultsManifest
+from visionbatch.pipelines.row_settings import RowSettings
 from visionbatch.roboflow.settings import RoboflowSettings
 from visionbatch_mock.tenant import Tenant
 
@@ -253,6 +255,25 @@ def test_names_of_the_service_are_made_harmless_and_unique_and_the_manifest_maps
     assert of_x == ["j-1-export/up/x-2", "j-1-export/up/x-3", "j-1-export/up/x-4"]
     # Another run, and another machine's listing, lead to the same places.
     assert [file.path for file in fetch(client, folder, unpack=False).files] == paths
+
+
+def test_the_rows_of_all_archives_become_one_table_when_asked(client, outputs, place, folder):
+    bad = of_files({"aggregated_results.jsonl": ROWS + b"not json\n", "failed_files_processing_1.jsonl": ROWS})
+    outputs.batch(parts={
+        "results": [("r_0.tar", of_files({"aggregated_results.jsonl": ROWS * 2})), ("r_1.tar", bad)],
+        "rows": [("aggregated_results_0.csv", b"image,count\nb.jpg,7\n")],
+    })  # fmt: skip
+    manifest = fetch(client, place, table=RowSettings())
+    assert (manifest.outcome, manifest.table["rows"], manifest.table["quarantined"]) == ("partial", 4, 1)
+    rows = pq.read_table(folder / "table" / "results.parquet").to_pylist()
+    assert [(row["source_archive"], row["source_line"], row["image"], row["count"]) for row in rows] == [
+        ("j-1-export/results/r_0.tar", 1, "a.jpg", "1"),
+        ("j-1-export/results/r_0.tar", 2, "a.jpg", "1"),
+        ("j-1-export/results/r_1.tar", 1, "a.jpg", "1"),
+        ("", 2, "b.jpg", '"7"'),
+    ]
+    assert manifest == ResultsManifest.parse((folder / MANIFEST).read_bytes())
+    assert len(json.dumps(manifest.to_json())) < 4096
 
 
 def test_a_refused_member_fails_the_fetch_or_is_written_down(client, outputs, folder):
