@@ -43,7 +43,8 @@ VisionBatchError
 │   ├── ObjectChanged         replaced or deleted while it was read
 │   ├── Damaged               what arrived is not what is stored
 │   ├── NoRoom                the disk is full; what has arrived is kept
-│   └── UnsafeName            a name that leads out of the target folder              exit 6
+│   ├── UnsafeName            a name that leads out of the target folder              exit 6
+│   └── UnsafeArchive         it holds what may not be unpacked, or far too much      exit 6
 ├── JobError                the batch or job ended, or did not end, as wished       exit 6
 │   ├── JobFailed             the service says that it failed
 │   ├── JobCancelled          somebody cancelled it
@@ -530,6 +531,14 @@ class UnsafeName(DownloadError):
     exit_code = ExitCode.REMOTE_FAILED
     default_retry_safe = False
     default_next_step = "Ask who writes these files; the others can be fetched by a narrower pattern."
+
+
+class UnsafeArchive(DownloadError):
+    """An archive with a member that may not be unpacked, or that is over the budget; nothing of it was kept."""
+
+    exit_code = ExitCode.REMOTE_FAILED
+    default_retry_safe = False
+    default_next_step = "Ask who made the archive; if it can be trusted, raise the budget or skip bad members."
 
 
 class JobError(VisionBatchError):

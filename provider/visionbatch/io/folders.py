@@ -23,6 +23,10 @@ class Folder(Protocol):
     def location(self) -> str:
         """For people."""
 
+    @property
+    def spooled(self) -> bool:
+        """Whether a target is a way station on this disk, and `keep` takes the file elsewhere."""
+
     def target(self, name: str) -> Path:
         """The path on the disk to which a file is fetched.
 
@@ -50,6 +54,8 @@ class Folder(Protocol):
 
 class LocalFolder:
     """A folder on the disk."""
+
+    spooled = False
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -113,6 +119,8 @@ class ObjectFolder:
     :param location: the same for people, with protocol.
     :param spool: folder on the disk, of which each file takes its size for a while.
     """
+
+    spooled = True
 
     def __init__(self, filesystem: Any, path: str, location: str, spool: Path) -> None:
         self._filesystem = filesystem

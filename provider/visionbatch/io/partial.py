@@ -26,12 +26,10 @@ import google_crc32c
 from visionbatch.config import KIB, MIB
 from visionbatch.errors import AlreadyRunning, Damaged, NoRoom, UnsafeName
 from visionbatch.io.closing import Closable
+from visionbatch.model.safe_names import NAME_BYTES, broken_rule
 from visionbatch.model.text import printable
 
 SCHEMA = 1
-NAME_BYTES = 255
-"""Longest name that Linux's file systems take."""
-
 SMALL_BYTES = 1 * MIB
 """Files up to this are fetched whole again after a crash rather than noted: there may be many."""
 
@@ -39,7 +37,8 @@ CRC_BYTES = 64 * KIB
 """The checksum takes no buffer that can be written to; copies of this size stay in the processor's cache."""
 
 _AROUND = len(".partial.json") + len(".")
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""How the system says that there is no room."""
 
 
 @dataclass
@@ -66,31 +65,15 @@ def safe_target(folder: Path, name: str) -> Path:
     """The path of a name from outside, below a folder and nowhere else.
 
     :param name: with ``/`` between its parts.
-    :raises UnsafeName: when it is empty, absolute, leads up or through a link out of the folder, or when no disk takes
-        it.
+    :raises UnsafeName: when it breaks a `NameRule`, or leads through a link out of the folder.
     """
-    parts = name.split("/")
-    reason = next((reason for part in parts if (reason := _unfit(part))), "")
-    if reason:
-        raise UnsafeName(f"the name {printable(name, 200)!r} {reason}")
+    rule = broken_rule(name)
+    if rule is not None:
+        raise UnsafeName(f"the name {printable(name, 200)!r} {rule.reason}")
     target = folder.joinpath(*PurePosixPath(name).parts)
     if not target.parent.resolve().is_relative_to(folder.resolve()):
         raise UnsafeName(f"the name {printable(name, 200)!r} leads out of {folder} through a link")
     return target
-
-
-def _unfit(part: str) -> str:
-    if part in {"", ".", ".."}:
-        return "is absolute, or has an empty part or one that leads up"
-    if "\\" in part or "\0" in part or any(ord(char) < 32 for char in part):
-        return "has a backslash or a control character"
-    if len(part) > 1 and part[1] == ":" and part[0].isalpha():
-        return "begins with a drive letter"
-    try:
-        length = len(part.encode())
-    except UnicodeEncodeError:
-        return "is not Unicode text"
-    return f"has a part of more than {NAME_BYTES} bytes" if length > NAME_BYTES else ""
 
 
 class Partial(Closable):
@@ -110,7 +93,7 @@ class Partial(Closable):
         self.spans: list[Span] = []
         self.kept = 0
         self._checkpoint_s = checkpoint_s
-        self._path = target.with_name(_partial_name(target.name))
+        self._path = target.with_name(hidden_name(target.name, "partial"))
         self._note = self._path.with_name(f"{self._path.name}.json")
         self._guard = threading.RLock()
         self._make_folder()
@@ -202,7 +185,7 @@ class Partial(Closable):
             os.ftruncate(self._handle, size)
 
     def _failed(self, error: OSError) -> Exception:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             wanted = f" of {self.total}" if self.total else ""
             return NoRoom(
                 f"no room for {self.target} ({error.strerror}): {self.arrived}{wanted} bytes are there",
@@ -297,11 +280,11 @@ class Partial(Closable):
         return expanded
 
 
-def _partial_name(name: str) -> str:
+def hidden_name(name: str, what: str) -> str:
     """Hidden, so that no pattern takes it for a result; a name that leaves no room for the rest is hashed."""
     if len(name.encode()) > NAME_BYTES - _AROUND - len(".expanded.new"):
         name = hashlib.sha256(name.encode()).hexdigest()[:32]
-    return f".{name}.partial"
+    return f".{name}.{what}"
 
 
 def _same(handle: int, path: Path) -> bool:

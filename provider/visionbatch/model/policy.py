@@ -104,6 +104,13 @@ class OnBrokenLine(StrEnum):
     FAIL = "fail"
 
 
+class OnBadMember(StrEnum):
+    """What happens when a member of an archive may not be unpacked: a link, a device, a name that leads elsewhere."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
 @dataclass(frozen=True)
 class Policies:
     """The policies of a run.

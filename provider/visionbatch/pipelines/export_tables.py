@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
-import hashlib
 import json
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -17,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visionbatch.deepomatic.export_schema import SCHEMA_VERSION, Table
-from visionbatch.errors import AlreadyRunning, ConfigError
+from visionbatch.errors import ConfigError
+from visionbatch.io.described import described
+from visionbatch.io.held import held
 from visionbatch.io.jsonl import Readable
 from visionbatch.model.policy import OnBrokenLine
 from visionbatch.pipelines.export_settings import MAX_LINE_BYTES, ExportSource, TableSettings
@@ -90,7 +89,7 @@ def export_tables(
     folder = Path(target)
     folder.mkdir(parents=True, exist_ok=True)
     with (
-        _held(folder),
+        held(folder, "writes tables to"),
         _scratch(folder) as scratch,
         _collector_off(),
         closing(reading_of(scratch, settings)) as reading,
@@ -110,20 +109,6 @@ def _reading() -> type[Reading]:
             next_step="Install visionbatch with the extra parquet: visionbatch[parquet].",
         ) from error
     return Reading
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Keep the folder for this process; the system lets go of it when the process ends, however it ends."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise AlreadyRunning(f"another process writes tables to {folder}") from error
-        yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager
@@ -157,7 +142,7 @@ def _publish(scratch: Path, folder: Path, reading: Reading) -> ExportTables:
         {str(table): count for table, count in reading.rows.items()},
         reading.superseded,
         reading.quarantined,
-        {name: _described(scratch / name) for name in names},
+        {name: described(scratch / name) for name in names},
         reading.inputs,
     )
     manifest = scratch / MANIFEST_NAME
@@ -168,8 +153,3 @@ def _publish(scratch: Path, folder: Path, reading: Reading) -> ExportTables:
     if told.quarantined:
         log.warning("%d broken lines of the export are in %s", told.quarantined, folder / QUARANTINE_NAME)
     return told
-
-
-def _described(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}

@@ -24,6 +24,8 @@ class Link(Closable):
     :param url: such as the one in an export's mail.
     :param hosts: where it may lead, see `visionbatch.config.AllowedHosts`.
     :param renew: gives a fresh link to the same, where there is such a way.
+    :param label: what to call it in messages.
+    :param ranges: connections to share with others, which stay their owner's to close.
     :raises UnsafeUrl: when it leads elsewhere.
     """
 
@@ -39,20 +41,25 @@ class Link(Closable):
         hosts: tuple[str, ...] = LINK_HOSTS,
         renew: Callable[[], str] | None = None,
         settings: DownloadSettings | None = None,
+        label: str = "",
+        ranges: Ranges | None = None,
     ) -> None:
         self._admit = AllowedHosts(hosts).admit
         self._url = self._admit(url)
         self._renew = renew
-        self._ranges = Ranges(WireLimits.of(settings or DownloadSettings()))
+        self._label = label
+        self._shared = ranges is not None
+        self._ranges = ranges or Ranges(WireLimits.of(settings or DownloadSettings()))
 
     @property
     def name(self) -> str:
-        """Host and a short hash, for the rest of the URL is its credential."""
-        return f"the link {self._url}"
+        """Its label, or host and a short hash, for the rest of the URL is its credential."""
+        return self._label or f"the link {self._url}"
 
     def close(self) -> None:
         """Close the connections."""
-        self._ranges.close()
+        if not self._shared:
+            self._ranges.close()
 
     @contextmanager
     def fetch(self, start: int, stop: int | None, version: str) -> Iterator[Part]:
