@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_visionbatch._compat import BaseHook
+from airflow_visionbatch.hooks.service import ServiceHook, base_url, filled_in
 
 if TYPE_CHECKING:
-    from visionbatch import Deepomatic, DeepomaticSettings, Pace, Secret, Site, TransferSettings
-
-_OWN_KEYS = frozenset({"site", "region", "transfer", "upload_hosts"})
+    from visionbatch import Deepomatic, DeepomaticSettings, Pace, Secret, Site
 
 
-class DeepomaticHook(BaseHook):
+class DeepomaticHook(ServiceHook):
     """Reads a connection of type ``deepomatic`` and opens the site it names.
 
     The host is the base URL, or the extra ``site`` and ``region`` stand for it; the password is the API key. Nothing is
@@ -27,22 +25,21 @@ class DeepomaticHook(BaseHook):
     default_conn_name = "deepomatic_default"
     conn_type = "deepomatic"
     hook_name = "Deepomatic"
+    lists = frozenset({"upload_hosts"})
 
     def __init__(self, deepomatic_conn_id: str = default_conn_name, pace: Pace | None = None) -> None:
-        super().__init__()
+        super().__init__(deepomatic_conn_id, pace)
         self.deepomatic_conn_id = deepomatic_conn_id
-        self._pace = pace
 
     def get_conn(self) -> Deepomatic:
         """The site, for use in a worker; a context manager.
 
         :raises visionbatch.errors.ConfigError: when the connection is incomplete or has unknown extras.
         """
-        from visionbatch import Deepomatic, Pace, Tuning
+        from visionbatch import Deepomatic
 
-        connection = self.get_connection(self.deepomatic_conn_id)
-        tuning = Tuning(pace=self._pace or Pace(), transfer=_transfer(connection))
-        return Deepomatic(self._settings(connection), self._credentials, tuning=tuning)
+        connection = self.get_connection(self.conn_id)
+        return Deepomatic(self._settings(connection), self._credentials, tuning=self._tuning(connection))
 
     async def site(self) -> Site:
         """The site, for use on an event loop; the connection is looked up without blocking it."""
@@ -50,70 +47,24 @@ class DeepomaticHook(BaseHook):
 
         return deepomatic_site(self._settings(await self._connection()), self._async_credentials)
 
-    def test_connection(self) -> tuple[bool, str]:
-        """Whether this is a site that takes the key: asks for a batch that cannot exist."""
-        from visionbatch import VisionBatchError
+    def _ping(self, client: Deepomatic) -> str:
+        client.perform(client.api.ping())
+        return "The site answers and accepts the key."
 
-        try:
-            with self.get_conn() as site:
-                site.perform(site.api.ping())
-        except VisionBatchError as error:
-            return False, str(error)
-        return True, "The site answers and accepts the key."
+    def _authenticating(self, connection: Any) -> Mapping[str, Secret]:
+        from visionbatch import token_header
 
-    def _credentials(self) -> Mapping[str, Secret]:
-        return _header(self.get_connection(self.deepomatic_conn_id))
-
-    async def _async_credentials(self) -> Mapping[str, Secret]:
-        return _header(await self._connection())
-
-    async def _connection(self) -> Any:
-        from airflow.providers.common.compat.connection import get_async_connection
-
-        return await get_async_connection(self.deepomatic_conn_id, hook=self)
+        return token_header(self._password(connection, "API key"))
 
     def _settings(self, connection: Any) -> DeepomaticSettings:
         from visionbatch import DeepomaticSettings, settings_from, site_url
         from visionbatch.errors import ConfigError
 
-        where = f"connection {self.deepomatic_conn_id}"
-        extra = _extra(connection)
-        base_url = connection.host or ""
-        if not base_url and extra.get("site"):
-            base_url = site_url(extra["site"], extra.get("region") or "eu")
-        if not base_url:
-            raise ConfigError(f"{where} has neither a base URL nor a site")
-        if "://" not in base_url:
-            base_url = f"{connection.schema or 'https'}://{base_url}"
-        if connection.port:
-            base_url = f"{base_url}:{connection.port}"
-        values = {key: value for key, value in extra.items() if key not in _OWN_KEYS}
-        if extra.get("upload_hosts"):
-            values["upload_hosts"] = _as_list(extra["upload_hosts"])
-        return settings_from(DeepomaticSettings, {"base_url": base_url, **values}, where=f"{where}, extra")
-
-
-def _extra(connection: Any) -> dict[str, Any]:
-    """The extras that are filled in: an empty field of the form means the default."""
-    return {key: value for key, value in connection.extra_dejson.items() if value not in (None, "", {})}
-
-
-def _as_list(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return tuple(value)
-
-
-def _transfer(connection: Any) -> TransferSettings:
-    from visionbatch import TransferSettings, settings_from
-
-    return settings_from(TransferSettings, _extra(connection).get("transfer", {}), where="transfer")
-
-
-def _header(connection: Any) -> Mapping[str, Secret]:
-    from visionbatch import Secret, token_header
-    from visionbatch.errors import ConfigError
-
-    if not connection.password:
-        raise ConfigError(f"connection {connection.conn_id} has no API key in its password")
-    return token_header(Secret(connection.password))
+        extra = filled_in(connection)
+        url = base_url(connection)
+        if not url and extra.get("site"):
+            url = site_url(extra["site"], extra.get("region") or "eu")
+        if not url:
+            raise ConfigError(f"{self._where} has neither a base URL nor a site")
+        values = self._extras(connection, apart=frozenset({"site", "region"}))
+        return settings_from(DeepomaticSettings, {"base_url": url, **values}, where=f"{self._where}, extra")
