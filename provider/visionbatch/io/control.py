@@ -23,8 +23,17 @@ BODY_CAP = 8 * MIB
 
 USER_AGENT = f"visionbatch/{__version__}"
 
+
+class InQuery(dict[str, Secret]):
+    """A credential that goes into the query of every request, for services that take it nowhere else.
+
+    It is added to the address at the last moment, so that no stack that logs or complains has seen it.
+    """
+
+
 Credentials = Callable[[], Mapping[str, Secret]]
-"""Gives the headers that authenticate; called again when they were refused, in case they were rotated."""
+"""Gives the headers that authenticate, or an `InQuery`; called again when they were refused, in case they were rotated.
+"""
 
 
 AsyncCredentials = Callable[[], Awaitable[Mapping[str, Secret]]]
@@ -105,16 +114,42 @@ class Origin:
         return self.url.rstrip("/") + request.path + query
 
 
-def head_of(credential: Mapping[str, Secret]) -> dict[str, str]:
-    """The headers of every request; the only place where a key is written out."""
+def head_of(credential: Mapping[str, Secret], request: Request) -> dict[str, str]:
+    """The headers of a request; here and in `query_of` a key is written out, and nowhere else."""
+    revealed = {} if isinstance(credential, InQuery) else _revealed(credential)
     return {
         "Accept": "application/json",
         # An answer that is not compressed cannot be a decompression bomb.
         "Accept-Encoding": "identity",
-        "Content-Type": "application/json",
+        "Content-Type": request.kind,
         "User-Agent": USER_AGENT,
-        **{name: secret.reveal() for name, secret in credential.items()},
+        **revealed,
     }
+
+
+def query_of(credential: Mapping[str, Secret]) -> str:
+    """What a credential adds to the query; empty for one that goes into headers."""
+    return urlencode(_revealed(credential)) if isinstance(credential, InQuery) else ""
+
+
+def with_query(url: str, query: str) -> str:
+    """An address with more in its query."""
+    return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
+
+
+def discreet(body: bytes, status: int, credential: Mapping[str, Secret]) -> bytes:
+    """The body of an answer; a refusal that repeats the key, as gateways do with the whole request, without it."""
+    if status < 300:
+        return body
+    for value in _revealed(credential).values():
+        # What follows the scheme's word, as in "Bearer", is the key.
+        if key := value.rpartition(" ")[2].encode():
+            body = body.replace(key, b"***")
+    return body
+
+
+def _revealed(credential: Mapping[str, Secret]) -> dict[str, str]:
+    return {name: secret.reveal() for name, secret in credential.items() if secret}
 
 
 def lower_names(headers: Any) -> dict[str, str]:

@@ -20,9 +20,12 @@ from visionbatch.io.control import (
     HeldCredential,
     Origin,
     add_capped,
+    discreet,
     head_of,
     lower_names,
+    query_of,
     transport_error,
+    with_query,
 )
 from visionbatch.io.network import proxy_for, tls_context
 from visionbatch.io.rate import Rate
@@ -102,15 +105,15 @@ class AsyncControlPlane:
         try:
             async with self.session.request(
                 request.method,
-                self.origin.at(request),
-                headers=head_of(credential),
-                json=request.body,
+                with_query(self.origin.at(request), query_of(credential)),
+                headers=head_of(credential, request),
+                data=request.content,
                 allow_redirects=False,
                 proxy=proxy,
                 ssl=tls,
                 timeout=self._timeout,
             ) as answer:
-                body = await self._read(answer)
+                body = discreet(await self._read(answer), answer.status, credential)
                 response = Response(answer.status, lower_names(answer.headers), body, number)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise transport_error(error, request, self.origin.host) from None

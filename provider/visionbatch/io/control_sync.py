@@ -10,15 +10,17 @@ from urllib3.exceptions import HTTPError
 
 from visionbatch.errors import TimedOut
 from visionbatch.flow.effects import Request, Response
-from visionbatch.io.adapters import Quiet, SystemTrust
+from visionbatch.io.adapters import Quiet, SystemTrust, added_to_query
 from visionbatch.io.closing import Closable
 from visionbatch.io.control import (
     Credentials,
     HeldCredential,
     Origin,
     add_capped,
+    discreet,
     head_of,
     lower_names,
+    query_of,
     transport_error,
 )
 from visionbatch.io.network import proxy_for
@@ -59,21 +61,25 @@ class ControlPlane(Closable):
         """
         if self._held.wants_another(refused) and not self._held.take(self._credentials()):
             return None
+        credential = self._held.headers
         url = self._origin.at(request)
         proxy = proxy_for(url)
         try:
-            with self._session.request(
-                request.method,
-                url,
-                headers=head_of(self._held.headers),
-                json=request.body,
-                auth=_NoAuth(),
-                timeout=self._timeouts,
-                allow_redirects=False,
-                stream=True,
-                proxies={"http": proxy, "https": proxy} if proxy else {},
-            ) as answer:
-                body = self._read(answer)
+            with (
+                added_to_query(query_of(credential)),
+                self._session.request(
+                    request.method,
+                    url,
+                    headers=head_of(credential, request),
+                    data=request.content,
+                    auth=_NoAuth(),
+                    timeout=self._timeouts,
+                    allow_redirects=False,
+                    stream=True,
+                    proxies={"http": proxy, "https": proxy} if proxy else {},
+                ) as answer,
+            ):
+                body = discreet(self._read(answer), answer.status_code, credential)
                 return Response(answer.status_code, lower_names(answer.headers), body, self._held.number)
         except (requests.RequestException, HTTPError) as error:
             # The text of a requests error holds the whole URL, so the chain is cut here.

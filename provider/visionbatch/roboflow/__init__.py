@@ -1,0 +1,1 @@
+"""Roboflow Batch Processing and Data Staging: paths, words, rules and operations, without input or output."""
