@@ -8,7 +8,7 @@ one is only asked for while it is certain that the old one took nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
@@ -116,6 +116,7 @@ class SignedPut:
         self._deadline = own_deadline if deadline is None else min(own_deadline, deadline)
         self._renewed = False
         self._doubtful = False
+        self._answered = False
         self._position = 0
         self._sent_bytes = 0
         self._requests = 0
@@ -138,6 +139,11 @@ class SignedPut:
             failures += 1
         return SignedUpload(self._source.size, self._sent_bytes, self._requests, self._renewed)
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether the store may have the body although it never said so."""
+        return self._doubtful or (0 < self._source.size == self._position and not self._answered)
+
     def _arrived(self, failures: int) -> bool:
         """Try once; false when it was in vain and may be tried again, now."""
         self._requests += 1
@@ -159,7 +165,7 @@ class SignedPut:
 
     def _exchange(self) -> tuple[str, WireAnswer | None]:
         headers = admitted(self._address.headers)
-        self._position = 0
+        self._position, self._answered = 0, False
         try:
             with closing(self._body()) as body:
                 answer = self._wire.put(self._address.url, headers, body, self._source.size, self._left)
@@ -167,9 +173,10 @@ class SignedPut:
             raise
         except TransportError as error:
             return error.what, None
+        self._answered = True
         return "", answer
 
-    def _body(self) -> Iterator[Piece]:  # type: ignore[misc]  # a generator, which closing() takes
+    def _body(self) -> Generator[Piece]:
         """The bytes; the last ones only leave while the source still is what it was."""
         size = self._source.size
         start = max(size - self._settings.block_bytes, 0)
@@ -200,7 +207,9 @@ class SignedPut:
 
     def _take_a_fresh_address(self, answer: WireAnswer) -> None:
         if self._doubtful and not self._repeatable:
-            what = f"the address of {self._source.name} expired after all of it was sent, and nobody said what became of it"
+            what = (
+                f"the address of {self._source.name} expired when all of it was sent, and nobody said what became of it"
+            )
             raise SessionLost(what, all_sent=True, total=self._source.size)
         if self._renewed or self._renew is None:
             raise SessionRejected(self._said(answer), total=self._source.size)
