@@ -207,9 +207,7 @@ class SignedPut:
 
     def _take_a_fresh_address(self, answer: WireAnswer) -> None:
         if self._doubtful and not self._repeatable:
-            what = (
-                f"the address of {self._source.name} expired when all of it was sent, and nobody said what became of it"
-            )
+            what = f"the address expired when all of {self._source.name} was sent, and nobody said what became of it"
             raise SessionLost(what, all_sent=True, total=self._source.size)
         if self._renewed or self._renew is None:
             raise SessionRejected(self._said(answer), total=self._source.size)

@@ -78,6 +78,7 @@ class Workspace:
     def names(self, batch_id: str) -> list[str]:
         room = self.tenant.roboflow
         with room.lock:
+            room.settle()
             return sorted(file.name for file in room.staging.get(batch_id).files())
 
     def close(self) -> None:
