@@ -25,15 +25,21 @@ if TYPE_CHECKING:
     from visionbatch.io.clock import SystemClock, pause_until
     from visionbatch.io.folders import Folder, LocalFolder, ObjectFolder
     from visionbatch.io.gcs_bucket import GcsBucket
+    from visionbatch.io.landing import Landing, LocalLanding, ObjectLanding
     from visionbatch.io.run_files import FileRunStore
     from visionbatch.io.run_objects import ObjectRunStore
     from visionbatch.io.sinks import LocalSink, ObjectSink, Sink
+    from visionbatch.model.bounded_json import json_object
     from visionbatch.model.bucket_file import BucketFile
+    from visionbatch.model.credential import InQuery
     from visionbatch.model.listed import Listed
-    from visionbatch.model.policy import OnBrokenLine, OnPartial, OnTimeout, Policies
+    from visionbatch.model.notice import Notice, NoticeKind
+    from visionbatch.model.outside import outside_url
+    from visionbatch.model.policy import OnBrokenLine, OnFailedJob, OnPartial, OnTimeout, Policies
     from visionbatch.model.refs import refs_of
     from visionbatch.model.run import RunRecord, RunStore
     from visionbatch.model.secret import Secret, SecretUrl
+    from visionbatch.model.seen import Claim, SeenEvents
     from visionbatch.model.snapshot import Counts, Phase, Snapshot
     from visionbatch.model.tally import Fate, Tally
     from visionbatch.pipelines.all_well import manifest_if_all_well
@@ -53,17 +59,28 @@ if TYPE_CHECKING:
     from visionbatch.pipelines.inputs import Report
     from visionbatch.pipelines.manifest import Manifest
     from visionbatch.pipelines.progress import LoggedProgress
+    from visionbatch.pipelines.roboflow import Roboflow, roboflow_batches_site, roboflow_key, roboflow_site
+    from visionbatch.pipelines.roboflow_job import RoboflowJobRun
     from visionbatch.pipelines.site import Site
     from visionbatch.pipelines.submitted import Submitted
     from visionbatch.report.export import export_report
+    from visionbatch.roboflow.ids import derived_job_id
+    from visionbatch.roboflow.job import Compute, JobDefinition, JobKind
+    from visionbatch.roboflow.notifications import roboflow_notice
+    from visionbatch.roboflow.ready import BatchReadiness, ready_ref
+    from visionbatch.roboflow.settings import RoboflowSettings, roboflow_url
     from visionbatch.transfer.upload import Checkpoint
+    from visionbatch.vias.notifications import vias_event_line, vias_notice
 
 _HOMES = {
     "Action": "pipelines.decide",
     "Arrivals": "pipelines.export_arrival",
+    "BatchReadiness": "roboflow.ready",
     "BucketFile": "model.bucket_file",
     "CheckSettings": "deepomatic.check_settings",
     "Checkpoint": "transfer.upload",
+    "Claim": "model.seen",
+    "Compute": "roboflow.job",
     "Counts": "model.snapshot",
     "Decision": "pipelines.decide",
     "Deepomatic": "pipelines.deepomatic",
@@ -82,16 +99,25 @@ _HOMES = {
     "Folder": "io.folders",
     "GcsBucket": "io.gcs_bucket",
     "Hub": "pipelines.hub",
+    "InQuery": "model.credential",
+    "JobDefinition": "roboflow.job",
+    "JobKind": "roboflow.job",
+    "Landing": "io.landing",
     "Listed": "model.listed",
     "LocalFolder": "io.folders",
+    "LocalLanding": "io.landing",
     "LocalSink": "io.sinks",
     "LoggedProgress": "pipelines.progress",
     "Looked": "pipelines.export_arrival",
     "Manifest": "pipelines.manifest",
+    "Notice": "model.notice",
+    "NoticeKind": "model.notice",
     "ObjectFolder": "io.folders",
+    "ObjectLanding": "io.landing",
     "ObjectRunStore": "io.run_objects",
     "ObjectSink": "io.sinks",
     "OnBrokenLine": "model.policy",
+    "OnFailedJob": "model.policy",
     "OnPartial": "model.policy",
     "OnTimeout": "model.policy",
     "Outcome": "flow.judge",
@@ -100,10 +126,14 @@ _HOMES = {
     "Policies": "model.policy",
     "Report": "pipelines.inputs",
     "RetryPolicy": "flow.retry",
+    "Roboflow": "pipelines.roboflow",
+    "RoboflowJobRun": "pipelines.roboflow_job",
+    "RoboflowSettings": "roboflow.settings",
     "RunRecord": "model.run",
     "RunStore": "model.run",
     "Secret": "model.secret",
     "SecretUrl": "model.secret",
+    "SeenEvents": "model.seen",
     "Sink": "io.sinks",
     "Site": "pipelines.site",
     "Snapshot": "model.snapshot",
@@ -118,6 +148,7 @@ _HOMES = {
     "await_end": "pipelines.hub",
     "bucket_uri": "deepomatic.export_layout",
     "deepomatic_site": "pipelines.deepomatic",
+    "derived_job_id": "roboflow.ids",
     "error_from_json": "errors",
     "export_doctor": "pipelines.export_doctor",
     "export_looks": "pipelines.export_looks",
@@ -126,25 +157,38 @@ _HOMES = {
     "fetch_export": "pipelines.export_fetch",
     "fetch_link": "pipelines.export_link",
     "hub": "pipelines.hub",
+    "json_object": "model.bounded_json",
     "judge": "flow.judge",
     "judge_many": "flow.judge",
     "looked": "pipelines.export_arrival",
     "manifest_if_all_well": "pipelines.all_well",
+    "outside_url": "model.outside",
     "pause_until": "io.clock",
     "read_manifest": "pipelines.export_manifest",
+    "ready_ref": "roboflow.ready",
     "refs_of": "model.refs",
+    "roboflow_batches_site": "pipelines.roboflow",
+    "roboflow_key": "pipelines.roboflow",
+    "roboflow_notice": "roboflow.notifications",
+    "roboflow_site": "pipelines.roboflow",
+    "roboflow_url": "roboflow.settings",
     "settings_from": "config",
     "settled": "pipelines.export_arrival",
     "site_url": "deepomatic.settings",
     "token_header": "pipelines.deepomatic",
+    "vias_event_line": "vias.notifications",
+    "vias_notice": "vias.notifications",
 }
 
 __all__ = [
     "Action",
     "Arrivals",
+    "BatchReadiness",
     "BucketFile",
     "CheckSettings",
     "Checkpoint",
+    "Claim",
+    "Compute",
     "Counts",
     "Decision",
     "Deepomatic",
@@ -163,16 +207,25 @@ __all__ = [
     "Folder",
     "GcsBucket",
     "Hub",
+    "InQuery",
+    "JobDefinition",
+    "JobKind",
+    "Landing",
     "Listed",
     "LocalFolder",
+    "LocalLanding",
     "LocalSink",
     "LoggedProgress",
     "Looked",
     "Manifest",
+    "Notice",
+    "NoticeKind",
     "ObjectFolder",
+    "ObjectLanding",
     "ObjectRunStore",
     "ObjectSink",
     "OnBrokenLine",
+    "OnFailedJob",
     "OnPartial",
     "OnTimeout",
     "Outcome",
@@ -181,10 +234,14 @@ __all__ = [
     "Policies",
     "Report",
     "RetryPolicy",
+    "Roboflow",
+    "RoboflowJobRun",
+    "RoboflowSettings",
     "RunRecord",
     "RunStore",
     "Secret",
     "SecretUrl",
+    "SeenEvents",
     "Sink",
     "Site",
     "Snapshot",
@@ -200,6 +257,7 @@ __all__ = [
     "await_end",
     "bucket_uri",
     "deepomatic_site",
+    "derived_job_id",
     "error_from_json",
     "export_doctor",
     "export_looks",
@@ -208,17 +266,27 @@ __all__ = [
     "fetch_export",
     "fetch_link",
     "hub",
+    "json_object",
     "judge",
     "judge_many",
     "looked",
     "manifest_if_all_well",
+    "outside_url",
     "pause_until",
     "read_manifest",
+    "ready_ref",
     "refs_of",
+    "roboflow_batches_site",
+    "roboflow_key",
+    "roboflow_notice",
+    "roboflow_site",
+    "roboflow_url",
     "settings_from",
     "settled",
     "site_url",
     "token_header",
+    "vias_event_line",
+    "vias_notice",
 ]
 
 

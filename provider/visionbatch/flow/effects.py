@@ -44,13 +44,6 @@ class Request:
     repeatable: bool = True
 
     @property
-    def content(self) -> bytes | None:
-        """The bytes of the body as they are sent; ``None`` when it is empty."""
-        if self.body is None:
-            return None
-        return self.body.content if isinstance(self.body, Body) else json.dumps(self.body, allow_nan=False).encode()
-
-    @property
     def kind(self) -> str:
         """The content type of the body."""
         return self.body.kind if isinstance(self.body, Body) else "application/json"

@@ -6,16 +6,19 @@ redirect is an answer like any other, and ``.netrc`` is not read.
 
 from __future__ import annotations
 
+import json
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from visionbatch._version import __version__
 from visionbatch.config import MIB
 from visionbatch.errors import AnswerTooLarge, ConfigError, TimedOut, TlsRefused, TransportError, Unreachable
-from visionbatch.flow.effects import Request
+from visionbatch.flow.effects import Body, Request
+from visionbatch.model.credential import Credential, InQuery, Outgoing, headers_of, renew_at, secrets_of
 from visionbatch.model.secret import Secret
 
 BODY_CAP = 8 * MIB
@@ -23,20 +26,11 @@ BODY_CAP = 8 * MIB
 
 USER_AGENT = f"visionbatch/{__version__}"
 
-
-class InQuery(dict[str, Secret]):
-    """A credential that goes into the query of every request, for services that take it nowhere else.
-
-    It is added to the address at the last moment, so that no stack that logs or complains has seen it.
-    """
+Credentials = Callable[[], Credential]
+"""Gives what authenticates; called again when it was refused, in case it was rotated, and when it runs out."""
 
 
-Credentials = Callable[[], Mapping[str, Secret]]
-"""Gives the headers that authenticate, or an `InQuery`; called again when they were refused, in case they were rotated.
-"""
-
-
-AsyncCredentials = Callable[[], Awaitable[Mapping[str, Secret]]]
+AsyncCredentials = Callable[[], Awaitable[Credential]]
 """The same, looked up without blocking an event loop."""
 
 
@@ -44,22 +38,21 @@ class HeldCredential:
     """The credential that a plane has, and the number by which an answer says which one was refused."""
 
     def __init__(self) -> None:
-        self.headers: Mapping[str, Secret] = {}
+        self.credential: Credential = {}
         self.number = 0
         self._looked_up = False
+        self._renew_at = inf
 
-    def wants_another(self, refused: int | None) -> bool:
-        """Whether it has to be looked up: for the first time, or because this very one was refused."""
-        return not self._looked_up or refused == self.number
+    def wants_another(self, refused: int | None, now: float) -> bool:
+        """Whether it has to be looked up: for the first time, because this very one was refused, or as it runs out."""
+        return not self._looked_up or refused == self.number or now >= self._renew_at
 
-    def take(self, found: Mapping[str, Secret]) -> bool:
+    def take(self, found: Credential, refused: int | None = None) -> bool:
         """Take what was looked up; false when that is the refused one again."""
-        if not self._looked_up:
-            self.headers, self._looked_up = found, True
-            return True
-        if found == self.headers:
-            return False
-        self.headers, self.number = found, self.number + 1
+        if self._looked_up and found == self.credential:
+            return refused != self.number
+        self.number += self._looked_up
+        self.credential, self._looked_up, self._renew_at = found, True, renew_at(found)
         return True
 
 
@@ -110,26 +103,35 @@ class Origin:
 
     def at(self, request: Request) -> str:
         """The whole URL of a request."""
-        query = f"?{urlencode(request.query)}" if request.query else ""
+        # A space is %20, not +: a signature covers the query, and services differ in how they read a +.
+        query = f"?{urlencode(request.query, quote_via=quote, safe='')}" if request.query else ""
         return self.url.rstrip("/") + request.path + query
 
 
-def head_of(credential: Mapping[str, Secret], request: Request) -> dict[str, str]:
-    """The headers of a request; here and in `query_of` a key is written out, and nowhere else."""
-    revealed = {} if isinstance(credential, InQuery) else _revealed(credential)
+def head_of(request: Request) -> dict[str, str]:
+    """The headers of a request, but for what authenticates it."""
     return {
         "Accept": "application/json",
         # An answer that is not compressed cannot be a decompression bomb.
         "Accept-Encoding": "identity",
         "Content-Type": request.kind,
         "User-Agent": USER_AGENT,
-        **revealed,
     }
 
 
-def query_of(credential: Mapping[str, Secret]) -> str:
-    """What a credential adds to the query; empty for one that goes into headers."""
-    return urlencode(_revealed(credential)) if isinstance(credential, InQuery) else ""
+def authenticated(credential: Credential, outgoing: Outgoing) -> dict[str, str]:
+    """The headers of a request with those that authenticate it; only here and in `query_of` is a key written out."""
+    added = headers_of(credential, outgoing)
+    replaced = {name.lower() for name in added}
+    kept = {name: value for name, value in outgoing.headers.items() if name.lower() not in replaced}
+    return {**kept, **{name: secret.reveal() for name, secret in added.items()}}
+
+
+def query_of(credential: Credential) -> str:
+    """What a credential adds to the query; empty for one that does not go there."""
+    if not isinstance(credential, InQuery):
+        return ""
+    return urlencode({name: secret.reveal() for name, secret in credential.items()}, quote_via=quote, safe="")
 
 
 def with_query(url: str, query: str) -> str:
@@ -137,19 +139,28 @@ def with_query(url: str, query: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
 
 
-def discreet(body: bytes, status: int, credential: Mapping[str, Secret]) -> bytes:
+def discreet(body: bytes, status: int, credential: Credential) -> bytes:
     """The body of an answer; a refusal that repeats the key, as gateways do with the whole request, without it."""
     if status < 300:
         return body
-    for value in _revealed(credential).values():
+    for secret in secrets_of(credential):
         # What follows the scheme's word, as in "Bearer", is the key.
-        if key := value.rpartition(" ")[2].encode():
-            body = body.replace(key, b"***")
+        if key := secret.reveal().rpartition(" ")[2]:
+            body = body.replace(key.encode(), b"***").replace(quote(key, safe="").encode(), b"***")
     return body
 
 
-def _revealed(credential: Mapping[str, Secret]) -> dict[str, str]:
-    return {name: secret.reveal() for name, secret in credential.items() if secret}
+def encoded(body: Any) -> bytes:
+    """A body as it is sent, `Secret` values in JSON written out; nothing for ``None``."""
+    if isinstance(body, Body):
+        return body.content
+    return b"" if body is None else json.dumps(body, allow_nan=False, default=_revealed).encode()
+
+
+def _revealed(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def lower_names(headers: Any) -> dict[str, str]:

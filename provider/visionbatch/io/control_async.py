@@ -12,6 +12,7 @@ from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import aiohttp
+from yarl import URL
 
 from visionbatch.flow.effects import Request, Response
 from visionbatch.flow.retry import retry_after_seconds
@@ -20,7 +21,9 @@ from visionbatch.io.control import (
     HeldCredential,
     Origin,
     add_capped,
+    authenticated,
     discreet,
+    encoded,
     head_of,
     lower_names,
     query_of,
@@ -29,6 +32,7 @@ from visionbatch.io.control import (
 )
 from visionbatch.io.network import proxy_for, tls_context
 from visionbatch.io.rate import Rate
+from visionbatch.model.credential import Outgoing
 
 
 @dataclass
@@ -97,24 +101,27 @@ class AsyncControlPlane:
         if not await self._has_credential(refused):
             return None
         # Before the turn: while this one waits, another may renew the credential.
-        credential, number = self._held.headers, self._held.number
+        credential, number = self._held.credential, self._held.number
         await self.rate.turn()
         if self._way is None:
             self._way = await asyncio.to_thread(lambda: (proxy_for(self.origin.url), tls_context()))
         proxy, tls = self._way
+        url, body = self.origin.at(request), encoded(request.body)
+        outgoing = Outgoing(request.method, url, head_of(request), body, time.time())
         try:
             async with self.session.request(
                 request.method,
-                with_query(self.origin.at(request), query_of(credential)),
-                headers=head_of(credential, request),
-                data=request.content,
+                # What is signed is what is sent: aiohttp would write the URL in its own way.
+                URL(with_query(url, query_of(credential)), encoded=True),
+                headers=authenticated(credential, outgoing),
+                data=body or None,
                 allow_redirects=False,
                 proxy=proxy,
                 ssl=tls,
                 timeout=self._timeout,
             ) as answer:
-                body = discreet(await self._read(answer), answer.status, credential)
-                response = Response(answer.status, lower_names(answer.headers), body, number)
+                read = discreet(await self._read(answer), answer.status, credential)
+                response = Response(answer.status, lower_names(answer.headers), read, number)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise transport_error(error, request, self.origin.host) from None
         self._obey(response)
@@ -130,7 +137,8 @@ class AsyncControlPlane:
     async def _has_credential(self, refused: int | None) -> bool:
         """See to it that there is one to use; one caller looks it up, the others wait and use what it found."""
         async with self._renewing:
-            return not self._held.wants_another(refused) or self._held.take(await self.credentials())
+            wanted = self._held.wants_another(refused, time.time())
+            return not wanted or self._held.take(await self.credentials(), refused)
 
     async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
         body = bytearray()

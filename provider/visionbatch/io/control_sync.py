@@ -17,13 +17,16 @@ from visionbatch.io.control import (
     HeldCredential,
     Origin,
     add_capped,
+    authenticated,
     discreet,
+    encoded,
     head_of,
     lower_names,
     query_of,
     transport_error,
 )
 from visionbatch.io.network import proxy_for
+from visionbatch.model.credential import Credential, Outgoing
 
 Timeouts = tuple[float, float]
 
@@ -59,9 +62,9 @@ class ControlPlane(Closable):
         :raises TransportError: when there is no answer.
         :raises AnswerTooLarge: when the answer exceeds `BODY_CAP`.
         """
-        if self._held.wants_another(refused) and not self._held.take(self._credentials()):
+        if self._held.wants_another(refused, time.time()) and not self._held.take(self._credentials(), refused):
             return None
-        credential = self._held.headers
+        credential = self._held.credential
         url = self._origin.at(request)
         proxy = proxy_for(url)
         try:
@@ -70,9 +73,9 @@ class ControlPlane(Closable):
                 self._session.request(
                     request.method,
                     url,
-                    headers=head_of(credential, request),
-                    data=request.content,
-                    auth=_NoAuth(),
+                    headers=head_of(request),
+                    data=encoded(request.body) or None,
+                    auth=_Authenticated(credential),
                     timeout=self._timeouts,
                     allow_redirects=False,
                     stream=True,
@@ -97,8 +100,15 @@ class ControlPlane(Closable):
         return bytes(body)
 
 
-class _NoAuth(AuthBase):
-    """Explicitly nothing: our headers are complete."""
+class _Authenticated(AuthBase):
+    """Adds what authenticates to the request as it stands, its URL and body in their last form."""
+
+    def __init__(self, credential: Credential) -> None:
+        self._credential = credential
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        body = request.body if isinstance(request.body, bytes) else b""
+        given = {str(name): str(value) for name, value in request.headers.items()}
+        outgoing = Outgoing(str(request.method), str(request.url), given, body, time.time())
+        request.headers.update(authenticated(self._credential, outgoing))
         return request

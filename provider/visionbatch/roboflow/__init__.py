@@ -1,1 +1,1 @@
-"""Roboflow Batch Processing and Data Staging: paths, words, rules and operations, without input or output."""
+"""Roboflow's paths, words, limits and rules; no input or output."""

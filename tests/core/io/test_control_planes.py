@@ -95,7 +95,7 @@ def test_a_body_and_a_query_are_written_as_json_and_quoted(perform: Perform) -> 
     with Scripted(http(b"{}")) as server:
         perform(f"http://127.0.0.1:{server.port}", call(request, ONCE))
 
-    assert server.heads[0].startswith("POST /x?a=b+c%26d HTTP/1.1")
+    assert server.heads[0].startswith("POST /x?a=b%20c%26d HTTP/1.1")
 
 
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "compressed"])

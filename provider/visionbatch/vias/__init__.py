@@ -1,0 +1,1 @@
+"""Huawei VIAS: its paths, words, limits, rules and signing; no input or output."""

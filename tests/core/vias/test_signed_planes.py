@@ -1,0 +1,122 @@
+"""Both planes sign the request that leaves them, renew what runs out, and never ask twice with a refused key."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from support.clocks import AsyncHandClock, HandClock
+from support.listener import Listener, read_head
+from visionbatch import Secret
+from visionbatch.errors import NotAuthorized
+from visionbatch.flow.call import call
+from visionbatch.flow.effects import Flow, Request, Response
+from visionbatch.flow.retry import RetryPolicy
+from visionbatch.io.control import Origin
+from visionbatch.io.control_async import AsyncControlPlane, shared_session
+from visionbatch.io.control_sync import ControlPlane
+from visionbatch.io.drive import adrive, drive
+from visionbatch.model.credential import Credential, Token
+from visionbatch.vias.signing import AccessKey, signature
+
+ONCE = RetryPolicy(attempts=1)
+KEY = AccessKey("AKEXAMPLE00000000001", Secret("sk-sk-sk"))
+
+Perform = Callable[..., Any]
+
+
+def in_a_thread(url: str, flow: Flow[Any], credentials: Callable[[], Credential]) -> Any:
+    with ControlPlane(Origin(url), credentials) as plane:
+        return drive(flow, plane, HandClock())
+
+
+def on_a_loop(url: str, flow: Flow[Any], credentials: Callable[[], Credential]) -> Any:
+    async def looked_up() -> Credential:
+        return credentials()
+
+    async def perform() -> Any:
+        async with shared_session() as session:
+            return await adrive(flow, AsyncControlPlane(Origin(url), looked_up, session), AsyncHandClock())
+
+    return asyncio.run(perform())
+
+
+@pytest.fixture(params=[in_a_thread, on_a_loop])
+def perform(request: pytest.FixtureRequest) -> Perform:
+    return request.param
+
+
+class Witness(Listener):
+    """Keeps every request, and answers it with the next status, or for ever with the last."""
+
+    def __init__(self, *statuses: str) -> None:
+        super().__init__()
+        self._statuses = list(statuses or ["200 OK"])
+        self.requests: list[tuple[str, bytes]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def serve(self, peer: socket.socket) -> None:
+        head, body = read_head(peer)
+        length = next((int(f.split(":")[1]) for f in head.split("\r\n") if f.lower().startswith("content-length:")), 0)
+        while len(body) < length:
+            body += peer.recv(65536)
+        self.requests.append((head, bytes(body)))
+        status = self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
+        peer.sendall(f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+
+
+def verified(head: str, body: bytes) -> bool:
+    """Whether a request's signature is that of its own raw line, headers and body."""
+    line, *fields = head.split("\r\n")
+    method, target, _ = line.split(" ")
+    headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields if field)}
+    names = headers["authorization"].split("SignedHeaders=")[1].split(",")[0].split(";")
+    signed = {name: headers[name] for name in names}
+    url = f"http://{headers['host']}{target}"
+    return headers["authorization"] == signature(method, url, signed, body, KEY.access_key, KEY.secret_key, 0)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request("GET", "/v2/p/batch-tasks", (("name_like", "a b/中~*+&=?#"), ("page_num", "1"), ("empty", ""))),
+        Request("POST", "/v2/p/batch-tasks", body={"name": "夜间", "secret": Secret("in-the-body")}),
+        Request("PUT", "/v2/p/batch-tasks/0d47/action/stop"),
+        Request("DELETE", "/v2/p/services/%E4%B8%AD/tasks"),
+    ],
+    ids=["query", "body", "no body", "encoded path"],
+)
+def test_the_request_that_is_sent_is_the_one_that_is_signed(perform: Perform, request_: Request) -> None:
+    with Witness() as server:
+        perform(server.url, call(request_, ONCE), lambda: KEY)
+    [(head, body)] = server.requests
+    assert verified(head, body)
+    assert (b"in-the-body" in body) == (request_.method == "POST")
+    assert "in-the-body" not in repr(request_)
+
+
+def test_a_refused_access_key_is_not_tried_again(perform: Perform) -> None:
+    with Witness("401 Unauthorized", "200 OK") as server, pytest.raises(NotAuthorized):
+        perform(server.url, call(Request("GET", "/x"), ONCE), lambda: KEY)
+    assert len(server.requests) == 1
+
+
+def two_calls() -> Flow[list[Response]]:
+    first = yield from call(Request("GET", "/1"), ONCE)
+    second = yield from call(Request("GET", "/2"), ONCE)
+    return [first, second]
+
+
+def test_a_token_that_runs_out_is_renewed_before_the_next_request(perform: Perform) -> None:
+    given = iter([Token({"X-Auth-Token": Secret("old")}, time.time() - 1), Token({"X-Auth-Token": Secret("new")})])
+    with Witness() as server:
+        perform(server.url, two_calls(), lambda: next(given))
+    assert [("old" in head, "new" in head) for head, _ in server.requests] == [(True, False), (False, True)]
