@@ -12,6 +12,7 @@ import click
 from visionbatch._version import __version__
 from visionbatch.cli.deepomatic import deepomatic
 from visionbatch.cli.roboflow import roboflow
+from visionbatch.cli.roboflow_stage import ready, stage
 from visionbatch.errors import ExitCode, VisionBatchError
 
 _SIGNALLED = 128
@@ -31,6 +32,8 @@ def cli(context: click.Context, *, as_json: bool, quiet: bool) -> None:
 
 for group in (deepomatic, roboflow):
     cli.add_command(group)
+for command in (stage, ready):
+    roboflow.add_command(command)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -6,6 +6,7 @@ arithmetic: nothing is asked, unless Google has to sign for an account whose pri
 
 from __future__ import annotations
 
+import logging
 import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -78,9 +79,12 @@ class AmazonStore(SignedStore):
     """
 
     def __init__(self, bucket: str) -> None:
-        boto3, config = _library("boto3", "s3"), _library("botocore.config", "s3")
+        boto3, config = _library("boto3.session", "s3"), _library("botocore.config", "s3")
+        # At its most talkative this logger prints every signature.
+        logging.getLogger("botocore.auth").setLevel(logging.INFO)
         self._bucket = bucket
-        self._client = boto3.client(
+        # A session of its own: the module's remembers the first credential that it found.
+        self._client = boto3.Session().client(
             "s3",
             region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
             # The older signature knows no region, and newer stores do not take it.
