@@ -59,16 +59,22 @@ if TYPE_CHECKING:
     from visionbatch.pipelines.inputs import Report
     from visionbatch.pipelines.manifest import Manifest
     from visionbatch.pipelines.progress import LoggedProgress
+    from visionbatch.pipelines.reference_sources import references_at
     from visionbatch.pipelines.roboflow import Roboflow, roboflow_batches_site, roboflow_key, roboflow_site
     from visionbatch.pipelines.roboflow_job import RoboflowJobRun
+    from visionbatch.pipelines.roboflow_stage import RoboflowStageRun
     from visionbatch.pipelines.site import Site
+    from visionbatch.pipelines.stage_manifest import StageManifest
     from visionbatch.pipelines.submitted import Submitted
     from visionbatch.report.export import export_report
     from visionbatch.roboflow.ids import derived_job_id
     from visionbatch.roboflow.job import Compute, JobDefinition, JobKind
+    from visionbatch.roboflow.media import Media
     from visionbatch.roboflow.notifications import roboflow_notice
     from visionbatch.roboflow.ready import BatchReadiness, ready_ref
+    from visionbatch.roboflow.references import Reference, references_of
     from visionbatch.roboflow.settings import RoboflowSettings, roboflow_url
+    from visionbatch.roboflow.stage_settings import StageSettings
     from visionbatch.transfer.upload import Checkpoint
     from visionbatch.vias.notifications import vias_event_line, vias_notice
 
@@ -110,6 +116,7 @@ _HOMES = {
     "LoggedProgress": "pipelines.progress",
     "Looked": "pipelines.export_arrival",
     "Manifest": "pipelines.manifest",
+    "Media": "roboflow.media",
     "Notice": "model.notice",
     "NoticeKind": "model.notice",
     "ObjectFolder": "io.folders",
@@ -124,11 +131,13 @@ _HOMES = {
     "Pace": "flow.pace",
     "Phase": "model.snapshot",
     "Policies": "model.policy",
+    "Reference": "roboflow.references",
     "Report": "pipelines.inputs",
     "RetryPolicy": "flow.retry",
     "Roboflow": "pipelines.roboflow",
     "RoboflowJobRun": "pipelines.roboflow_job",
     "RoboflowSettings": "roboflow.settings",
+    "RoboflowStageRun": "pipelines.roboflow_stage",
     "RunRecord": "model.run",
     "RunStore": "model.run",
     "Secret": "model.secret",
@@ -137,6 +146,8 @@ _HOMES = {
     "Sink": "io.sinks",
     "Site": "pipelines.site",
     "Snapshot": "model.snapshot",
+    "StageManifest": "pipelines.stage_manifest",
+    "StageSettings": "roboflow.stage_settings",
     "Submitted": "pipelines.submitted",
     "SystemClock": "io.clock",
     "Tally": "model.tally",
@@ -166,6 +177,8 @@ _HOMES = {
     "pause_until": "io.clock",
     "read_manifest": "pipelines.export_manifest",
     "ready_ref": "roboflow.ready",
+    "references_at": "pipelines.reference_sources",
+    "references_of": "roboflow.references",
     "refs_of": "model.refs",
     "roboflow_batches_site": "pipelines.roboflow",
     "roboflow_key": "pipelines.roboflow",
@@ -218,6 +231,7 @@ __all__ = [
     "LoggedProgress",
     "Looked",
     "Manifest",
+    "Media",
     "Notice",
     "NoticeKind",
     "ObjectFolder",
@@ -232,11 +246,13 @@ __all__ = [
     "Pace",
     "Phase",
     "Policies",
+    "Reference",
     "Report",
     "RetryPolicy",
     "Roboflow",
     "RoboflowJobRun",
     "RoboflowSettings",
+    "RoboflowStageRun",
     "RunRecord",
     "RunStore",
     "Secret",
@@ -245,6 +261,8 @@ __all__ = [
     "Sink",
     "Site",
     "Snapshot",
+    "StageManifest",
+    "StageSettings",
     "Submitted",
     "SystemClock",
     "Tally",
@@ -275,6 +293,8 @@ __all__ = [
     "pause_until",
     "read_manifest",
     "ready_ref",
+    "references_at",
+    "references_of",
     "refs_of",
     "roboflow_batches_site",
     "roboflow_key",

@@ -13,6 +13,7 @@ import click
 
 from visionbatch.cli.answers import answer
 from visionbatch.cli.credentials import first_line, secret_of
+from visionbatch.cli.lazy import LazyGroup
 from visionbatch.cli.run_state import kept_run
 from visionbatch.errors import ConfigError
 from visionbatch.io.sinks import LocalSink
@@ -27,7 +28,13 @@ from visionbatch.roboflow.words import job_snapshot
 KEY_VARIABLE = "VISIONBATCH_ROBOFLOW_API_KEY"
 
 
-@click.group()
+@click.group(
+    cls=LazyGroup,
+    elsewhere={
+        "stage": "visionbatch.cli.roboflow_stage:stage",
+        "ready": "visionbatch.cli.roboflow_stage:ready",
+    },
+)
 @click.option("--url", help="Base URL, instead of a region's.")
 @click.option("--region", default="us", show_default=True, help="us or eu.")
 @click.option("--workspace", default="", help="Slug of the workspace; asked for by the key without.")

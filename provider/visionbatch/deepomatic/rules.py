@@ -8,7 +8,7 @@ from visionbatch.deepomatic.archive_rules import defect_finding
 from visionbatch.deepomatic.check_settings import CheckSettings
 from visionbatch.deepomatic.decode import require_decoder
 from visionbatch.deepomatic.folder import FolderCheck, stranger, unreadable
-from visionbatch.deepomatic.litter import Litter, litter_kind
+from visionbatch.deepomatic.litter import Litter
 from visionbatch.deepomatic.names import (
     DOCUMENTS,
     is_archive,
@@ -19,6 +19,7 @@ from visionbatch.deepomatic.names import (
 )
 from visionbatch.deepomatic.rulebook import RULES, Rule, blocks, finding
 from visionbatch.model.finding import Finding
+from visionbatch.model.litter import litter_kind
 from visionbatch.model.tree import Archive, Entry, Kind, Tree, Trouble, WorkOrder
 
 __all__ = ["RULES", "CheckSettings", "Rule", "survey"]

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from visionbatch.config import DownloadSettings, TransferSettings
+from visionbatch.errors import UnsafeUrl
 from visionbatch.io.bandwidth import Bandwidth
 from visionbatch.io.body import BodyPump, Piece, Slowness
 from visionbatch.io.broken import translated
@@ -23,6 +24,7 @@ from visionbatch.io.closing import Closable
 from visionbatch.io.control import USER_AGENT
 from visionbatch.io.network import proxy_for, tls_context
 from visionbatch.io.wire_body import BODY_READ, WireBody
+from visionbatch.model.outside import why_address_inside
 from visionbatch.model.secret import SecretUrl
 
 
@@ -63,10 +65,15 @@ class Wire(Closable):
 
     :param limits: bounds on every exchange.
     :param bandwidth: a limit that may be shared with other wires.
+    :param outside_only: refuse a host whose address turns out to lie inside a network. What a resolver said before
+        does not count, only where the connection leads; a proxy's own address is the proxy's affair.
     """
 
-    def __init__(self, limits: WireLimits | None = None, bandwidth: Bandwidth | None = None) -> None:
+    def __init__(
+        self, limits: WireLimits | None = None, bandwidth: Bandwidth | None = None, *, outside_only: bool = False
+    ) -> None:
         self._limits = limits or WireLimits()
+        self._outside_only = outside_only
         self._bandwidth = bandwidth
         self._connection: http.client.HTTPConnection | None = None
         self._peer: tuple[str, str] | None = None
@@ -162,6 +169,8 @@ class Wire(Closable):
             # The debug output of http.client prints the session's address, whoever has switched it on.
             self._connection.set_debuglevel(0)
             self._connection.connect()
+            if self._outside_only and proxy_for(url.reveal()) is None:
+                _require_outside(self._connection.sock, url.host)
             self._peer = peer
             self._connection.sock.settimeout(self._limits.read_timeout_s)
             self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -217,6 +226,16 @@ class Wire(Closable):
             # Shorter than its Content-Length: an end without its size and checksum is none. A refusal stays one.
             raise http.client.IncompleteRead(body, expected)
         return WireAnswer(response.status, headers, body)
+
+
+def _require_outside(sock: socket.socket, host: str) -> None:
+    """Nothing has been asked over this connection yet.
+
+    :raises UnsafeUrl: when its other end is inside a network.
+    """
+    reason = why_address_inside(str(sock.getpeername()[0]).partition("%")[0])
+    if reason:
+        raise UnsafeUrl(f"{host} has an address {reason}", next_step="Give an address on the Internet.")
 
 
 def _readable(connection: http.client.HTTPConnection) -> bool:

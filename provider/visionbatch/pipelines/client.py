@@ -16,8 +16,8 @@ from visionbatch.flow.watch import watch
 from visionbatch.io.clock import Clock, SystemClock
 from visionbatch.io.closing import Closable
 from visionbatch.io.control import Credentials, Origin
-from visionbatch.io.control_sync import ControlPlane
 from visionbatch.io.drive import drive
+from visionbatch.io.plane_pool import PlanePool
 from visionbatch.model.policy import OnPartial
 from visionbatch.model.snapshot import Snapshot
 from visionbatch.model.tally import Tally
@@ -51,15 +51,16 @@ class Client(Closable):
     ) -> None:
         self.tuning = tuning or Tuning()
         self.clock = clock or SystemClock()
-        self._plane = ControlPlane(origin, credentials)
+        self._planes = PlanePool(origin, credentials)
 
     def close(self) -> None:
         """Close the connections."""
-        self._plane.close()
+        self._planes.close()
 
     def perform(self, flow: Flow[T]) -> T:
-        """Run a flow of the service's operations with this client's plane and clock."""
-        return drive(flow, self._plane, self.clock)
+        """Run a flow of the service's operations with this client's planes and clock; many threads may call it."""
+        with self._planes.plane() as plane:
+            return drive(flow, plane, self.clock)
 
     def await_end(
         self,

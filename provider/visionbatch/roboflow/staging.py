@@ -116,7 +116,8 @@ class Staging:
         slot = Fields(answer, "the answer").inner("signedURLDetails", "the signed URL")
         headers = slot.inner("extensionHeaders", "the extension headers")
         sent = {name: headers.text(name) for name in headers.values}
-        return UploadSlot(self._upload_hosts.admit(slot.text("uploadURL")), sent)
+        limits = {name: value for name, value in slot.values.items() if type(value) is int}
+        return UploadSlot(self._upload_hosts.admit(slot.text("uploadURL")), sent, limits)
 
     def ingest_images(self, batch_id: str, body: dict[str, Any], display_name: str = "") -> Flow[Ingest]:
         """Have images fetched from signed addresses.

@@ -102,10 +102,12 @@ class UploadSlot:
     """Where one file may be PUT.
 
     :param headers: what has to be sent along, exactly; the signature covers it.
+    :param limits: numbers that came along, under the service's own names, which are not published.
     """
 
     url: SecretUrl
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,114 @@
+"""``visionbatch roboflow stage`` and ``ready``: batches of Data Staging."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from visionbatch.cli.answers import answer
+from visionbatch.cli.credentials import first_line
+from visionbatch.cli.roboflow import client
+from visionbatch.cli.run_state import kept_run
+from visionbatch.flow.judge import judge
+from visionbatch.io.signed_store import DAY_S
+from visionbatch.io.sinks import LocalSink
+from visionbatch.model.policy import OnInputChange, OnPartial
+from visionbatch.model.secret import SecretUrl
+from visionbatch.pipelines.reference_sources import references_at
+from visionbatch.pipelines.roboflow import Roboflow
+from visionbatch.pipelines.roboflow_stage import RoboflowStageRun
+from visionbatch.pipelines.stage_manifest import StageManifest
+from visionbatch.roboflow.media import Media
+from visionbatch.roboflow.stage_settings import IMAGES_PER_SHARD, StageSettings
+
+
+@click.command()
+@click.argument("source")
+@click.option("--batch-id", default="", help="Id of the batch; one that follows from the run without.")
+@click.option("--media", type=click.Choice([word.value for word in Media]), default="images", show_default=True)
+@click.option("--kind", type=click.Choice(["single", "shards"]), default=None, help="How images go; by number without.")
+@click.option("--images-per-shard", type=int, default=IMAGES_PER_SHARD, show_default=True)
+@click.option("--parallel", type=int, default=8, show_default=True, help="Requests at a time.")
+@click.option("--display-name", default="", help="Name of the batch that people see.")
+@click.option("--notify-file", type=Path, help="File with the address of a webhook, which is a secret.")
+@click.option("--url-life", type=int, default=DAY_S, show_default=True, help="Seconds that signed addresses live.")
+@click.option("--report-dir", type=Path, help="Folder for the manifest and the list of renamed files.")
+@click.option("--run-id", help="Identity of this run, such as $ORDERID; source and batch without.")
+@click.option("--run-record", help="Address of the run record in an object store, to share it with Airflow.")
+@click.option("--on-input-change", default="fail", show_default=True, help="fail or cancel_and_new.")
+@click.option("--wait", is_flag=True, help="Wait until the batch is ready.")
+@click.option("--timeout", type=float, default=24 * 3600.0, show_default=True, help="Seconds until it must be.")
+@click.option("--on-partial", default="warn", show_default=True, help="warn, fail, accept, accept:5 or accept:2%.")
+@click.pass_obj
+def stage(options: Mapping[str, Any], /, *, source: str, **given: Any) -> None:
+    """Fill a batch from SOURCE, once. The same command again goes on where it stopped.
+
+    SOURCE is a folder of images or videos, or of references: a file of JSON lines, an https address of one, or
+    s3://bucket/path, gs://bucket/path or az://container/path, whose objects are signed here.
+    """
+    batch_id, on_partial = given["batch_id"], OnPartial.parse(given["on_partial"])
+    place = source if "://" in source else str(Path(source).resolve())
+    run_id = given["run_id"] or f"{options['settings'].base_url} {options['settings'].workspace} {place} {batch_id}"
+    identity = f"roboflow stage {run_id}"
+    sink = LocalSink(given["report_dir"]) if given["report_dir"] else None
+    with client(options) as site, kept_run({**options, "run_record": given["run_record"]}, identity) as store:
+        run = RoboflowStageRun(
+            site,
+            store,
+            _settings(given),
+            identity=identity,
+            on_input_change=OnInputChange(given["on_input_change"]),
+            sink=sink,
+        )
+        manifest = _filled(run, place, Media(given["media"]), batch_id, given["url_life"])
+        if sink is not None:
+            sink.write(f"{manifest.batch_id}.stage.json", json.dumps(manifest.to_json(), indent=1).encode())
+        if given["wait"]:
+            _await_ready(site, manifest.batch_id, manifest.expected, given["timeout"], on_partial)
+    line = f"batch {manifest.batch_id}: {manifest.expected} items, {manifest.kind}, {manifest.parts} parts"
+    answer(options, manifest.to_json(), line)
+
+
+def _settings(given: Mapping[str, Any]) -> StageSettings:
+    notify = given["notify_file"]
+    return StageSettings(
+        kind=given["kind"] or "",
+        images_per_shard=given["images_per_shard"],
+        parallel=given["parallel"],
+        display_name=given["display_name"],
+        notifications_url=SecretUrl(first_line(notify)) if notify else None,
+    )
+
+
+def _filled(run: RoboflowStageRun, place: str, media: Media, batch_id: str, life_s: int) -> StageManifest:
+    if "://" not in place and Path(place).is_dir():
+        return run.videos(place, batch_id) if media is Media.VIDEOS else run.images(place, batch_id)
+    with references_at(place, media, life_s=life_s) as listed:
+        return run.references(listed, batch_id, videos=media is Media.VIDEOS)
+
+
+@click.command()
+@click.argument("batch_id")
+@click.option("--expected", type=int, help="Items that were sent; any will do without.")
+@click.option("--timeout", type=float, default=24 * 3600.0, show_default=True, help="Seconds to wait.")
+@click.option("--on-partial", default="warn", show_default=True, help="warn, fail, accept, accept:5 or accept:2%.")
+@click.pass_obj
+def ready(options: Mapping[str, Any], *, batch_id: str, expected: int | None, timeout: float, on_partial: str) -> None:
+    """Wait until a batch can be processed: all of it is indexed."""
+    with client(options) as site:
+        value, line = _await_ready(site, batch_id, expected, timeout, OnPartial.parse(on_partial))
+    answer(options, value, line)
+
+
+def _await_ready(
+    site: Roboflow, batch_id: str, expected: int | None, timeout: float, on_partial: OnPartial
+) -> tuple[dict[str, Any], str]:
+    snapshot = site.wait_ready(batch_id, expected, deadline=time.time() + timeout)
+    verdict = judge(snapshot, on_partial)
+    verdict.require("roboflow", batch_id)
+    return snapshot.to_json(), verdict.reason

@@ -1,0 +1,266 @@
+"""Filling one batch of Data Staging: check, plan, intent, and every part sent once, whatever earlier tries did."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from visionbatch.errors import InputChanged, InputMissing, NotFound, UploadStalled
+from visionbatch.flow.effects import Pause
+from visionbatch.io.local_tree import LocalTree
+from visionbatch.io.object_tree import ObjectTree
+from visionbatch.io.sinks import Sink
+from visionbatch.io.wire_pool import WirePool
+from visionbatch.model.policy import OnInputChange
+from visionbatch.model.run import RunRecord, RunStore, Stage
+from visionbatch.model.tree import Tree
+from visionbatch.pipelines.journal import Journal
+from visionbatch.pipelines.roboflow import Roboflow
+from visionbatch.pipelines.stage_cargo import (
+    Cargo,
+    ImageShards,
+    ReferenceChunks,
+    SingleImages,
+    Videos,
+    Ways,
+)
+from visionbatch.pipelines.stage_manifest import StageManifest, names_as_lines, reasons
+from visionbatch.pipelines.stage_notes import NOTE, StageNotes
+from visionbatch.pipelines.stage_sending import PartSender, Stopped
+from visionbatch.roboflow.calls import SERVICE
+from visionbatch.roboflow.ids import derived_job_id, require_batch_id
+from visionbatch.roboflow.media import Collection, Media, survey
+from visionbatch.roboflow.references import ReferenceList
+from visionbatch.roboflow.stage_settings import Kind, StageSettings
+from visionbatch.transfer.plan import Plan
+
+log = logging.getLogger(__name__)
+
+SETTLING = (1.0, 2.0, 4.0, 8.0)
+"""Seconds between the looks that find out which archives of a process that died have arrived: the service takes note of
+them behind its own back."""
+
+
+class RoboflowStageRun:
+    """One run over one record; any later try, on any machine, goes on where it stopped.
+
+    :param store: where the record is kept; it never holds a signed address.
+    :param identity: of the run, any text; the batch's id comes from it where none is given.
+    :param on_input_change: what to do when the input is another than at the beginning. A batch cannot be emptied, so
+        ``cancel_and_new`` begins another one, and leaves the old one to expire.
+    :param sink: where the list of renamed files is written.
+    """
+
+    def __init__(
+        self,
+        site: Roboflow,
+        store: RunStore,
+        settings: StageSettings | None = None,
+        *,
+        identity: str = "",
+        on_input_change: OnInputChange = OnInputChange.FAIL,
+        sink: Sink | None = None,
+    ) -> None:
+        self._site = site
+        self._journal = Journal(store, RunRecord(SERVICE, ""))
+        self._settings = settings or StageSettings()
+        self._identity = identity
+        self._on_input_change = on_input_change
+        self._sink = sink
+        self._stop = Event()
+
+    def images(self, place: str | Path, batch_id: str = "", *, filesystem: Any = None) -> StageManifest:
+        """Send the images of a folder and all below it.
+
+        The kind is decided once for the batch: a later try keeps it, whatever its settings say.
+
+        :param place: path, in ``filesystem`` if that is given, else on the local disk.
+        :param filesystem: any fsspec filesystem.
+        :raises InvalidInput: when a file cannot be sent, with all such files; nothing was.
+        :raises InputChanged: by ``on_input_change``.
+        :raises VisionBatchError: anything the service or the network does; the record says how to go on.
+        """
+        with _tree(place, filesystem) as tree:
+            found = survey(tree, Media.IMAGES, self._settings.image_bytes)
+            kind = self._settings.kind_of_images(len(found))
+
+            def cargo(kind: Kind) -> Cargo:
+                return SingleImages(found, tree) if kind is Kind.SINGLE else ImageShards(found, tree)
+
+            return self._files(found, batch_id, kind, cargo)
+
+    def videos(self, place: str | Path, batch_id: str = "", *, filesystem: Any = None) -> StageManifest:
+        """Send the videos of a folder and all below it; as `images` else."""
+        with _tree(place, filesystem) as tree:
+            found = survey(tree, Media.VIDEOS)
+            return self._files(found, batch_id, Kind.VIDEOS, lambda _: Videos(found, place, filesystem))
+
+    def references(self, listed: ReferenceList, batch_id: str = "", *, videos: bool = False) -> StageManifest:
+        """Have the service fetch images, or videos, from addresses; as `images` else."""
+        cargo = ReferenceChunks(listed, videos=videos)
+        notes = self._begin(listed.fingerprint, listed.location, batch_id, cargo.kind, len(listed))
+        return self._done(notes, self._send(cargo, notes), StageManifest("", "", 0))
+
+    def _files(self, found: Collection, batch_id: str, kind: Kind, cargo: Any) -> StageManifest:
+        found.require()
+        plan = Plan("")
+        for member in found.members():
+            plan.add(member)
+        notes = self._begin(plan.fingerprint, found.location, batch_id, kind, len(found))
+        names = self._keep_names(found)
+        sent = self._send(cargo(notes.kind), notes)
+        about = StageManifest(
+            "", "", 0, bytes=found.bytes, skipped=reasons(found.skipped), renamed=len(found.origins), names=names
+        )
+        return self._done(notes, sent, about)
+
+    def _begin(self, fingerprint: str, location: str, batch_id: str, kind: Kind, items: int) -> StageNotes:
+        """Find or write the record; nothing has been sent before it says what will be."""
+        stored = self._journal.load()
+        generation = self._generation(stored, fingerprint, location)
+        if stored is None or generation > stored.generation:
+            ref = require_batch_id(batch_id or self._derived_id(location, generation))
+            first = RunRecord(
+                SERVICE,
+                fingerprint,
+                generation,
+                ref=ref,
+                place=location,
+                notes=StageNotes.first(kind, items),
+            )
+            self._journal.record = first
+            self._journal.update()
+        elif batch_id and batch_id != stored.ref:
+            raise InputChanged(f"this run fills batch {stored.ref}, not {batch_id}", service=SERVICE, ref=stored.ref)
+        every_s = self._site.tuning.transfer.checkpoint_s
+        return StageNotes(self._journal, self._site.clock, ahead=self._settings.parallel, every_s=every_s)
+
+    def _derived_id(self, location: str, generation: int) -> str:
+        return f"{derived_job_id(self._identity or location, generation)}-input"
+
+    def _generation(self, stored: RunRecord | None, fingerprint: str, location: str) -> int:
+        if stored is None:
+            return 1
+        if stored.fingerprint != fingerprint:
+            if self._on_input_change is OnInputChange.FAIL:
+                raise InputChanged(
+                    f"{location} is not what it was when batch {stored.ref} was begun", service=SERVICE, ref=stored.ref
+                )
+            log.warning("the input has changed: batch %s is left to expire, and another one begun", stored.ref)
+            return stored.generation + 1
+        return stored.generation + self._is_gone(stored)
+
+    def _is_gone(self, stored: RunRecord) -> bool:
+        """Whether a batch that held something has expired; staged data lives for seven days (the vendor's pages)."""
+        note = stored.notes.get(NOTE)
+        if not isinstance(note, dict) or not (note.get("done") or note.get("doubt")):
+            return False
+        try:
+            self._site.perform(self._site.api.staging.batch(stored.ref))
+        except NotFound:
+            if not note.get("done"):
+                return False
+            log.warning("batch %s has expired: beginning anew", stored.ref)
+            return True
+        return False
+
+    def _keep_names(self, found: Collection) -> str:
+        if not found.origins:
+            return ""
+        if self._sink is None:
+            log.warning("%d files have another name in the batch, and nobody asked for the list", len(found.origins))
+            return ""
+        return self._sink.write(f"{self._journal.record.ref}.names.jsonl", names_as_lines(found))
+
+    def _send(self, cargo: Cargo, notes: StageNotes) -> int:
+        """Send what is missing; gives the bytes that took."""
+        self._stop.clear()
+        # Asked for once, and not by each thread.
+        self._site.workspace()
+        transfer, record = self._site.tuning.transfer, self._journal.record
+        with WirePool.of(transfer, self._site.clock) as wires:
+            if record.stage is Stage.UPLOADED:
+                return 0
+            ways = Ways(self._site, wires, self._settings, record.ref, record.generation, self._passing)
+            cargo.cut(ways, notes)
+            self._settle(cargo, notes)
+            sender = PartSender(cargo, notes, self._settings.parallel, self._stop)
+            try:
+                sender.send()
+            finally:
+                notes.close()
+        self._journal.update(stage=Stage.UPLOADED, total=sender.sent_bytes, sent=sender.sent_bytes)
+        return sender.sent_bytes
+
+    def _passing(self, _done: int, _total: int) -> None:
+        if self._stop.is_set():
+            raise Stopped
+
+    def _settle(self, cargo: Cargo, notes: StageNotes) -> None:
+        """Find out which parts a process that died had sent, where sending them again would have them count twice."""
+        doubt = notes.in_doubt()
+        if not doubt:
+            return
+        known = len(notes.done)
+        for seconds in (*SETTLING, 0.0):
+            more = self._shards() - known
+            if more >= len(doubt):
+                break
+            self._site.clock.pause(Pause(seconds, seconds))
+        there = set(doubt) if more >= len(doubt) else self._by_names(cargo, doubt) if more > 0 else set()
+        if 0 < more != len(there):
+            raise UploadStalled(
+                f"{more} archives arrived of which no record says which they are, and {len(there)} of them are indexed",
+                service=SERVICE,
+                ref=self._journal.record.ref,
+                next_step="Run again when the batch has been indexed: its files tell then.",
+            )
+        log.info("%d of %d archives in doubt have arrived", len(there), len(doubt))
+        notes.arrived(there)
+        notes.settled()
+
+    def _shards(self) -> int:
+        staging, ref = self._site.api.staging, self._journal.record.ref
+        try:
+            return len(self._site.perform(staging.shards(ref)))
+        except NotFound:
+            return 0
+
+    def _by_names(self, cargo: Cargo, doubt: Sequence[int]) -> set[int]:
+        staging, ref = self._site.api.staging, self._journal.record.ref
+        files = self._site.perform(staging.content(ref))
+        return cargo.arrived(doubt, [file.name for file in files])
+
+    def _done(self, notes: StageNotes, sent_bytes: int, about: StageManifest) -> StageManifest:
+        record = self._journal.record
+        return StageManifest(
+            record.ref,
+            notes.kind.value,
+            notes.items,
+            notes.units,
+            about.bytes,
+            sent_bytes,
+            notes.duplicated,
+            about.skipped,
+            about.renamed,
+            about.names,
+            record.place,
+            record.fingerprint,
+            record.generation,
+        )
+
+
+def _tree(place: str | Path, filesystem: Any) -> AbstractContextManager[Tree]:
+    """A folder, open for reading.
+
+    :raises InputMissing: when there is none.
+    """
+    if filesystem is not None:
+        return nullcontext(ObjectTree(filesystem, str(place).rstrip("/")))
+    if not Path(place).is_dir():
+        raise InputMissing(f"there is no folder {Path(place).absolute()} on this machine")
+    return LocalTree(Path(place))

@@ -1,0 +1,284 @@
+"""What a batch can be filled with, each cut into parts that are sent on their own."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from collections.abc import Collection as AnyCollection
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from urllib3.filepost import encode_multipart_formdata
+
+from visionbatch.errors import SourceUnreadable, UploadRefused
+from visionbatch.flow.effects import Body
+from visionbatch.io.wire_pool import WirePool
+from visionbatch.model.tree import Member, Tree
+from visionbatch.pipelines.roboflow import Roboflow
+from visionbatch.pipelines.stage_notes import StageNotes
+from visionbatch.roboflow.media import Collection
+from visionbatch.roboflow.references import ReferenceList
+from visionbatch.roboflow.stage_limits import ToldLimits
+from visionbatch.roboflow.stage_settings import IMAGE_REFERENCES, VIDEO_REFERENCES, Kind, StageSettings
+from visionbatch.roboflow.values import UploadSlot
+from visionbatch.transfer.members import read_whole
+from visionbatch.transfer.object_source import ObjectSource
+from visionbatch.transfer.renamed import RenamedTree
+from visionbatch.transfer.shards import ShardLimits, Shards
+from visionbatch.transfer.signed_put import SignedPut
+from visionbatch.transfer.source import FileSource, Source
+from visionbatch.transfer.tar_shard import TarShard
+from visionbatch.transfer.upload import Progress
+
+NOTIFICATION_CONFIG = "notification_config.json"
+"""The member of an archive by which the service is told where to post events (the vendor's client)."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of one part.
+
+    :param bytes: handed to the network.
+    :param duplicated: whether the service had it already, and said so.
+    """
+
+    bytes: int = 0
+    duplicated: bool = False
+
+
+@dataclass(frozen=True)
+class Ways:
+    """What every cargo needs to be sent.
+
+    :param progress: called while bytes leave; may raise to stop them.
+    """
+
+    site: Roboflow
+    wires: WirePool
+    settings: StageSettings
+    batch_id: str
+    generation: int
+    progress: Progress
+
+    @property
+    def ingest_id(self) -> str:
+        """The same for every try of one generation."""
+        return f"{self.batch_id}-{self.generation}"
+
+
+class Cargo(ABC):
+    """One batch's worth.
+
+    :param ways: set before the first part is cut.
+    """
+
+    kind: Kind
+    repeatable = True
+    """Whether sending a part twice does no more than sending it once."""
+
+    def __init__(self) -> None:
+        self.doubtful: set[int] = set()
+
+    @abstractmethod
+    def cut(self, ways: Ways, notes: StageNotes) -> None:
+        """Cut it into parts, and remember how; as an earlier try did, if there was one."""
+
+    @abstractmethod
+    def send(self, unit: int) -> Sent:
+        """Send one part. May be called from many threads."""
+
+    def arrived(self, units: AnyCollection[int], names: AnyCollection[str]) -> set[int]:  # noqa: ARG002
+        """Which of these parts are at the service, by the names of the files that it lists."""
+        return set()
+
+
+class SingleImages(Cargo):
+    """Images, one request each; under the same name an image takes the place of the one before."""
+
+    kind = Kind.SINGLE
+
+    def __init__(self, images: Collection, tree: Tree) -> None:
+        super().__init__()
+        self._images = images
+        self._tree = tree
+
+    def cut(self, ways: Ways, notes: StageNotes) -> None:
+        """One part for each image."""
+        self._ways = ways
+        notes.cut(len(self._images))
+
+    def send(self, unit: int) -> Sent:
+        """Send one image."""
+        ways, name, size = self._ways, self._images.names[unit], self._images.sizes[unit]
+        origin = self._images.origin(name)
+        try:
+            content = read_whole(self._tree, origin, size)
+        except OSError as error:
+            raise SourceUnreadable(f"{origin} cannot be read: {error.strerror or type(error).__name__}") from error
+        form = Body(*encode_multipart_formdata({"file": (name, content)}))
+        ways.progress(0, size)
+        ways.site.perform(ways.site.api.staging.put_image(ways.batch_id, name, form, ways.settings.display_name))
+        return Sent(size)
+
+
+class _Signed(Cargo):
+    """What goes to signed addresses."""
+
+    def put(self, unit: int, source: Source, slot: UploadSlot, ask: Callable[[], UploadSlot]) -> Sent:
+        """Send one body."""
+        ways, most = self._ways, ToldLimits.of(slot.limits).bytes
+        if 0 < most < source.size:
+            raise UploadRefused(f"{source.name} has {source.size} bytes, the service takes {most}", total=source.size)
+        with ways.wires.wire() as wire:
+            upload = SignedPut(
+                source,
+                slot,
+                wire=wire,
+                clock=ways.site.clock,
+                settings=ways.site.tuning.transfer,
+                renew=ask,
+                repeatable=self.repeatable,
+                progress=ways.progress,
+            )
+            try:
+                return Sent(upload.run().sent_bytes)
+            except BaseException:
+                if upload.doubtful:
+                    self.doubtful.add(unit)
+                raise
+
+    _ways: Ways
+
+
+class ImageShards(_Signed):
+    """Images in archives, which are computed while they leave.
+
+    Each archive that arrives is a shard of its own, so one that was sent twice counts twice.
+    """
+
+    kind = Kind.SHARDS
+    repeatable = False
+
+    def __init__(self, images: Collection, tree: Tree) -> None:
+        super().__init__()
+        self._images = images
+        self._tree = tree
+        self._slots: deque[UploadSlot] = deque()
+
+    def cut(self, ways: Ways, notes: StageNotes) -> None:
+        """As the limits want it that the service told with the first address, or told an earlier try."""
+        self._ways = ways
+        files, size = notes.files, notes.bytes
+        if not notes.units:
+            self._slots.append(self._ask())
+            told = ToldLimits.of(self._slots[0].limits)
+            files = min(ways.settings.images_per_shard, told.files or ways.settings.images_per_shard)
+            size = min(ways.settings.shard_bytes, told.bytes or ways.settings.shard_bytes)
+        around = self._subscription()
+        # The subscription is one member more, and its place is held free.
+        room = size - 1024 - sum(len(content) + 1024 for content in around.values())
+        limits = ShardLimits(files, max(room, 1), ways.settings.image_bytes)
+        self._shards = Shards(ways.batch_id, self._images.members(), limits)
+        self._renamed = RenamedTree(self._tree, self._images.origins, around)
+        self._extra = around
+        if not notes.units:
+            notes.cut(len(self._shards), files=files, size=size)
+
+    def send(self, unit: int) -> Sent:
+        """Send one archive."""
+        plan = self._shards.plan(unit)
+        for name, content in self._extra.items():
+            plan.add(Member(name, len(content), content))
+        try:
+            slot = self._slots.popleft()
+        except IndexError:
+            slot = self._ask()
+        return self.put(unit, TarShard(plan, self._renamed), slot, self._ask)
+
+    def arrived(self, units: AnyCollection[int], names: AnyCollection[str]) -> set[int]:
+        """Shards of which the service lists a file."""
+        there = frozenset(names)
+        return {unit for unit in units if any(path.decode() in there for path, _ in self._shards.plan(unit))}
+
+    def _ask(self) -> UploadSlot:
+        ways = self._ways
+        return ways.site.perform(ways.site.api.staging.archive_slot(ways.batch_id, ways.settings.display_name))
+
+    def _subscription(self) -> dict[str, bytes]:
+        url = self._ways.settings.notifications_url
+        if url is None:
+            return {}
+        told = {"ingestId": self._ways.ingest_id, "notificationsURL": url.reveal()}
+        return {NOTIFICATION_CONFIG: json.dumps(told).encode()}
+
+
+class Videos(_Signed):
+    """Videos, each to an address of its own; under the same name a video takes the place of the one before."""
+
+    kind = Kind.VIDEOS
+
+    def __init__(self, videos: Collection, place: str | Path, filesystem: Any = None) -> None:
+        super().__init__()
+        self._videos = videos
+        self._place = place
+        self._filesystem = filesystem
+
+    def cut(self, ways: Ways, notes: StageNotes) -> None:
+        """One part for each video."""
+        self._ways = ways
+        notes.cut(len(self._videos))
+
+    def send(self, unit: int) -> Sent:
+        """Send one video."""
+        ways, name = self._ways, self._videos.names[unit]
+
+        def ask() -> UploadSlot:
+            staging = ways.site.api.staging
+            return ways.site.perform(staging.video_slot(ways.batch_id, name, ways.settings.display_name))
+
+        with self._opened(self._videos.origin(name)) as source:
+            return self.put(unit, source, ask(), ask)
+
+    def _opened(self, origin: str) -> AbstractContextManager[Source]:
+        if self._filesystem is None:
+            return FileSource(Path(self._place, origin))
+        return nullcontext(ObjectSource(self._filesystem, f"{self._place}/{origin}"))
+
+
+class ReferenceChunks(Cargo):
+    """References, as many in a request as the service takes; it knows a repetition by its ingest id."""
+
+    def __init__(self, references: ReferenceList, *, videos: bool = False) -> None:
+        super().__init__()
+        self.kind = Kind.VIDEO_REFERENCES if videos else Kind.IMAGE_REFERENCES
+        self._videos = videos
+        self._most = VIDEO_REFERENCES if videos else IMAGE_REFERENCES
+        self._references = references
+
+    def cut(self, ways: Ways, notes: StageNotes) -> None:
+        """Into chunks of the same size on every try."""
+        self._ways = ways
+        self._most = notes.files or self._most
+        if not notes.units:
+            notes.cut(-(-len(self._references) // self._most), files=self._most)
+
+    def send(self, unit: int) -> Sent:
+        """Send one chunk."""
+        ways, staging = self._ways, self._ways.site.api.staging
+        chunk = self._references.chunk(unit * self._most, (unit + 1) * self._most)
+        body: dict[str, Any] = {
+            "videoReferences" if self._videos else "imageReferences": [
+                {"name": reference.name, "url": reference.url} for reference in chunk
+            ],
+            "ingestId": f"{ways.ingest_id}-{unit}",
+        }
+        if ways.settings.notifications_url is not None:
+            body["notificationsURL"] = ways.settings.notifications_url.reveal()
+        ways.progress(0, len(chunk))
+        act = staging.ingest_videos if self._videos else staging.ingest_images
+        ingest = ways.site.perform(act(ways.batch_id, body, ways.settings.display_name))
+        return Sent(duplicated=ingest.duplicated)

@@ -1,0 +1,71 @@
+"""What a filled batch says of itself: small JSON for XCom, files and people."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from visionbatch.pipelines.manifest import MANIFEST_BYTES
+from visionbatch.roboflow.calls import SERVICE
+from visionbatch.roboflow.media import Collection
+
+REASONS_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class StageManifest:
+    """A batch that holds all that was to be sent, though perhaps not yet indexed.
+
+    :param kind: how it was filled, see `visionbatch.roboflow.stage_settings.Kind`.
+    :param expected: items that it will count once it is ready.
+    :param parts: requests or archives that the items went in.
+    :param bytes: of the files.
+    :param sent_bytes: handed to the network by this try, bodies sent twice counted twice.
+    :param duplicated: parts that the service said it had already.
+    :param skipped: files left out, by reason.
+    :param renamed: files that are called otherwise in the batch than in the source.
+    :param names: where the list of those is; empty when nobody asked for it.
+    """
+
+    batch_id: str
+    kind: str
+    expected: int
+    parts: int = 0
+    bytes: int = 0
+    sent_bytes: int = 0
+    duplicated: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    renamed: int = 0
+    names: str = ""
+    source: str = ""
+    fingerprint: str = ""
+    generation: int = 1
+    service: str = SERVICE
+    schema: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON primitives only, below `MANIFEST_BYTES`."""
+        value = dataclasses.asdict(self)
+        for name in ("source", "names"):
+            if len(json.dumps(value)) >= MANIFEST_BYTES:
+                value[name] = f"{value[name][:200]}…"
+        return value
+
+
+def reasons(skipped: Mapping[str, int]) -> dict[str, int]:
+    """What was left out, the commonest reasons by name."""
+    common = Counter(skipped).most_common()
+    shown = dict(common[:REASONS_SHOWN])
+    if len(common) > REASONS_SHOWN:
+        shown["for other reasons"] = sum(count for _, count in common[REASONS_SHOWN:])
+    return shown
+
+
+def names_as_lines(images: Collection) -> bytes:
+    """The files that were renamed, one JSON object a line, with ``name`` in the batch and ``path`` in the source."""
+    pairs = images.origins.items()
+    return b"".join(json.dumps({"name": name, "path": path}).encode() + b"\n" for name, path in pairs)

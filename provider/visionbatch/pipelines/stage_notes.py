@@ -1,0 +1,124 @@
+"""What a staging run remembers in its record: the kind of the batch, how it is cut, and which parts have arrived."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from itertools import islice
+from threading import Lock
+from typing import Any
+
+from visionbatch.errors import TransportError, UnreadableRecord
+from visionbatch.io.clock import Clock
+from visionbatch.model.ranges import ranges_of, ranges_text
+from visionbatch.pipelines.journal import Journal
+from visionbatch.roboflow.stage_settings import Kind
+
+log = logging.getLogger(__name__)
+
+NOTE = "stage"
+"""The name of this note in `visionbatch.model.run.RunRecord.notes`."""
+
+
+class StageNotes:
+    """The note of one run, in hand; may be used by many threads.
+
+    :param ahead: parts that are noted at once as those that may leave now, so that not each of them costs a save.
+    :param every_s: seconds between two saves of parts that may be sent twice without harm.
+    """
+
+    def __init__(self, journal: Journal, clock: Clock, *, ahead: int, every_s: float) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._ahead = ahead
+        self._every_s = every_s
+        self._lock = Lock()
+        self._left: set[int] = set()
+        self._saved = clock.now()
+        note = journal.record.notes.get(NOTE, {})
+        try:
+            self.kind = Kind(note["kind"])
+            self.units = int(note.get("units", 0))
+            self.files, self.bytes = int(note.get("files", 0)), int(note.get("bytes", 0))
+            self.done = ranges_of(str(note.get("done", "")))
+            self._doubt = ranges_of(str(note.get("doubt", "")))
+            self.duplicated = int(note.get("duplicated", 0))
+            self.items = int(note.get("items", 0))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UnreadableRecord(f"the run record's note on staging cannot be used: {error!r}") from error
+
+    @staticmethod
+    def first(kind: Kind, items: int) -> dict[str, Any]:
+        """The note of a run that begins."""
+        return {NOTE: {"kind": kind.value, "items": items}}
+
+    def cut(self, units: int, *, files: int = 0, size: int = 0) -> None:
+        """Remember into how many parts the batch is cut, and by which limits."""
+        with self._lock:
+            self.units, self.files, self.bytes = units, files, size
+            self._save()
+
+    def missing(self) -> list[int]:
+        """Parts that the service does not have, in order."""
+        with self._lock:
+            return [unit for unit in range(self.units) if unit not in self.done]
+
+    def in_doubt(self) -> list[int]:
+        """Parts that an earlier process may have sent without saying so."""
+        with self._lock:
+            return sorted(self._doubt - self.done)
+
+    def beginning(self, unit: int) -> None:
+        """Note that a part is about to leave, which is saved before it does."""
+        with self._lock:
+            self._left.add(unit)
+            if unit not in self._doubt:
+                following = (number for number in range(unit, self.units) if number not in self.done)
+                self._doubt.update(islice(following, self._ahead))
+                self._save()
+
+    def never_arrived(self, unit: int) -> None:
+        """Note that a part is not at the service, for certain."""
+        with self._lock:
+            self._left.discard(unit)
+
+    def arrived(self, units: Iterable[int], *, duplicated: int = 0, at_once: bool = True) -> None:
+        """Note that the service has some parts.
+
+        :param at_once: save it now; else when it is time.
+        """
+        with self._lock:
+            self.done.update(units)
+            self._doubt -= self.done
+            self.duplicated += duplicated
+            if at_once or self._clock.now() - self._saved >= self._every_s:
+                self._save()
+
+    def settled(self) -> None:
+        """Forget which parts were in doubt: they were asked after."""
+        with self._lock:
+            self._doubt.clear()
+            self._save()
+
+    def close(self) -> None:
+        """Save at the end, as well as that is possible: nothing is leaving any more."""
+        with self._lock:
+            self._doubt &= self._left
+            try:
+                self._save()
+            except (TransportError, OSError) as error:
+                log.warning("what has arrived is not saved: %s", error)
+
+    def _save(self) -> None:
+        note = {
+            "kind": self.kind.value,
+            "items": self.items,
+            "units": self.units,
+            "files": self.files,
+            "bytes": self.bytes,
+            "done": ranges_text(self.done),
+            "doubt": ranges_text(self._doubt),
+            "duplicated": self.duplicated,
+        }
+        self._journal.update(notes={**self._journal.record.notes, NOTE: note})
+        self._saved = self._clock.now()

@@ -1,0 +1,87 @@
+"""``visionbatch roboflow stage`` and ``ready`` as processes, as a scheduler starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.orders import photo
+from visionbatch_mock import MockServer
+
+
+@pytest.fixture
+def command(mock: MockServer, workspace: Any, tmp_path: Path) -> Callable[..., tuple[int, Any]]:
+    """Runs it against this test's workspace; gives exit code and JSON."""
+    workspace.tenant.clock.run()
+
+    def run(*arguments: str | Path) -> tuple[int, Any]:
+        environment = {
+            **os.environ,
+            "VISIONBATCH_ROBOFLOW_API_KEY": workspace.tenant.token,
+            "XDG_STATE_HOME": str(tmp_path / "state"),
+        }
+        group = ["--json", "roboflow", "--url", mock.url, "--store-host", mock.url]
+        line = [str(Path(sys.executable).parent / "visionbatch"), *group, *map(str, arguments)]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=90, check=False, env=environment)
+        assert workspace.tenant.token not in done.stdout + done.stderr
+        return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+    return run
+
+
+@pytest.mark.fault("UP31")
+def test_a_folder_is_staged_and_waited_for_until_all_of_it_is_indexed(
+    command: Any, workspace: Any, photos: Callable[..., Path], tmp_path: Path
+) -> None:
+    workspace.tenant.configure(roboflow_indexing_s=2.0)
+    out = ("--report-dir", tmp_path / "out")
+    code, told = command("stage", photos(50), "--batch-id", "cli", "--images-per-shard", "20", *out)
+    assert (code, told["kind"], told["expected"], told["parts"]) == (0, "shards", 50, 3)
+    assert json.loads((tmp_path / "out" / "cli.stage.json").read_text()) == told
+
+    code, state = command("ready", "cli", "--expected", "50", "--timeout", "60")
+
+    assert (code, state["phase"]) == (0, "succeeded")
+    assert workspace.names("cli")[-1] == "0049.jpg"
+    assert workspace.requests("roboflow.batches.count")
+    assert not workspace.requests("roboflow.jobs.create")
+
+
+def test_the_same_command_again_sends_nothing(command: Any, workspace: Any, photos: Callable[..., Path]) -> None:
+    place = photos(40)
+    first, again = command("stage", place, "--batch-id", "twice"), command("stage", place, "--batch-id", "twice")
+
+    assert first[0] == again[0] == 0
+    assert len(workspace.effects("shard_stored")) == 1
+
+
+def test_videos_and_references_are_staged_too(command: Any, workspace: Any, tmp_path: Path) -> None:
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "a.mp4").write_bytes(os.urandom(300_000))
+    (tmp_path / "films" / "b.mp4").write_bytes(os.urandom(1_300_000))
+    code, told = command("stage", tmp_path / "films", "--media", "videos", "--batch-id", "films")
+    assert (code, told["kind"], told["expected"]) == (0, "videos", 2)
+    assert sorted(entry["size"] for entry in workspace.effects("video_stored")) == [300_000, 1_300_000]
+
+    line = {"name": "a.jpg", "url": "https://photos.s3.amazonaws.com/a.jpg?X-Amz-Signature=1"}
+    (tmp_path / "list.jsonl").write_text(json.dumps(line))
+    code, told = command("stage", tmp_path / "list.jsonl", "--batch-id", "listed", "--wait", "--timeout", "60")
+    assert (code, told["kind"], told["expected"]) == (0, "image-references", 1)
+
+
+def test_a_refused_folder_has_the_exit_code_of_a_bad_input(command: Any, workspace: Any, tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.jpg").write_bytes(b"no photo")
+    (tmp_path / "bad" / "b.jpg").write_bytes(photo(1, 60))
+
+    code, told = command("stage", tmp_path / "bad")
+
+    assert (code, told["error"]) == (3, "InvalidInput")
+    assert not workspace.requests()
