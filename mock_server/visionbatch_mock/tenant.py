@@ -20,6 +20,8 @@ from visionbatch_mock.storage.preconditions import Preconditions
 from visionbatch_mock.storage.sessions import Promise, SessionWatcher, UploadSession
 from visionbatch_mock.storage.spool import Spool
 from visionbatch_mock.storage.watching import ObjectWatcher, note_created
+from visionbatch_mock.vias.book import ViasBook
+from visionbatch_mock.vias.iam import Iam
 
 
 class Tenant:
@@ -58,6 +60,8 @@ class Tenant:
         self.work_orders = WorkOrderStore(self._ids, self._now)
         self.batches = BatchBook(self, self._ids.uuid)
         self.exports = ExportBook(self, self._ids)
+        self.iam = Iam(self, self._ids)
+        self.vias = ViasBook(self, self._ids)
 
     def configure(self, **settings: Any) -> None:
         """Change behaviour from now on; raises `SettingError` for what cannot be set."""
@@ -71,6 +75,7 @@ class Tenant:
         """Commit what the clock has made due."""
         self.batches.settle()
         self.settle_exports()
+        self.vias.settle()
 
     def settle_exports(self) -> None:
         """Let the vendor write the exports that have become due."""
