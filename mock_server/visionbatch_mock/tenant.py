@@ -14,6 +14,8 @@ from visionbatch_mock.ids import IdSource
 from visionbatch_mock.journal import Journal
 from visionbatch_mock.ledger import Effect, Ledger
 from visionbatch_mock.names import Names
+from visionbatch_mock.roboflow.courier import Courier
+from visionbatch_mock.roboflow.room import Roboflow
 from visionbatch_mock.storage.description import Description
 from visionbatch_mock.storage.objects import ObjectStore, StoredObject, Target
 from visionbatch_mock.storage.preconditions import Preconditions
@@ -39,13 +41,15 @@ class Tenant:
         directory: Path,
         register: Callable[["Tenant", UploadSession], None],
         names: Names,
+        courier: Courier,
     ) -> None:
         self.token = token
         self._config = config
         self._ids = ids
-        self._directory = directory
+        self.directory = directory
         self._register = register
         self.names = names
+        self._courier = courier
         self.reset()
 
     def reset(self) -> None:
@@ -62,6 +66,7 @@ class Tenant:
         self.exports = ExportBook(self, self._ids)
         self.iam = Iam(self, self._ids)
         self.vias = ViasBook(self, self._ids)
+        self.roboflow = Roboflow(self, self._ids, self._config.seed, self._courier)
 
     def configure(self, **settings: Any) -> None:
         """Change behaviour from now on; raises `SettingError` for what cannot be set."""
@@ -76,6 +81,7 @@ class Tenant:
         self.batches.settle()
         self.settle_exports()
         self.vias.settle()
+        self.roboflow.settle()
 
     def settle_exports(self) -> None:
         """Let the vendor write the exports that have become due."""
@@ -108,7 +114,7 @@ class Tenant:
             self._ids.token(),
             kind,
             target,
-            Spool(self._directory / self._ids.token()),
+            Spool(self.directory / self._ids.token()),
             watcher,
             now=self._now,
             life_s=self.behaviour.session_life_s,
