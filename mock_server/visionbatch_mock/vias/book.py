@@ -31,7 +31,7 @@ class ViasBook:
         self.lock = threading.RLock()
         self._tenant = tenant
         self._ids = ids
-        self.places = Places(tenant, ids, self.tasks)
+        self.places = Places(tenant, ids)
         self._batches: dict[str, Batch] = {}
         self._tasks: dict[str, Task] = {}
 
