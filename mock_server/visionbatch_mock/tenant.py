@@ -65,7 +65,7 @@ class Tenant:
         self.batches = BatchBook(self, self._ids.uuid)
         self.exports = ExportBook(self, self._ids)
         self.iam = Iam(self, self._ids)
-        self.vias = ViasBook(self, self._ids)
+        self.vias = ViasBook(self, self._ids, self._courier)
         self.roboflow = Roboflow(self, self._ids, self._config.seed, self._courier)
 
     def configure(self, **settings: Any) -> None:
