@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import requests
 from PIL import Image
-from support.huawei import Account
 
+from support.huawei import Account
 from visionbatch_mock import MockConfig, MockServer
 
 Q = 262_144

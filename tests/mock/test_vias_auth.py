@@ -18,8 +18,8 @@ from huaweicloudsdkcore.region.region import Region
 from huaweicloudsdkcore.sdk_request import SdkRequest
 from huaweicloudsdkcore.sdk_response import SdkResponse
 from huaweicloudsdkcore.signer.signer import Signer
-from support.huawei import DEADLINE_S
 
+from support.huawei import DEADLINE_S
 from visionbatch_mock.vias.signature import Credential, Received, canonical_requests, signature
 
 PROJECT = "41be0da3412b4a569409dcec43983908"
@@ -92,7 +92,9 @@ def signed(account, method, path, body="", query=(), headers=None, secret="secre
         body=body,
     )
     made = Signer(SimpleNamespace(ak=key or account.key, sk=secret)).sign(told)
-    return requests.Request(method, f"http://{host}{made.uri}", headers=made.header_params, data=body.encode()).prepare()
+    return requests.Request(
+        method, f"http://{host}{made.uri}", headers=made.header_params, data=body.encode()
+    ).prepare()
 
 
 def send(account, *args, **options):
@@ -147,7 +149,9 @@ def test_a_signature_is_good_for_fifteen_minutes_of_the_tenants_clock(account):
 def test_unknown_keys_and_headers_that_say_nothing_are_refused(account):
     path = f"/v2/{account.project}/tasks"
     assert "err:ak not exist" in reason(send(account, "GET", path, key="invalid-key"))
-    assert "malformed" in reason(account.http.get(account.mock.url + path, headers={"Authorization": "SDK-HMAC-SHA256 x"}))
+    assert "malformed" in reason(
+        account.http.get(account.mock.url + path, headers={"Authorization": "SDK-HMAC-SHA256 x"})
+    )
     assert reason(account.http.get(account.mock.url + path)) == "x-auth-token not found"
     assert reason(account.http.get(account.mock.url + path, headers={"X-Auth-Token": "x"})) == "decrypt token fail"
 
