@@ -1,7 +1,7 @@
 """Everything that VIAS keeps for one account, and the one lock over it."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from visionbatch_mock.ledger import Effect
@@ -17,7 +17,7 @@ from visionbatch_mock.vias.tasks import Batch, Task, duration_of, works
 
 if TYPE_CHECKING:
     from visionbatch_mock.ids import IdSource
-    from visionbatch_mock.roboflow.courier import Courier
+    from visionbatch_mock.roboflow.courier import Room
     from visionbatch_mock.tenant import Tenant
 
 _EFFECTS: Mapping[str, Effect] = {
@@ -34,13 +34,13 @@ MOST_EVENTS = 1000
 class ViasBook:
     """Batches and tasks of a tenant. Callers hold `lock` while they read or change what it gives them."""
 
-    def __init__(self, tenant: "Tenant", ids: "IdSource", courier: "Courier") -> None:
+    def __init__(self, tenant: "Tenant", ids: "IdSource", watch: "Callable[[Room], None]") -> None:
         self.lock = threading.RLock()
         self._tenant = tenant
         self._ids = ids
         self.places = Places(tenant, ids)
         self.outbox = Outbox(tenant)
-        self._courier = courier
+        self._watch = watch
         self._batches: dict[str, Batch] = {}
         self._tasks: dict[str, Task] = {}
 
@@ -97,7 +97,7 @@ class ViasBook:
         task.found += 1
         self.outbox.put(event_of(task, task.found, at, self._tenant.behaviour.vias_event_type), task.output)
         if pushes(task.output):
-            self._courier.watch(self)
+            self._watch(self)
 
     def force(self, task_id: str, state: str) -> None:
         """Put a task into any state, known or not."""
@@ -250,7 +250,7 @@ class ViasBook:
 
     def _begin(self, task: Task) -> None:
         if pushes(task.output):
-            self._courier.watch(self)
+            self._watch(self)
         task.begin(self._life(task, started=False), task.created, self._entered)
 
     def _life(self, task: Task, *, started: bool) -> Sequence[str]:

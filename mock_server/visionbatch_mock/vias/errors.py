@@ -9,6 +9,7 @@ from typing import Any
 from flask import Response
 
 from visionbatch_mock.answers import json_answer, status_line
+from visionbatch_mock.refusals import Refusal
 
 
 class Code(StrEnum):
@@ -42,11 +43,11 @@ _ADVICE = {
 }
 
 
-class ViasError(Exception):
+class ViasError(Refusal):
     """A request that VIAS refuses; `about` names the parameter or the id."""
 
     def __init__(self, code: Code, message: str, about: str | None = None) -> None:
-        super().__init__(f"{code}: {message}")
+        super().__init__(code.status, message)
         self.code = code
         self.message = message
         self.about = about
