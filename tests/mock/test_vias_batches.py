@@ -270,6 +270,11 @@ def test_an_update_changes_settings_and_no_state(account):
     shown = account.ok("GET", f"/tasks/{task['id']}")
     assert (shown["description"], shown["state"], shown["title"]) == ("new", "RUNNING", "fire")
     assert account.call("PUT", f"/batch-tasks/{batch_id}", {"name": "a b"}).status_code == 400
+    assert account.call("PUT", f"/batch-tasks/{batch_id}", {"batch_input": {}}).status_code == 400
+    account.new_batch("cam-b", name="taken")
+    assert account.call("PUT", f"/batch-tasks/{batch_id}", {"name": "taken"}).json()["error_code"] == "VIAS.00010011"
+    account.ok("PUT", f"/batch-tasks/{batch_id}", {"name": "free"})
+    assert {each["batch_task_name"] for each in account.batches()} == {"free", "taken"}
 
 
 def test_a_source_may_lead_any_life_even_one_that_goes_back_or_has_unknown_words(account):

@@ -5,6 +5,23 @@ from datetime import datetime
 
 import pytest
 
+OPERATIONS = """
+POST batch-tasks, GET batch-tasks, PUT batch-tasks/1234, DELETE batch-tasks/1234, PUT batch-tasks/1234/action/start,
+POST services/fire/tasks, GET tasks, GET tasks/1234, PUT tasks/1234, DELETE tasks/1234, PUT tasks/1234/action/stop,
+POST source, GET source/sources, GET source/sources/1234, PUT source/1234, DELETE source/1234,
+POST video-group, GET video-group/groups, GET video-group/1234, PUT video-group/1234, DELETE video-group/1234,
+POST algorithm/1234/deploy, PUT algorithm/1234/deploy/stop, GET algorithm/services/user, GET algorithm/services/1234,
+POST edge-pools, GET edge-pools, GET edge-pools/1234, DELETE edge-pools/1234
+"""
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.replace("\n", " ").strip().split(","))
+def test_each_of_the_29_operations_answers_for_itself(account, operation):
+    method, path = operation.split()
+    answer = account.call(method, f"/{path}", {})
+    assert answer.status_code == 200 or answer.json()["error_code"].startswith("VIAS.0001000")
+    assert account.inside.journal.entries()[-1].operation.startswith("vias.")
+
 
 def single(sources, **fields):
     told = {
@@ -89,7 +106,9 @@ def test_a_task_is_stopped_started_updated_and_deleted(account):
     account.ok("PUT", f"/tasks/{task_id}", change)
     shown = account.ok("GET", f"/tasks/{task_id}")
     assert (shown["name"], shown["output"], shown["state"]) == ("renamed", {"dis": {"stream_name": "s"}}, "STARTING")
-    assert code(account.call("PUT", f"/tasks/{task_id}", {"name": "x"})) == (400, "VIAS.00010001")
+    url = {"type": "url", "data": [{"url": "http://127.0.0.1/a.mp4"}]}
+    for wrong in ({"name": "x"}, single(sources, input=url), single([*sources, *sources])):
+        assert code(account.call("PUT", f"/tasks/{task_id}", wrong)) == (400, "VIAS.00010001")
     account.ok("DELETE", f"/tasks/{task_id}")
     assert account.ok("GET", f"/tasks/{task_id}")["state"] == "DELETING"
     account.inside.clock.advance(1)

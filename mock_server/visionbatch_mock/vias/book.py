@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from visionbatch_mock.ledger import Effect
-from visionbatch_mock.vias.errors import Code, ViasError
+from visionbatch_mock.vias.codes import Code
+from visionbatch_mock.vias.errors import ViasError
 from visionbatch_mock.vias.events import event_of
 from visionbatch_mock.vias.outbox import Outbox, pushes
 from visionbatch_mock.vias.places import Places
@@ -55,7 +56,7 @@ class ViasBook:
         found = self._batches.get(batch_id)
         if found is None:
             code = self._tenant.behaviour.vias_not_found
-            raise ViasError(Code(code), f"no batch task has the id {batch_id}", batch_id)
+            raise ViasError(code, f"no batch task has the id {batch_id}", batch_id)
         return found
 
     def tasks(self, batch_id: str | None = None) -> list[Task]:
@@ -122,7 +123,9 @@ class ViasBook:
         return tally
 
     def update_batch(self, batch: Batch, fields: dict[str, Any]) -> Tally:
-        """Other settings for the batch and its tasks, whose states stay as they are."""
+        """Other settings for the batch and its tasks, whose sources and states stay as they are."""
+        if fields.get("name", batch.name) != batch.name:
+            self._check_new(fields["name"], (each.name for each in self._batches.values()), 0)
         batch.fields = {**batch.fields, **fields}
         batch.name = batch.fields["name"]
         tally = Tally(self._tenant.behaviour.vias_error_text, batch.id)
@@ -180,7 +183,9 @@ class ViasBook:
 
     def update_task(self, task: Task, fields: dict[str, Any]) -> None:
         """Other settings for one task."""
-        task.name = fields["name"]
+        if fields["input"]["type"] != task.input["type"]:
+            raise ViasError(Code.INVALID, "the type of an input cannot be changed", "input.type")
+        task.name, task.input = fields["name"], fields["input"]
         task.settings = {**task.settings, **fields}
         task.updated = self._tenant.clock.now()
         self._tenant.ledger.commit(Effect.VIAS_TASK_UPDATED, task_id=task.id, fields=sorted(fields))

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from visionbatch_mock.ledger import Effect
-from visionbatch_mock.vias.errors import Code, ViasError
+from visionbatch_mock.vias.codes import Code
+from visionbatch_mock.vias.errors import ViasError
 from visionbatch_mock.vias.rules import invalid, output_types
 from visionbatch_mock.vias.scenes import Chosen, EdgePool, Service, VideoGroup, VideoSource
 
