@@ -44,6 +44,8 @@ class ViasBook:
         self._watch = watch
         self._batches: dict[str, Batch] = {}
         self._tasks: dict[str, Task] = {}
+        # By batch too: a list of batches, and the end of one, would else walk over all tasks for each.
+        self._of_batch: dict[str, dict[str, Task]] = {}
 
     # -- reading
 
@@ -61,7 +63,8 @@ class ViasBook:
 
     def tasks(self, batch_id: str | None = None) -> list[Task]:
         """Tasks in order of creation, all or those of a batch."""
-        return [task for task in self._tasks.values() if batch_id in {None, task.batch_id}]
+        found = self._tasks if batch_id is None else self._of_batch.get(batch_id, {})
+        return list(found.values())
 
     def task(self, task_id: str) -> Task:
         """The task, or VIAS's refusal."""
@@ -237,6 +240,8 @@ class ViasBook:
         source_id = source.id if source else None
         task = Task(self._hex_id(), name, batch_id, source_id, source_name, None, service, now, told, dict(settings))
         self._tasks[task.id] = task
+        if batch_id is not None:
+            self._of_batch.setdefault(batch_id, {})[task.id] = task
         self._tenant.ledger.commit(
             Effect.VIAS_TASK_CREATED, task_id=task.id, batch_id=batch_id, source_id=source_id, name=name
         )
@@ -282,6 +287,7 @@ class ViasBook:
         facts: dict[str, Any] = {"task_id": task.id, "batch_id": task.batch_id, "source_id": task.source_id}
         if task.gone:
             del self._tasks[task.id]
+            self._of_batch.get(task.batch_id or "", {}).pop(task.id, None)
             self._tenant.ledger.commit(Effect.VIAS_TASK_DELETED, at=at, **facts)
             self._drop_empty(task.batch_id)
             return
@@ -295,8 +301,9 @@ class ViasBook:
 
     def _drop_empty(self, batch_id: str | None) -> None:
         batch = self._batches.get(batch_id or "")
-        if batch is not None and batch.deleted and not self.tasks(batch.id):
+        if batch is not None and batch.deleted and not self._of_batch.get(batch.id):
             del self._batches[batch.id]
+            self._of_batch.pop(batch.id, None)
 
     def _hex_id(self) -> str:
         return self._ids.uuid().replace("-", "")
