@@ -22,6 +22,7 @@ from visionbatch_mock.journal import Journal
 from visionbatch_mock.operations import Operation, Surface
 from visionbatch_mock.refusals import Refusal
 from visionbatch_mock.tenant import Tenant
+from visionbatch_mock.vias.arrival import AUTH_TOKEN, tenant_of
 from visionbatch_mock.world import ANONYMOUS, World
 
 P = ParamSpec("P")
@@ -51,7 +52,7 @@ class Exchange:
             content_range=request.headers.get("Content-Range"),
             content_length=request.content_length,
             content_type=request.headers.get("Content-Type"),
-            authorization="Authorization" in request.headers,
+            authorization="Authorization" in request.headers or AUTH_TOKEN in request.headers,
             user_agent=request.headers.get("User-Agent"),
         )
 
@@ -131,7 +132,7 @@ def _tenant_of_request() -> Tenant:
         return found[0]
     named = request.view_args or {}
     owner = world().names.owner(bucket=named.get("bucket"), link=named.get("link"))
-    return owner or world().tenant(token_of_request() or _key_of_query() or ANONYMOUS)
+    return owner or tenant_of(world()) or world().tenant(token_of_request() or _key_of_query() or ANONYMOUS)
 
 
 def _key_of_query() -> str | None:

@@ -14,6 +14,7 @@ from visionbatch_mock.ids import IdSource
 from visionbatch_mock.journal import Journal
 from visionbatch_mock.ledger import Effect, Ledger
 from visionbatch_mock.names import Names
+from visionbatch_mock.roboflow.courier import Room
 from visionbatch_mock.roboflow.room import Roboflow
 from visionbatch_mock.storage.description import Description
 from visionbatch_mock.storage.objects import ObjectStore, StoredObject, Target
@@ -21,6 +22,8 @@ from visionbatch_mock.storage.preconditions import Preconditions
 from visionbatch_mock.storage.sessions import Promise, SessionWatcher, UploadSession
 from visionbatch_mock.storage.spool import Spool
 from visionbatch_mock.storage.watching import ObjectWatcher, note_created
+from visionbatch_mock.vias.book import ViasBook
+from visionbatch_mock.vias.iam import Iam
 
 
 class Tenant:
@@ -38,7 +41,7 @@ class Tenant:
         directory: Path,
         register: Callable[["Tenant", UploadSession], None],
         names: Names,
-        watch: Callable[[Roboflow], None],
+        watch: Callable[[Room], None],
     ) -> None:
         self.token = token
         self._config = config
@@ -61,6 +64,8 @@ class Tenant:
         self.work_orders = WorkOrderStore(self._ids, self._now)
         self.batches = BatchBook(self, self._ids.uuid)
         self.exports = ExportBook(self, self._ids)
+        self.iam = Iam(self, self._ids)
+        self.vias = ViasBook(self, self._ids, self._watch)
         self.roboflow = Roboflow(self, self._ids, self._config.seed, self._watch)
 
     def configure(self, **settings: Any) -> None:
@@ -75,6 +80,7 @@ class Tenant:
         """Commit what the clock has made due."""
         self.batches.settle()
         self.settle_exports()
+        self.vias.settle()
         self.roboflow.settle()
 
     def settle_exports(self) -> None:

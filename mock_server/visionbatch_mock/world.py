@@ -9,8 +9,7 @@ from pathlib import Path
 from visionbatch_mock.config import MockConfig
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.names import Names
-from visionbatch_mock.roboflow.courier import Courier
-from visionbatch_mock.roboflow.room import Roboflow
+from visionbatch_mock.roboflow.courier import Courier, Room
 from visionbatch_mock.storage.sessions import UploadSession
 from visionbatch_mock.tenant import Tenant
 
@@ -66,7 +65,7 @@ class World:
         self.courier.join()
         self._remove()
 
-    def _watch(self, room: Roboflow) -> None:
+    def _watch(self, room: Room) -> None:
         self.courier.watch(room)
 
     def _register(self, tenant: Tenant, session: UploadSession) -> None:

@@ -5,13 +5,21 @@ moved at any moment, so it looks again and again instead of computing when the n
 """
 
 import threading
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from visionbatch_mock.roboflow.room import Roboflow
+from typing import Protocol
 
 TICK_S = 0.05
 """Ours: real seconds between two looks."""
+
+
+class Room(Protocol):
+    """Where webhooks come from; `restless` while one may still become due."""
+
+    @property
+    def restless(self) -> bool:
+        """Whether to look again. A room whose tenant was reset is nobody's any more, and is not."""
+
+    def deliver(self) -> None:
+        """Try what is due."""
 
 
 class Courier:
@@ -20,10 +28,10 @@ class Courier:
     def __init__(self, stopping: threading.Event) -> None:
         self._stopping = stopping
         self._lock = threading.Lock()
-        self._rooms: set[Roboflow] = set()
+        self._rooms: set[Room] = set()
         self._thread: threading.Thread | None = None
 
-    def watch(self, room: "Roboflow") -> None:
+    def watch(self, room: Room) -> None:
         """Deliver what becomes due in a room, until nothing can any more."""
         with self._lock:
             self._rooms.add(room)
@@ -45,10 +53,9 @@ class Courier:
             if self._finished():
                 return
 
-    def _watched(self) -> list["Roboflow"]:
+    def _watched(self) -> list[Room]:
         with self._lock:
-            # A room whose tenant was reset is nobody's any more.
-            self._rooms = {room for room in self._rooms if room.tenant.roboflow is room and room.restless}
+            self._rooms = {room for room in self._rooms if room.restless}
             return list(self._rooms)
 
     def _finished(self) -> bool:

@@ -77,8 +77,8 @@ class Roboflow:
 
     @property
     def restless(self) -> bool:
-        """Whether an event may still have to be delivered."""
-        return self.jobs.moving or self.staging.busy or self.deliveries.waiting
+        """Whether an event may still have to be delivered; never once the tenant was reset."""
+        return self.tenant.roboflow is self and (self.jobs.moving or self.staging.busy or self.deliveries.waiting)
 
     def expect_events(self) -> None:
         """Have what becomes due delivered from now on, whether or not anybody asks the mock something."""
