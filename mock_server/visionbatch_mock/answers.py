@@ -27,6 +27,12 @@ _GOOGLE_REASONS = {
 }
 """The `reason` of an error, by Google's page on status and error codes of the JSON API."""
 
+ROBOFLOW_PATHS = ("/data-staging/", "/batch-processing/")
+SIGNED_PATH = "/staged/"
+"""Where the mock serves Roboflow's signed URLs, in the manner of an object store."""
+
+_XML_CODES = {400: "InvalidArgument", 403: "AccessDenied", 404: "NoSuchKey", 429: "SlowDown", 503: "ServiceUnavailable"}
+
 _REASONS = {308: "Resume Incomplete", 499: "Client Closed Request"}
 
 
@@ -68,9 +74,23 @@ def error_for(path: str, status: int, message: str) -> Response:
     """An error in the dialect that the path's service speaks."""
     if path.startswith("/v0.2"):
         return json_answer({"detail": message}, status)
-    if path.startswith("/_control"):
+    if path.startswith("/_control") or is_roboflow(path):
         return json_answer({"error": message}, status)
+    if path.startswith(SIGNED_PATH):
+        return xml_error(_XML_CODES.get(status, "InternalError"), message, status)
     return json_answer(google_error(status, message), status)
+
+
+def is_roboflow(path: str) -> bool:
+    """Whether a path is one of Roboflow's API; the bare root is, because it tells a key's workspace."""
+    return path == "/" or path.startswith(ROBOFLOW_PATHS)
+
+
+def invalid_page_token(path: str) -> Response:
+    """The refusal of a page token that is too old, in the dialect of the path's service."""
+    if is_roboflow(path):
+        return error_for(path, 400, "nextPageToken is not valid")
+    return json_answer(INVALID_PAGE_TOKEN, 400)
 
 
 def google_error(status: int, message: str, **where: str) -> dict[str, Any]:

@@ -10,6 +10,9 @@ from visionbatch_mock.deepomatic import auth, batch_routes, work_order_routes
 from visionbatch_mock.exchange import EXTENSION, Unacceptable
 from visionbatch_mock.exports import link_routes
 from visionbatch_mock.names import NameTaken
+from visionbatch_mock.roboflow import auth as roboflow_auth
+from visionbatch_mock.roboflow import job_routes, signed_routes, staging_routes
+from visionbatch_mock.roboflow.refusals import Refused
 from visionbatch_mock.storage import batch_requests, bucket_routes, object_routes
 from visionbatch_mock.storage.asking import refusal
 from visionbatch_mock.storage.objects import BucketInTheWay, NoSuchBucket
@@ -34,15 +37,20 @@ def create_app(config: MockConfig | None = None) -> Flask:
     app.extensions[EXTENSION] = World(config)
     exchange.install(app)
     app.before_request(auth.refuse_stranger)
+    app.before_request(roboflow_auth.refuse_stranger)
     app.register_blueprint(control.bp)
     app.register_blueprint(retry_tests.bp)
     app.register_blueprint(batch_routes.bp)
     app.register_blueprint(work_order_routes.bp)
+    app.register_blueprint(staging_routes.bp)
+    app.register_blueprint(job_routes.bp)
+    app.register_blueprint(signed_routes.bp)
     app.register_blueprint(batch_requests.bp)
     app.register_blueprint(bucket_routes.bp)
     app.register_blueprint(object_routes.bp)
     app.register_blueprint(link_routes.bp)
     app.register_error_handler(Unacceptable, _unacceptable)
+    app.register_error_handler(Refused, roboflow_auth.refusal)
     for refused in (BucketInTheWay, Denied, NameTaken, NoSuchBucket, PreconditionFailed):
         app.register_error_handler(refused, refusal)
     app.register_error_handler(HTTPException, _http_error)

@@ -10,6 +10,8 @@ from visionbatch_mock.exports.settings import READERS as EXPORT_READERS
 from visionbatch_mock.exports.settings import ExportBehaviour
 from visionbatch_mock.lifecycle import BatchState
 from visionbatch_mock.readers import SettingError, choice, choices, flag, names, positive, seconds, texts
+from visionbatch_mock.roboflow.settings import READERS as ROBOFLOW_READERS
+from visionbatch_mock.roboflow.settings import RoboflowBehaviour
 from visionbatch_mock.storage.permissions import ALL, Permission
 
 WEEK_S = 7 * 24 * 3600.0
@@ -84,7 +86,7 @@ class Lifecycle:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Behaviour(ExportBehaviour):
+class Behaviour(ExportBehaviour, RoboflowBehaviour):
     """What one tenant meets. Every field can be changed while the mock runs.
 
     Where the vendor's pages are silent the default is an assumption, which is why it is a setting.
@@ -206,5 +208,6 @@ _READERS: Mapping[str, Any] = MappingProxyType(
         "list_page_items": positive,
         "reader_permissions": lambda n, v: choices(Permission, n, v),
         **EXPORT_READERS,
+        **ROBOFLOW_READERS,
     }
 )

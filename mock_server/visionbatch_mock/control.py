@@ -22,11 +22,13 @@ from visionbatch_mock.exports import control as export_control
 from visionbatch_mock.faults import FaultPlan, UnknownInstruction
 from visionbatch_mock.lifecycle import BatchState
 from visionbatch_mock.readers import SettingError, choice
+from visionbatch_mock.roboflow import control as roboflow_control
 from visionbatch_mock.storage.insert import session_url
 from visionbatch_mock.storage.sessions import SessionState
 
 bp = Blueprint("control", __name__, url_prefix="/_control")
 bp.register_blueprint(export_control.bp)
+bp.register_blueprint(roboflow_control.bp)
 
 
 @bp.before_request

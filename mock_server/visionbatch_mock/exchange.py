@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, cast
 
 from flask import Flask, Response, current_app, g, request
 
+from visionbatch_mock.answers import is_roboflow
 from visionbatch_mock.bodies import Body
 from visionbatch_mock.faults import Fault, Instruction, Outlook
 from visionbatch_mock.faults.content import altered, beforehand
@@ -26,6 +27,7 @@ P = ParamSpec("P")
 
 EXTENSION = "visionbatch_mock"
 RETRY_TEST_HEADER = "x-retry-test-id"
+_WHOLE = frozenset({Surface.UPLOAD, Surface.PUT})
 _UNRECORDED = ("/_control", "/retry_test")
 
 
@@ -128,7 +130,12 @@ def _tenant_of_request() -> Tenant:
         return found[0]
     named = request.view_args or {}
     owner = world().names.owner(bucket=named.get("bucket"), link=named.get("link"))
-    return owner or world().tenant(token_of_request() or ANONYMOUS)
+    return owner or world().tenant(token_of_request() or _key_of_query() or ANONYMOUS)
+
+
+def _key_of_query() -> str | None:
+    """The other place of a key, which only Roboflow's API knows."""
+    return request.args.get("api_key") if is_roboflow(request.path) else None
 
 
 def operation(
@@ -192,7 +199,7 @@ def delay(instruction: Instruction | None) -> None:
 
 def _outlook(name: Operation, body: Body) -> Outlook:
     """Of a request that is no session's: a whole object, if it uploads anything at all."""
-    whole = name.surface is Surface.UPLOAD and request.args.get("uploadType") != "resumable"
+    whole = name.surface in _WHOLE and request.args.get("uploadType") != "resumable"
     length = body.announced or 0
     return Outlook(stop=length if whole else None, body=length, final=whole)
 

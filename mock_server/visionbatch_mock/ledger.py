@@ -34,6 +34,23 @@ class Effect(StrEnum):
     EXPORT_MAILED = "export.mailed"
     EXPORT_FAILED = "export.failed"
     """A run that the bucket's owner made impossible; `permission` says what was missing."""
+    STAGED_BATCH_MADE = "roboflow.batch_made"
+    STAGED_BATCH_EXPIRED = "roboflow.batch_expired"
+    IMAGE_STORED = "roboflow.image_stored"
+    VIDEO_STORED = "roboflow.video_stored"
+    SHARD_STORED = "roboflow.shard_stored"
+    """An archive arrived on its signed URL; `again` says that it replaced the one before."""
+    SHARD_INGESTED = "roboflow.shard_ingested"
+    """A shard ended: `ok` images that count now, `rejected` ones, and its `status`."""
+    REFERENCES_TAKEN = "roboflow.references_taken"
+    JOB_CREATED = "roboflow.job_created"
+    JOB_ENDED = "roboflow.job_ended"
+    JOB_ABORTED = "roboflow.job_aborted"
+    """An abort was taken; the job's end follows."""
+    JOB_RESTARTED = "roboflow.job_restarted"
+    RESULTS_WRITTEN = "roboflow.results_written"
+    WEBHOOK_DELIVERED = "roboflow.webhook_delivered"
+    """One attempt to deliver an event: `status` of the answer, or null with an `error`."""
 
 
 @dataclass(frozen=True, slots=True)

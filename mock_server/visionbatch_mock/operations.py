@@ -18,6 +18,8 @@ class Surface(StrEnum):
     """Reading an object: its content or its description, as Google's own names do not tell apart."""
     LINK = "link"
     """Reading a file by a temporary link."""
+    PUT = "put"
+    """Writing a file by a temporary link, whole and in one request."""
     LIST = "list"
     """A call with a JSON answer that comes in pages."""
 
@@ -59,13 +61,38 @@ class Operation(StrEnum):
     BUCKETS_TEST_PERMISSIONS = "storage.buckets.testIamPermissions"
     EXPORTS_LINK = "exports.link"
     """The temporary link of an export's mail."""
+    ROBOFLOW_WORKSPACE = "roboflow.workspace.get"
+    ROBOFLOW_BATCHES_LIST = "roboflow.batches.list"
+    ROBOFLOW_BATCHES_GET = "roboflow.batches.get"
+    ROBOFLOW_BATCHES_COUNT = "roboflow.batches.count"
+    ROBOFLOW_BATCHES_SHARDS = "roboflow.batches.shards"
+    ROBOFLOW_BATCHES_PARTS = "roboflow.batches.parts"
+    ROBOFLOW_BATCHES_CONTENT = "roboflow.batches.content"
+    ROBOFLOW_IMAGES_UPLOAD = "roboflow.images.upload"
+    ROBOFLOW_IMAGES_REFER = "roboflow.images.refer"
+    ROBOFLOW_IMAGES_QUERY = "roboflow.images.query"
+    ROBOFLOW_VIDEOS_SIGN = "roboflow.videos.sign"
+    ROBOFLOW_VIDEOS_REFER = "roboflow.videos.refer"
+    ROBOFLOW_SHARDS_SIGN = "roboflow.shards.sign"
+    ROBOFLOW_JOBS_LIST = "roboflow.jobs.list"
+    ROBOFLOW_JOBS_CREATE = "roboflow.jobs.create"
+    ROBOFLOW_JOBS_GET = "roboflow.jobs.get"
+    ROBOFLOW_JOBS_STAGES = "roboflow.jobs.stages"
+    ROBOFLOW_JOBS_TASKS = "roboflow.jobs.tasks"
+    ROBOFLOW_JOBS_LOGS = "roboflow.jobs.logs"
+    ROBOFLOW_JOBS_ABORT = "roboflow.jobs.abort"
+    ROBOFLOW_JOBS_RESTART = "roboflow.jobs.restart"
+    ROBOFLOW_FILES_PUT = "roboflow.files.put"
+    """The body of a shard or video on its signed URL."""
+    ROBOFLOW_FILES_GET = "roboflow.files.get"
+    """A file of a batch on its signed URL."""
 
     @property
     def surface(self) -> Surface:
         """The kind of this operation."""
         if self.startswith("storage.sessions."):
             return Surface.SESSION
-        return _STORAGE_SURFACES.get(self, Surface.CALL)
+        return _SURFACES.get(self, Surface.CALL)
 
     @property
     def plan_names(self) -> tuple["Operation", ...]:
@@ -89,10 +116,19 @@ class Operation(StrEnum):
         return (Operation.OBJECTS_INSERT,) if self.surface is Surface.SESSION else (self,)
 
 
-_STORAGE_SURFACES = {
+_SURFACES = {
     Operation.OBJECTS_INSERT: Surface.UPLOAD,
     Operation.OBJECTS_GET: Surface.READ,
     Operation.OBJECTS_DOWNLOAD: Surface.DOWNLOAD,
     Operation.EXPORTS_LINK: Surface.LINK,
     Operation.OBJECTS_LIST: Surface.LIST,
+    Operation.ROBOFLOW_BATCHES_LIST: Surface.LIST,
+    Operation.ROBOFLOW_BATCHES_SHARDS: Surface.LIST,
+    Operation.ROBOFLOW_BATCHES_CONTENT: Surface.LIST,
+    Operation.ROBOFLOW_JOBS_LIST: Surface.LIST,
+    Operation.ROBOFLOW_JOBS_TASKS: Surface.LIST,
+    Operation.ROBOFLOW_JOBS_LOGS: Surface.LIST,
+    Operation.ROBOFLOW_IMAGES_UPLOAD: Surface.UPLOAD,
+    Operation.ROBOFLOW_FILES_PUT: Surface.PUT,
+    Operation.ROBOFLOW_FILES_GET: Surface.LINK,
 }

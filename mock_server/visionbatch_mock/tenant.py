@@ -14,6 +14,7 @@ from visionbatch_mock.ids import IdSource
 from visionbatch_mock.journal import Journal
 from visionbatch_mock.ledger import Effect, Ledger
 from visionbatch_mock.names import Names
+from visionbatch_mock.roboflow.room import Roboflow
 from visionbatch_mock.storage.description import Description
 from visionbatch_mock.storage.objects import ObjectStore, StoredObject, Target
 from visionbatch_mock.storage.preconditions import Preconditions
@@ -41,7 +42,7 @@ class Tenant:
         self.token = token
         self._config = config
         self._ids = ids
-        self._directory = directory
+        self.directory = directory
         self._register = register
         self.names = names
         self.reset()
@@ -58,6 +59,7 @@ class Tenant:
         self.work_orders = WorkOrderStore(self._ids, self._now)
         self.batches = BatchBook(self, self._ids.uuid)
         self.exports = ExportBook(self, self._ids)
+        self.roboflow = Roboflow(self, self._ids, self._config.seed)
 
     def configure(self, **settings: Any) -> None:
         """Change behaviour from now on; raises `SettingError` for what cannot be set."""
@@ -71,6 +73,7 @@ class Tenant:
         """Commit what the clock has made due."""
         self.batches.settle()
         self.settle_exports()
+        self.roboflow.settle()
 
     def settle_exports(self) -> None:
         """Let the vendor write the exports that have become due."""
@@ -103,7 +106,7 @@ class Tenant:
             self._ids.token(),
             kind,
             target,
-            Spool(self._directory / self._ids.token()),
+            Spool(self.directory / self._ids.token()),
             watcher,
             now=self._now,
             life_s=self.behaviour.session_life_s,

@@ -42,8 +42,9 @@ if TYPE_CHECKING:
     from visionbatch.model.snapshot import Counts, Phase, Snapshot
     from visionbatch.model.tally import Fate, Tally
     from visionbatch.pipelines.all_well import manifest_if_all_well
+    from visionbatch.pipelines.client import Tuning
     from visionbatch.pipelines.decide import Action, Decision
-    from visionbatch.pipelines.deepomatic import Deepomatic, Tuning, deepomatic_site, token_header
+    from visionbatch.pipelines.deepomatic import Deepomatic, deepomatic_site, token_header
     from visionbatch.pipelines.deepomatic_run import DeepomaticRun
     from visionbatch.pipelines.export_arrival import Arrivals, Looked, looked, settled
     from visionbatch.pipelines.export_doctor import export_doctor
@@ -124,7 +125,7 @@ _HOMES = {
     "SystemClock": "io.clock",
     "Tally": "model.tally",
     "TransferSettings": "config",
-    "Tuning": "pipelines.deepomatic",
+    "Tuning": "pipelines.client",
     "Verdict": "flow.judge",
     "VisionBatchError": "errors",
     "Wanted": "pipelines.export_fetch",

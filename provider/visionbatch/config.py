@@ -150,10 +150,13 @@ class AllowedHosts:
     Written as a list of ``host``, ``host:port``, ``*.domain`` or a whole origin such as
     ``http://127.0.0.1:8080``. Without a scheme it is https; plain http, which is what mock servers speak, has to be
     written out; port ``*`` is any port.
+
+    :param what: what leads there, for messages.
     """
 
-    def __init__(self, patterns: tuple[str, ...] | list[str]) -> None:
+    def __init__(self, patterns: tuple[str, ...] | list[str], what: str = "upload URL") -> None:
         self.patterns = tuple(patterns)
+        self._what = what
         self._rules = [_host_rule(pattern) for pattern in self.patterns]
 
     def __repr__(self) -> str:
@@ -167,20 +170,20 @@ class AllowedHosts:
         :raises UnsafeUrl: for another scheme or host, user information, or control characters.
         """
         if not isinstance(url, str) or not url.isascii() or not url.isprintable() or " " in url:
-            raise UnsafeUrl("the upload URL is not a printable ASCII string")
+            raise UnsafeUrl(f"the {self._what} is not a printable ASCII string")
         try:
             parts = urlsplit(url)
             host, port = (parts.hostname or "").lower(), parts.port
         except ValueError as error:
-            raise UnsafeUrl("the upload URL cannot be parsed") from error
+            raise UnsafeUrl(f"the {self._what} cannot be parsed") from error
         if parts.username is not None or parts.password is not None:
-            raise UnsafeUrl(f"the upload URL for {host} carries user information")
+            raise UnsafeUrl(f"the {self._what} for {host} carries user information")
         if "\\" in url:
-            raise UnsafeUrl(f"the upload URL for {host} holds a backslash")
+            raise UnsafeUrl(f"the {self._what} for {host} holds a backslash")
         port = {"https": 443, "http": 80}.get(parts.scheme) if port is None else port
         if not any(_admits(rule, parts.scheme, host, port) for rule in self._rules):
             raise UnsafeUrl(
-                f"the upload URL leads to {parts.scheme}://{host}:{port}, "
+                f"the {self._what} leads to {parts.scheme}://{host}:{port}, "
                 f"allowed are {', '.join(self.patterns) or 'none'}"
             )
         return SecretUrl(url)

@@ -17,8 +17,11 @@ VisionBatchError
 │   └── TlsRefused            the peer's certificate was not accepted               exit 2
 ├── ServiceError            got an unhappy answer                                   exit 6
 │   ├── NotAuthorized         401 or 403: key missing, wrong or without rights      exit 4
+│   │   └── PlanRefused         402: the account's plan does not include it
+│   │       └── OutOfCredits      429 that no waiting mends: nothing left to pay with
 │   ├── NotFound              404: no such site, batch or job
 │   ├── Refused               any other 4xx: the request is wrong
+│   │   └── IdTaken             409: the id belongs to something else
 │   ├── BulkUnsupported       there is no list to ask for many at once
 │   └── Throttled             429: too fast, says when to come back                 exit 5
 │       └── Unavailable         408 or 5xx, and the budget for retries is spent     exit 5
@@ -26,6 +29,7 @@ VisionBatchError
 │   ├── UnreadableAnswer      HTML, cut JSON, or a field missing or of a wrong type
 │   ├── AnswerTooLarge        more bytes than any honest answer has
 │   ├── Redirected            an answer that leads to another origin; not followed
+│   ├── EndlessList           a list whose pages come round again
 │   └── OutcomeUnknown        a create whose answer cannot be read
 ├── UploadError             the archive did not arrive                              exit 5
 │   ├── SessionLost           the session is gone; the control plane knows more
@@ -312,6 +316,18 @@ class NotAuthorized(ServiceError):
     default_next_step = "Check the API key in the connection, the rights of its user, and that the feature is on."
 
 
+class PlanRefused(NotAuthorized):
+    """402: the account's plan does not include what was asked for; no retry mends that."""
+
+    default_next_step = "Have the feature added to the account's plan, or use an account that has it."
+
+
+class OutOfCredits(PlanRefused):
+    """429, and not for being too fast: the account has nothing left to pay for the work with."""
+
+    default_next_step = "Buy credits or wait for the next billing period, then run again."
+
+
 class NotFound(ServiceError):
     """404: no such site, batch or job."""
 
@@ -320,6 +336,12 @@ class NotFound(ServiceError):
 
 class Refused(ServiceError):
     """Any other 4xx: the request is wrong and will be wrong again."""
+
+
+class IdTaken(Refused):
+    """409: the id belongs to something else, which was left alone."""
+
+    default_next_step = "Give this run another identity, or find out who uses the id."
 
 
 class BulkUnsupported(ServiceError):
@@ -372,6 +394,13 @@ class Redirected(ProtocolError):
 
     default_retry_safe = False
     default_next_step = "Put the final address into the connection: credentials never follow one."
+
+
+class EndlessList(ProtocolError):
+    """A list whose pages come round again; reading stopped at the second time."""
+
+    default_retry_safe = False
+    default_next_step = "Report it to the vendor; what can be asked for alone is not concerned."
 
 
 class OutcomeUnknown(ProtocolError):

@@ -8,7 +8,7 @@ from PIL import Image
 
 
 class UnreadableImage(ValueError):
-    """Bytes that do not open as JPEG or PNG."""
+    """Bytes that do not open as an image of a wanted kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,13 @@ class Photo:
         return self.checksum % 4 != 0
 
 
-def inspect(content: bytes) -> Photo:
-    """Open and verify a photo held in memory; raises `UnreadableImage`.
+def inspect(content: bytes, formats: tuple[str, ...] = ("JPEG", "PNG")) -> Photo:
+    """Open and verify a photo held in memory, of one of Pillow's `formats`; raises `UnreadableImage`.
 
     An image that unpacks to more pixels than Pillow finds decent counts as unreadable.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
+        with Image.open(io.BytesIO(content), formats=formats) as image:
             width, height = image.size
             image.verify()
     # Pillow raises SyntaxError and struct-level ValueErrors from its decoders for damaged files.

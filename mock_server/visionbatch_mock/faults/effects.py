@@ -11,12 +11,11 @@ from typing import Any
 from flask import Response, request
 
 from visionbatch_mock.answers import (
-    INVALID_PAGE_TOKEN,
     JSON,
     empty_answer,
     error_for,
     html_answer,
-    json_answer,
+    invalid_page_token,
     status_line,
 )
 from visionbatch_mock.faults.grammar import Fault, Instruction
@@ -184,7 +183,7 @@ _INSTEAD: dict[Fault, Callable[[Instruction], Response | None]] = {
     Fault.EARLY: _early,
     Fault.REDIRECT: _redirect,
     Fault.ANSWER: _answer_without_effect,
-    Fault.EXPIRE_PAGE_TOKEN: lambda _: json_answer(INVALID_PAGE_TOKEN, 400),
+    Fault.EXPIRE_PAGE_TOKEN: lambda _: invalid_page_token(request.path),
 }
 
 _AFTERWARDS: dict[Fault, _Change] = {

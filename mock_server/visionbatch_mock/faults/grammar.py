@@ -123,7 +123,7 @@ class Instruction:
 
 
 _EVERY = frozenset(Surface)
-_BYTES_IN = frozenset({Surface.SESSION, Surface.UPLOAD})
+_BYTES_IN = frozenset({Surface.SESSION, Surface.UPLOAD, Surface.PUT})
 _SESSION = frozenset({Surface.SESSION})
 _CONTENT = frozenset({Surface.DOWNLOAD, Surface.READ, Surface.LINK})
 _JSON = frozenset({Surface.CALL, Surface.LIST})
@@ -215,7 +215,7 @@ FORMS: tuple[Form, ...] = (
     _form(Fault.REPLACE_OBJECT, "replace-object", _CONTENT, Need.CONTENT, frozenset({"body"})),
     _form(Fault.DELETE_OBJECT, "delete-object", _CONTENT, Need.CONTENT),
     _form(Fault.EXPIRE_PAGE_TOKEN, "expire-page-token", frozenset({Surface.LIST}), Need.CONTINUES),
-    _form(Fault.EXPIRE_LINK, "expire-link", frozenset({Surface.LINK})),
+    _form(Fault.EXPIRE_LINK, "expire-link", frozenset({Surface.LINK, Surface.PUT})),
 )
 
 BROKEN_STREAM_BYTES = 4

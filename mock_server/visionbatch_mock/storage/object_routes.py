@@ -21,7 +21,10 @@ from visionbatch_mock.storage.session_routes import is_session_request, serve_se
 class BucketConverter(BaseConverter):
     """The first segment of an XML API path, which must not swallow the other services' paths."""
 
-    regex = r"(?!(?:v0\.2|upload|download|storage|exports|retry_tests?|_control)/)[^/]+"
+    regex = (
+        r"(?!(?:v0\.2|upload|download|storage|exports|data-staging|batch-processing|staged"
+        r"|retry_tests?|_control)/)[^/]+"
+    )
     part_isolating = False
 
 

@@ -69,6 +69,7 @@ class DeepomaticApi:
     """
 
     name = SERVICE
+    noun = "batch"
 
     def __init__(self, settings: DeepomaticSettings, retry: RetryPolicy | None = None) -> None:
         self._settings = settings

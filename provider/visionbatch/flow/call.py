@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from visionbatch.errors import (
     NotAuthorized,
     NotFound,
+    PlanRefused,
     Redirected,
     Refused,
     ServiceError,
@@ -20,12 +24,17 @@ from visionbatch.model.text import excerpt
 TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 """Answers that time may mend; what Google's and Deepomatic's own clients retry."""
 
+Trouble: TypeAlias = Callable[[Request, Response, float], VisionBatchError]
+"""Gives the error that an answer outside 2xx stands for, as `unhappy` does."""
 
-def call(request: Request, retry: RetryPolicy) -> Flow[Response]:
+
+def call(request: Request, retry: RetryPolicy, trouble: Trouble | None = None) -> Flow[Response]:
     """Send a request until it is answered with a 2xx status.
 
     A refused credential is renewed once, in case it was rotated while we waited. A request that is not
     repeatable is sent again only when the service cannot have acted on the first.
+
+    :param trouble: how a service's unhappy answers are read, where statuses alone do not tell; `unhappy` without.
 
     :raises ServiceError: for an unhappy answer, after the retries.
     :raises TransportError: when the service cannot be reached, after the retries.
@@ -34,10 +43,10 @@ def call(request: Request, retry: RetryPolicy) -> Flow[Response]:
     def worth_repeating(error: VisionBatchError) -> bool:
         return transient(error) and (request.repeatable or not _may_have_acted(error))
 
-    return persist(lambda: _once(request), retry, on=worth_repeating)
+    return persist(lambda: _once(request, trouble or unhappy), retry, on=worth_repeating)
 
 
-def _once(request: Request) -> Flow[Response]:
+def _once(request: Request, trouble: Trouble) -> Flow[Response]:
     response: Response = yield Send(request)
     if response.status in (401, 403):
         again: Response | None = yield Send(request, refused=response.credential)
@@ -45,7 +54,7 @@ def _once(request: Request) -> Flow[Response]:
     if 200 <= response.status < 300:
         return response
     now: float = yield Now()
-    raise unhappy(request, response, now)
+    raise trouble(request, response, now)
 
 
 def unhappy(request: Request, response: Response, now: float) -> VisionBatchError:
@@ -59,6 +68,8 @@ def unhappy(request: Request, response: Response, now: float) -> VisionBatchErro
         return Redirected(f"{request.method} {request.path} was answered with redirect {status}")
     if status in (401, 403):
         return NotAuthorized(what, status=status)
+    if status == 402:
+        return PlanRefused(what, status=status)
     if status == 404:
         return NotFound(what, status=status)
     if status in TRANSIENT_STATUSES or status >= 500:

@@ -15,6 +15,17 @@ MAX_DEPTH = 64
 
 
 @dataclass(frozen=True)
+class Body:
+    """A body that is not JSON, such as a form with a small file.
+
+    :param kind: its content type.
+    """
+
+    content: bytes = field(repr=False)
+    kind: str
+
+
+@dataclass(frozen=True)
 class Request:
     """One control-plane request, to the service's own origin.
 
@@ -22,7 +33,7 @@ class Request:
 
     :param path: absolute path on the service's origin.
     :param query: pairs, in order.
-    :param body: JSON value to send; ``None`` sends an empty body.
+    :param body: JSON value to send, or a `Body`; ``None`` sends an empty body.
     :param repeatable: whether sending it twice does no more than sending it once.
     """
 
@@ -31,6 +42,11 @@ class Request:
     query: tuple[tuple[str, str], ...] = ()
     body: Any = None
     repeatable: bool = True
+
+    @property
+    def kind(self) -> str:
+        """The content type of the body."""
+        return self.body.kind if isinstance(self.body, Body) else "application/json"
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from visionbatch.io.control import with_query
 from visionbatch.io.network import tls_context
+
+_added: ContextVar[str] = ContextVar("visionbatch_query", default="")
+
+
+@contextmanager
+def added_to_query(secret: str) -> Iterator[None]:
+    """Add to the query of what is sent in here; requests and urllib3, which log addresses and raise with them, never
+    learn of it.
+
+    :param secret: ``name=value``, encoded; may be empty.
+    """  # noqa: D205  # one sentence
+    before = _added.set(secret)
+    try:
+        yield
+    finally:
+        _added.reset(before)
 
 
 class _QuietConnection(HTTPConnection):
     debuglevel = 0
 
+    def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
+        super().putrequest(method, with_query(url, _added.get()), skip_host, skip_accept_encoding)
+
 
 class _QuietSecureConnection(HTTPSConnection):
     debuglevel = 0
+
+    def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
+        super().putrequest(method, with_query(url, _added.get()), skip_host, skip_accept_encoding)
 
 
 class _QuietPool(HTTPConnectionPool):

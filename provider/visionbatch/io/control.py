@@ -16,8 +16,8 @@ from urllib.parse import quote, urlencode, urlsplit
 from visionbatch._version import __version__
 from visionbatch.config import MIB
 from visionbatch.errors import AnswerTooLarge, ConfigError, TimedOut, TlsRefused, TransportError, Unreachable
-from visionbatch.flow.effects import Request
-from visionbatch.model.credential import Credential, Outgoing, headers_of, renew_at
+from visionbatch.flow.effects import Body, Request
+from visionbatch.model.credential import Credential, InQuery, Outgoing, headers_of, renew_at, secrets_of
 from visionbatch.model.secret import written_out
 
 BODY_CAP = 8 * MIB
@@ -107,27 +107,52 @@ class Origin:
         return self.url.rstrip("/") + request.path + query
 
 
-def head_of() -> dict[str, str]:
-    """The headers of every request, but for what authenticates it."""
+def head_of(request: Request) -> dict[str, str]:
+    """The headers of a request, but for what authenticates it."""
     return {
         "Accept": "application/json",
         # An answer that is not compressed cannot be a decompression bomb.
         "Accept-Encoding": "identity",
-        "Content-Type": "application/json",
+        "Content-Type": request.kind,
         "User-Agent": USER_AGENT,
     }
 
 
 def authenticated(credential: Credential, outgoing: Outgoing) -> dict[str, str]:
-    """The headers of a request with those that authenticate it; the only place where a key is written out."""
+    """The headers of a request with those that authenticate it; only here and in `query_of` is a key written out."""
     added = headers_of(credential, outgoing)
     replaced = {name.lower() for name in added}
     kept = {name: value for name, value in outgoing.headers.items() if name.lower() not in replaced}
     return {**kept, **{name: secret.reveal() for name, secret in added.items()}}
 
 
+def query_of(credential: Credential) -> str:
+    """What a credential adds to the query; empty for one that does not go there."""
+    if not isinstance(credential, InQuery):
+        return ""
+    return urlencode({name: secret.reveal() for name, secret in credential.items()}, quote_via=quote, safe="")
+
+
+def with_query(url: str, query: str) -> str:
+    """An address with more in its query."""
+    return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
+
+
+def discreet(body: bytes, status: int, credential: Credential) -> bytes:
+    """The body of an answer; a refusal that repeats the key, as gateways do with the whole request, without it."""
+    if status < 300:
+        return body
+    for secret in secrets_of(credential):
+        # What follows the scheme's word, as in "Bearer", is the key.
+        if key := secret.reveal().rpartition(" ")[2]:
+            body = body.replace(key.encode(), b"***").replace(quote(key, safe="").encode(), b"***")
+    return body
+
+
 def encoded(body: Any) -> bytes:
-    """A JSON body as it is sent, `Secret` values in it written out; nothing for ``None``."""
+    """A body as it is sent, `Secret` values in JSON written out; nothing for ``None``."""
+    if isinstance(body, Body):
+        return body.content
     return b"" if body is None else written_out(body)
 
 

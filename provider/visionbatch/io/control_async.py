@@ -22,10 +22,13 @@ from visionbatch.io.control import (
     Origin,
     add_capped,
     authenticated,
+    discreet,
     encoded,
     head_of,
     lower_names,
+    query_of,
     transport_error,
+    with_query,
 )
 from visionbatch.io.network import proxy_for, tls_context
 from visionbatch.io.rate import Rate
@@ -104,12 +107,12 @@ class AsyncControlPlane:
             self._way = await asyncio.to_thread(lambda: (proxy_for(self.origin.url), tls_context()))
         proxy, tls = self._way
         url, body = self.origin.at(request), encoded(request.body)
-        outgoing = Outgoing(request.method, url, head_of(), body, time.time())
+        outgoing = Outgoing(request.method, url, head_of(request), body, time.time())
         try:
             async with self.session.request(
                 request.method,
                 # What is signed is what is sent: aiohttp would write the URL in its own way.
-                URL(url, encoded=True),
+                URL(with_query(url, query_of(credential)), encoded=True),
                 headers=authenticated(credential, outgoing),
                 data=body or None,
                 allow_redirects=False,
@@ -117,7 +120,8 @@ class AsyncControlPlane:
                 ssl=tls,
                 timeout=self._timeout,
             ) as answer:
-                response = Response(answer.status, lower_names(answer.headers), await self._read(answer), number)
+                read = discreet(await self._read(answer), answer.status, credential)
+                response = Response(answer.status, lower_names(answer.headers), read, number)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise transport_error(error, request, self.origin.host) from None
         self._obey(response)

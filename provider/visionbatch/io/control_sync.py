@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError
 
 from visionbatch.errors import TimedOut
 from visionbatch.flow.effects import Request, Response
-from visionbatch.io.adapters import Quiet, SystemTrust
+from visionbatch.io.adapters import Quiet, SystemTrust, added_to_query
 from visionbatch.io.closing import Closable
 from visionbatch.io.control import (
     Credentials,
@@ -18,9 +18,11 @@ from visionbatch.io.control import (
     Origin,
     add_capped,
     authenticated,
+    discreet,
     encoded,
     head_of,
     lower_names,
+    query_of,
     transport_error,
 )
 from visionbatch.io.network import proxy_for
@@ -62,21 +64,25 @@ class ControlPlane(Closable):
         """
         if self._held.wants_another(refused, time.time()) and not self._held.take(self._credentials(), refused):
             return None
+        credential = self._held.credential
         url = self._origin.at(request)
         proxy = proxy_for(url)
         try:
-            with self._session.request(
-                request.method,
-                url,
-                headers=head_of(),
-                data=encoded(request.body) or None,
-                auth=_Authenticated(self._held.credential),
-                timeout=self._timeouts,
-                allow_redirects=False,
-                stream=True,
-                proxies={"http": proxy, "https": proxy} if proxy else {},
-            ) as answer:
-                body = self._read(answer)
+            with (
+                added_to_query(query_of(credential)),
+                self._session.request(
+                    request.method,
+                    url,
+                    headers=head_of(request),
+                    data=encoded(request.body) or None,
+                    auth=_Authenticated(credential),
+                    timeout=self._timeouts,
+                    allow_redirects=False,
+                    stream=True,
+                    proxies={"http": proxy, "https": proxy} if proxy else {},
+                ) as answer,
+            ):
+                body = discreet(self._read(answer), answer.status_code, credential)
                 return Response(answer.status_code, lower_names(answer.headers), body, self._held.number)
         except (requests.RequestException, HTTPError) as error:
             # The text of a requests error holds the whole URL, so the chain is cut here.

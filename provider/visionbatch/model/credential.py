@@ -1,4 +1,4 @@
-"""What authenticates a control-plane request: headers that stay the same, a token that runs out, or a signature."""
+"""What authenticates a control-plane request: headers, a key in the query, a token that runs out, or a signature."""
 
 from __future__ import annotations
 
@@ -48,14 +48,29 @@ class Token:
     renew_at: float = inf
 
 
-Credential: TypeAlias = Headers | Token | Signer
+class InQuery(dict[str, Secret]):
+    """A credential that goes into the query of every request, for services that take it nowhere else.
+
+    It is added to the address at the last moment, so that no stack that logs or complains has seen it.
+    """
+
+
+Credential: TypeAlias = Headers | InQuery | Token | Signer
 
 
 def headers_of(credential: Credential, outgoing: Outgoing) -> Headers:
     """What a credential adds to a request."""
     if isinstance(credential, Token):
         return credential.headers
+    if isinstance(credential, InQuery):
+        return {}
     return credential if isinstance(credential, Mapping) else credential.sign(outgoing)
+
+
+def secrets_of(credential: Credential) -> list[Secret]:
+    """What of a credential must not be printed; a signer sends none of it."""
+    held = credential.headers if isinstance(credential, Token) else credential
+    return list(held.values()) if isinstance(held, Mapping) else []
 
 
 def renew_at(credential: Credential) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -41,6 +41,7 @@ class RunRecord:
     :param deadline: Unix seconds by which the batch has to end; ``None`` is never.
     :param outcome: last word about the batch once it ended.
     :param token: part of the batch's label that no other run has, by which it can be found again.
+    :param notes: what one service needs beyond these, JSON primitives; whoever writes one gives it a name of its own.
     """
 
     service: str
@@ -56,6 +57,7 @@ class RunRecord:
     outcome: str = ""
     place: str = ""
     token: str = ""
+    notes: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The stored form, JSON primitives only."""
@@ -101,6 +103,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(_TEXTS, (str,)),
     **dict.fromkeys(_NUMBERS, (int,)),
     "deadline": (int, float, type(None)),
+    "notes": (dict,),
 }
 
 

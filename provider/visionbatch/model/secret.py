@@ -7,6 +7,8 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from visionbatch.errors import ConfigError
+
 TELLING_CHARS = 12
 """A query value this long may be the one that carries the authority; shorter ones are words like ``resumable``."""
 
@@ -44,6 +46,17 @@ class Secret:
     def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
         """A pickled secret is an empty one: it must be asked for again on the other side."""
         return Secret, ("",)
+
+
+def usable_key(key: Secret) -> str:
+    """A key as it goes on the wire.
+
+    :raises ConfigError: for one that no header can carry, such as one pasted with a line break.
+    """
+    text = key.reveal()
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise ConfigError("the API key is empty or has characters that no key has; was it pasted with a line break?")
+    return text
 
 
 class SecretUrl(Secret):

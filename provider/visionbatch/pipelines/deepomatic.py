@@ -5,31 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from visionbatch.config import TransferSettings
 from visionbatch.deepomatic.api import SERVICE, Batch, DeepomaticApi
 from visionbatch.deepomatic.check_settings import CheckSettings
 from visionbatch.deepomatic.settings import DeepomaticSettings
-from visionbatch.errors import ConfigError, UploadCancelled, VisionBatchError
-from visionbatch.flow.effects import Flow, Response
-from visionbatch.flow.gathering import gather
-from visionbatch.flow.looking import Looking
-from visionbatch.flow.pace import Pace
-from visionbatch.flow.retry import RetryPolicy
-from visionbatch.flow.watch import watch
-from visionbatch.io.clock import Clock, SystemClock
-from visionbatch.io.closing import Closable
+from visionbatch.errors import UploadCancelled, VisionBatchError
+from visionbatch.flow.effects import Response
+from visionbatch.io.clock import Clock
 from visionbatch.io.control import AsyncCredentials, Credentials, Origin
-from visionbatch.io.control_sync import ControlPlane
-from visionbatch.io.drive import drive
 from visionbatch.io.wire_pool import WirePool
 from visionbatch.model.policy import OnPartial
-from visionbatch.model.secret import Secret, SecretUrl
+from visionbatch.model.secret import Secret, SecretUrl, usable_key
 from visionbatch.model.snapshot import Phase, Snapshot
 from visionbatch.model.tally import Tally
+from visionbatch.pipelines.client import Client, Tuning
 from visionbatch.pipelines.inputs import Checked, opened
 from visionbatch.pipelines.site import Site
 from visionbatch.transfer.source import Source
@@ -37,17 +28,13 @@ from visionbatch.transfer.upload import Checkpoint, Progress, Upload, Uploaded
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 
 def token_header(key: Secret) -> dict[str, Secret]:
     """The header that authenticates at a site (Deepomatic's API pages).
 
     :raises ConfigError: for a key that no header can carry, such as one pasted with a line break.
     """
-    if not key.reveal().isascii() or not key.reveal().isprintable() or " " in key.reveal():
-        raise ConfigError("the API key has characters that no key has; was it pasted with a line break?")
-    return {"Authorization": Secret(f"Token {key.reveal()}")}
+    return {"Authorization": Secret(f"Token {usable_key(key)}")}
 
 
 def deepomatic_site(settings: DeepomaticSettings, credentials: AsyncCredentials) -> Site:
@@ -55,21 +42,7 @@ def deepomatic_site(settings: DeepomaticSettings, credentials: AsyncCredentials)
     return Site(DeepomaticApi(settings), Origin(settings.base_url, settings.allow_plain_http), credentials)
 
 
-@dataclass(frozen=True)
-class Tuning:
-    """How patient and how fast everything is; the defaults suit production.
-
-    :param retry: patience of control-plane calls.
-    :param pace: how often a waiting batch is looked at.
-    :param transfer: how archives travel.
-    """
-
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-    pace: Pace = field(default_factory=Pace)
-    transfer: TransferSettings = field(default_factory=TransferSettings)
-
-
-class Deepomatic(Closable):
+class Deepomatic(Client):
     """One site of Deepomatic; use as a context manager.
 
     :param settings: the site.
@@ -84,15 +57,13 @@ class Deepomatic(Closable):
         tuning: Tuning | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.tuning = tuning or Tuning()
-        self.clock = clock or SystemClock()
+        super().__init__(Origin(settings.base_url, settings.allow_plain_http), credentials, tuning=tuning, clock=clock)
         self.api = DeepomaticApi(settings, self.tuning.retry)
         self._wires = WirePool.of(self.tuning.transfer, self.clock)
-        self._plane = ControlPlane(Origin(settings.base_url, settings.allow_plain_http), credentials)
 
     def close(self) -> None:
         """Close the connections."""
-        self._plane.close()
+        super().close()
         self._wires.close()
 
     def check(
@@ -124,15 +95,7 @@ class Deepomatic(Closable):
 
         :param deadline: Unix seconds.
         """
-        return self.perform(
-            watch(
-                lambda: self.api.look(batch_id),
-                subject=f"{SERVICE} batch {batch_id}",
-                pace=self.tuning.pace,
-                deadline=deadline,
-                observe=observe,
-            )
-        )
+        return self.await_end(self.api, batch_id, deadline=deadline, observe=observe)
 
     def wait_all(
         self, batch_ids: Sequence[str], *, deadline: float | None = None, on_partial: OnPartial | None = None
@@ -142,16 +105,7 @@ class Deepomatic(Closable):
         :param batch_ids: each once.
         :param deadline: Unix seconds; who has not ended by then counts as waiting.
         """
-        return self.perform(
-            gather(
-                batch_ids,
-                Looking(self.api.look_all, self.api.look, subject=SERVICE),
-                kind=f"{SERVICE} batch",
-                pace=self.tuning.pace,
-                deadline=deadline,
-                on_partial=on_partial or OnPartial(),
-            )
-        )
+        return self.await_all(self.api, batch_ids, deadline=deadline, on_partial=on_partial)
 
     def upload(
         self,
@@ -209,7 +163,3 @@ class Deepomatic(Closable):
     def delete(self, batch_id: str) -> None:
         """Delete a batch, whatever its state."""
         self.perform(self.api.cancel(batch_id))
-
-    def perform(self, flow: Flow[T]) -> T:
-        """Run a flow of `DeepomaticApi` with this site's plane and clock."""
-        return drive(flow, self._plane, self.clock)

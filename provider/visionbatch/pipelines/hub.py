@@ -46,8 +46,9 @@ class Hub:
         self.site = site
         self.plane = plane
         self.clock = clock
-        self.kind = f"{site.api.name} batch"
-        self._look = Looking(site.api.look_all, site.api.look, subject=f"{site.api.name} batches")
+        self.kind = f"{site.api.name} {site.api.noun}"
+        self._many = f"{self.kind}{'es' if self.kind.endswith('ch') else 's'}"
+        self._look = Looking(site.api.look_all, site.api.look, subject=self._many)
         self._bulk = True
         self._rounds: dict[tuple[Pace, bool], Round] = {}
 
@@ -168,7 +169,7 @@ class Hub:
 
         :raises VisionBatchError: what patience does not mend, logged at once and raised ``pace.longest_s`` later.
         """
-        listing = Listing(self.site.api.newest, subject=f"{self.site.api.name} batches", pace=pace)
+        listing = Listing(self.site.api.newest, subject=self._many, pace=pace)
         while True:
             try:
                 listed = await adrive(listing.next(), self.plane, self.clock)

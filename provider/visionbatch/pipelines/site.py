@@ -20,6 +20,10 @@ class Watched(Protocol):
     def name(self) -> str:
         """The service."""
 
+    @property
+    def noun(self) -> str:
+        """What is looked at: a batch, or a job."""
+
     def look(self, ref: str) -> Flow[Snapshot]:
         """The state of a batch or job, asked for once."""
 

@@ -1,0 +1,96 @@
+"""What every service's client has: a plane, a clock, and the patience to wait for one or for many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from visionbatch.config import TransferSettings
+from visionbatch.flow.effects import Flow
+from visionbatch.flow.gathering import gather
+from visionbatch.flow.looking import Looking
+from visionbatch.flow.pace import Pace
+from visionbatch.flow.retry import RetryPolicy
+from visionbatch.flow.watch import watch
+from visionbatch.io.clock import Clock, SystemClock
+from visionbatch.io.closing import Closable
+from visionbatch.io.control import Credentials, Origin
+from visionbatch.io.control_sync import ControlPlane
+from visionbatch.io.drive import drive
+from visionbatch.model.policy import OnPartial
+from visionbatch.model.snapshot import Snapshot
+from visionbatch.model.tally import Tally
+from visionbatch.pipelines.site import Watched
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How patient and how fast everything is; the defaults suit production.
+
+    :param retry: patience of control-plane calls.
+    :param pace: how often a waiting batch is looked at.
+    :param transfer: how archives travel.
+    """
+
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    pace: Pace = field(default_factory=Pace)
+    transfer: TransferSettings = field(default_factory=TransferSettings)
+
+
+class Client(Closable):
+    """One service at one origin; use as a context manager.
+
+    :param credentials: gives what authenticates, see `visionbatch.io.control.Credentials`.
+    """
+
+    def __init__(
+        self, origin: Origin, credentials: Credentials, *, tuning: Tuning | None = None, clock: Clock | None = None
+    ) -> None:
+        self.tuning = tuning or Tuning()
+        self.clock = clock or SystemClock()
+        self._plane = ControlPlane(origin, credentials)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._plane.close()
+
+    def perform(self, flow: Flow[T]) -> T:
+        """Run a flow of the service's operations with this client's plane and clock."""
+        return drive(flow, self._plane, self.clock)
+
+    def await_end(
+        self,
+        api: Watched,
+        ref: str,
+        *,
+        deadline: float | None = None,
+        observe: Callable[[Snapshot], None] | None = None,
+    ) -> Snapshot:
+        """Wait until something has ended; see `visionbatch.flow.watch.watch`."""
+        return self.perform(
+            watch(
+                lambda: api.look(ref),
+                subject=f"{api.name} {api.noun} {ref}",
+                pace=self.tuning.pace,
+                deadline=deadline,
+                observe=observe,
+            )
+        )
+
+    def await_all(
+        self, api: Watched, refs: Sequence[str], *, deadline: float | None = None, on_partial: OnPartial | None = None
+    ) -> Tally:
+        """Wait until all of them have ended, and tell what became of each; see `visionbatch.flow.gathering.gather`."""
+        return self.perform(
+            gather(
+                refs,
+                Looking(api.look_all, api.look, subject=api.name),
+                kind=f"{api.name} {api.noun}",
+                pace=self.tuning.pace,
+                deadline=deadline,
+                on_partial=on_partial or OnPartial(),
+            )
+        )

@@ -1,0 +1,139 @@
+"""Roboflow from plain Python: every operation on batches and jobs, one call each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from visionbatch.io.clock import Clock
+from visionbatch.io.control import AsyncCredentials, Credentials, Origin
+from visionbatch.model.credential import InQuery
+from visionbatch.model.policy import OnPartial
+from visionbatch.model.secret import Secret, usable_key
+from visionbatch.model.snapshot import Snapshot
+from visionbatch.model.tally import Tally
+from visionbatch.pipelines.client import Client, Tuning
+from visionbatch.pipelines.site import Site
+from visionbatch.roboflow.api import RoboflowApi
+from visionbatch.roboflow.job import Compute
+from visionbatch.roboflow.ready import BatchReadiness, ready_ref
+from visionbatch.roboflow.settings import KeyIn, RoboflowSettings
+from visionbatch.roboflow.values import Job, LogLine, StagingBatch
+from visionbatch.roboflow.words import StageProgress
+
+
+def roboflow_key(key: Secret, key_in: str = KeyIn.HEADER) -> dict[str, Secret]:
+    """What authenticates at Roboflow: a header, or ``api_key`` in the query.
+
+    :param key_in: see `visionbatch.roboflow.settings.KeyIn`.
+    :raises ConfigError: for a key that no header can carry, such as one pasted with a line break.
+    """
+    text = usable_key(key)
+    if key_in == KeyIn.QUERY:
+        return InQuery(api_key=Secret(text))
+    return {"Authorization": Secret(f"Bearer {text}")}
+
+
+def roboflow_site(settings: RoboflowSettings, credentials: AsyncCredentials) -> Site:
+    """A workspace as an event loop sees it, for those who wait for jobs."""
+    return Site(RoboflowApi(settings), _origin(settings), credentials)
+
+
+def roboflow_batches_site(settings: RoboflowSettings, credentials: AsyncCredentials) -> Site:
+    """The same for those who wait for batches to be ready; what they wait for is a `ready_ref`."""
+    return Site(BatchReadiness(RoboflowApi(settings)), _origin(settings), credentials)
+
+
+def _origin(settings: RoboflowSettings) -> Origin:
+    return Origin(settings.base_url, settings.allow_plain_http)
+
+
+class Roboflow(Client):
+    """One workspace of Roboflow; use as a context manager.
+
+    Operations that are not here are flows of ``api.jobs`` and ``api.staging``, for `perform`.
+
+    :param settings: the workspace; one that is not named there is asked for by the key, once.
+    :param credentials: gives what authenticates, see `roboflow_key`.
+    """
+
+    def __init__(
+        self,
+        settings: RoboflowSettings,
+        credentials: Credentials,
+        *,
+        tuning: Tuning | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(_origin(settings), credentials, tuning=tuning, clock=clock)
+        self.api = RoboflowApi(settings, self.tuning.retry)
+        self.readiness = BatchReadiness(self.api)
+
+    def workspace(self) -> str:
+        """The slug of the workspace."""
+        return self.perform(self.api.workspace())
+
+    def batches(self) -> tuple[StagingBatch, ...]:
+        """All batches that there are, those that jobs wrote included."""
+        return self.perform(self.api.staging.batches())
+
+    def jobs(self, search: str = "") -> tuple[Job, ...]:
+        """All jobs that there are."""
+        return self.perform(self.api.jobs.listing(search))
+
+    def job(self, job_id: str) -> Job:
+        """A job as it is now."""
+        return self.perform(self.api.jobs.get(job_id))
+
+    def progress(self, job_id: str) -> tuple[StageProgress, ...]:
+        """How far each stage of a job is."""
+        return self.perform(self.api.progress(job_id))
+
+    def status(self, job_id: str) -> Snapshot:
+        """The state of a job, now."""
+        return self.perform(self.api.look(job_id))
+
+    def logs(self, job_id: str, severity: str = "") -> tuple[LogLine, ...]:
+        """The log of a job; see `visionbatch.roboflow.jobs.Jobs.logs`."""
+        return self.perform(self.api.jobs.logs(job_id, severity))
+
+    def abort(self, job_id: str) -> None:
+        """Ask for a job to be aborted; see `visionbatch.roboflow.jobs.Jobs.abort`."""
+        self.perform(self.api.jobs.abort(job_id))
+
+    def restart(self, job_id: str, override: Compute | None = None) -> None:
+        """Have a job that ended badly done again; see `visionbatch.roboflow.jobs.Jobs.restart`."""
+        self.perform(self.api.jobs.restart(job_id, override))
+
+    def wait(
+        self,
+        job_id: str,
+        *,
+        deadline: float | None = None,
+        observe: Callable[[Snapshot], None] | None = None,
+    ) -> Snapshot:
+        """Wait until a job has ended; see `visionbatch.flow.watch.watch`.
+
+        :param deadline: Unix seconds.
+        """
+        return self.await_end(self.api, job_id, deadline=deadline, observe=observe)
+
+    def wait_all(
+        self, job_ids: Sequence[str], *, deadline: float | None = None, on_partial: OnPartial | None = None
+    ) -> Tally:
+        """Wait until all of them have ended; see `visionbatch.pipelines.client.Client.await_all`."""
+        return self.await_all(self.api, job_ids, deadline=deadline, on_partial=on_partial)
+
+    def wait_ready(
+        self,
+        batch_id: str,
+        expected: int | None = None,
+        *,
+        deadline: float | None = None,
+        observe: Callable[[Snapshot], None] | None = None,
+    ) -> Snapshot:
+        """Wait until a batch can be processed, or will never hold what was sent.
+
+        :param expected: items that were sent.
+        :param deadline: Unix seconds.
+        """
+        return self.await_end(self.readiness, ready_ref(batch_id, expected), deadline=deadline, observe=observe)

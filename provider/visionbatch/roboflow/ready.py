@@ -1,0 +1,85 @@
+"""Waiting for a batch to be ready: what was sent has been indexed, and nothing is being ingested any more."""
+
+from __future__ import annotations
+
+import logging
+
+from visionbatch.errors import BulkUnsupported, ConfigError, NotFound, Refused
+from visionbatch.flow.effects import Flow
+from visionbatch.flow.listing import Enough
+from visionbatch.flow.roster import Roster
+from visionbatch.model.listed import Listed
+from visionbatch.model.snapshot import Snapshot
+from visionbatch.roboflow.api import RoboflowApi
+from visionbatch.roboflow.calls import ONCE, SERVICE, named
+from visionbatch.roboflow.ids import require_batch_id
+from visionbatch.roboflow.values import Shard
+from visionbatch.roboflow.words import readiness
+
+log = logging.getLogger(__name__)
+
+
+class BatchReadiness:
+    """Watches batches until they can be processed, as a `visionbatch.pipelines.site.Watched`.
+
+    Its refs come from `ready_ref`.
+    """
+
+    name = SERVICE
+    noun = "batch"
+
+    def __init__(self, api: RoboflowApi) -> None:
+        self._api = api
+
+    def look(self, ref: str) -> Flow[Snapshot]:
+        """Whether a batch is ready: its count, and how far its shards are."""
+        batch_id, expected = read_ready_ref(ref)
+        return named(batch_id, self._look(batch_id, expected))
+
+    def _look(self, batch_id: str, expected: int | None) -> Flow[Snapshot]:
+        # Shards first: whatever they had ingested by then is in the count that follows.
+        shards = yield from self._shards(batch_id)
+        count = yield from self._api.staging.count(batch_id, retry=ONCE)
+        return readiness(count, shards, expected, self._api.calls.settings.status_aliases)
+
+    def _shards(self, batch_id: str) -> Flow[tuple[Shard, ...]]:
+        """The shards; none where the service refuses to list those of a batch that has none."""
+        try:
+            return (yield from self._api.staging.shards(batch_id, ONCE))
+        except (NotFound, Refused):
+            return ()
+
+    def look_all(self, roster: Roster) -> Flow[None]:
+        """One look at each: the service has no list that tells how far batches are."""
+        yield from roster.ask_each(roster.refs, self.look)
+
+    def newest(self, enough: Enough) -> Flow[tuple[Listed, ...]]:  # noqa: ARG002  # the protocol has it
+        """There is none; see `look_all`."""
+        raise BulkUnsupported("the list of batches does not tell whether they are ready", service=SERVICE)
+
+    def cancel(self, ref: str) -> Flow[None]:
+        """Nothing to do: the service deletes batches itself, a week after they were staged."""
+        log.info("roboflow batch %s stays until it expires", ref)
+        yield from ()
+
+
+def ready_ref(batch_id: str, expected: int | None = None) -> str:
+    """What stands for waiting for a batch.
+
+    :param expected: items that were sent; without it any item will do, once no shard is being ingested.
+    :raises ConfigError: for what cannot be an id or a number of items.
+    """
+    if expected is not None and (type(expected) is not int or expected < 1):
+        raise ConfigError(f"expected: a whole number of at least 1, not {expected!r}")
+    return require_batch_id(batch_id) + (f"/{expected}" if expected is not None else "")
+
+
+def read_ready_ref(ref: str) -> tuple[str, int | None]:
+    """Batch and number of items, of what `ready_ref` gave.
+
+    :raises ConfigError: for anything else.
+    """
+    batch_id, slash, number = ref.partition("/")
+    if slash and not (number.isascii() and number.isdigit() and int(number) > 0):
+        raise ConfigError(f"{ref!r} is not <batch id>/<number of items>")
+    return require_batch_id(batch_id), int(number) if slash else None

@@ -1,0 +1,138 @@
+"""Two flags, a stage, and the status of each task: what Roboflow says, in shared words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from visionbatch.model.snapshot import Counts, Phase, Snapshot
+from visionbatch.roboflow.settings import ShardWord
+from visionbatch.roboflow.values import Job, JobStage, JobTask, Shard
+
+
+def meaning(status_type: str, aliases: Mapping[str, str]) -> ShardWord:
+    """What a ``statusType`` means: it is ``info`` while something goes on, and holds ``success`` or ``error`` at the
+    end. The vocabulary is not published, so any other word is unknown.
+
+    :param aliases: further words, see `visionbatch.roboflow.settings.RoboflowSettings`.
+    """  # noqa: D205  # one sentence
+    word = status_type.strip().lower()
+    if status_type in aliases:
+        return ShardWord(aliases[status_type])
+    if "error" in word:
+        return ShardWord.FAILED
+    if "success" in word:
+        return ShardWord.READY
+    return ShardWord.PENDING if word == "info" else ShardWord.UNKNOWN
+
+
+@dataclass(frozen=True)
+class StageProgress:
+    """How far a stage is.
+
+    :param share: of its work, 0 to 1.
+    """
+
+    name: str
+    counts: Counts
+    share: float
+    outputs: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Such as ``processing 3 of 10 tasks, 1 failed, 37 %``."""
+        ended = self.counts.succeeded + self.counts.failed
+        return f"{self.name} {ended} of {self.counts.total} tasks, {self.counts.failed} failed, {self.share:.0%}"
+
+
+def progress_of(stage: JobStage, tasks: Sequence[JobTask], aliases: Mapping[str, str]) -> StageProgress:
+    """How far a stage is, by its tasks; a task that has not been listed yet has not begun."""
+    words = [meaning(task.status, aliases) for task in tasks]
+    # The listing is made while tasks are added, so it may show more of them than the stage's own number.
+    total = max(stage.tasks, len(tasks), 1)
+    counts = Counts(total, words.count(ShardWord.READY), words.count(ShardWord.FAILED))
+    done = sum(
+        (task.progress or 0.0) if word is ShardWord.PENDING else 1.0 for task, word in zip(tasks, words, strict=True)
+    )
+    return StageProgress(stage.name, counts, min(done / total, 1.0), stage.outputs)
+
+
+def job_snapshot(job: Job, stages: Sequence[StageProgress] = ()) -> Snapshot:
+    """A job in shared words.
+
+    A job that has ended without an error, and lost tasks, is a partial success: how such a job reports itself is not
+    published.
+
+    :param stages: how far its stages are, as far as they were asked for; earliest first.
+    """
+    counts = _telling(stages)
+    if not job.terminal:
+        phase = Phase.RUNNING if job.stage else Phase.QUEUED
+        native = f"{job.stage or 'created'}{', reports an error' if job.error else ''}"
+        return Snapshot(phase, native, counts, job.said if job.error else "")
+    if job.error:
+        return Snapshot(Phase.FAILED, "ended with an error", counts, job.said)
+    if counts is not None and counts.failed:
+        return Snapshot(Phase.PARTIAL, "ended with failed tasks", counts, job.said)
+    return Snapshot(Phase.SUCCEEDED, "ended", counts, job.said)
+
+
+def _telling(stages: Sequence[StageProgress]) -> Counts | None:
+    """The tasks of the stage that lost most; without losses, of the one that began last.
+
+    Adding stages up would dilute the losses of one with the tasks of another, and policies ask for the share.
+    """
+    best = None
+    for stage in stages:
+        if best is None or stage.counts.failed >= best.failed:
+            best = stage.counts
+    return best
+
+
+def readiness(count: int, shards: Sequence[Shard], expected: int | None, aliases: Mapping[str, str]) -> Snapshot:
+    """Whether a batch can be processed: nothing is being ingested any more, and everything has arrived.
+
+    :param count: items that are there.
+    :param shards: empty for a simple batch.
+    :param expected: items that were sent; ``None`` when nobody knows.
+    """
+    words = {shard.shard_id: meaning(shard.status, aliases) for shard in shards}
+    strange = sorted({shard.status for shard in shards if words[shard.shard_id] is ShardWord.UNKNOWN})
+    pending = sum(word is ShardWord.PENDING for word in words.values())
+    total = count if expected is None else expected
+    failed = [shard for shard in shards if words[shard.shard_id] is ShardWord.FAILED]
+    detail = "; ".join(f"shard {shard.shard_id} {shard.name}: {shard.detail}" for shard in failed[:SHARDS_SHOWN])
+    if len(failed) > SHARDS_SHOWN:
+        detail += f"; and {len(failed) - SHARDS_SHOWN} more"
+    if strange:
+        return Snapshot(Phase.UNKNOWN, strange[0], Counts(total, count), detail)
+    if pending:
+        return Snapshot(Phase.RUNNING, f"{pending} of {len(shards)} shards pending", Counts(total, count), detail)
+    return _settled(count, expected, shards, failed, detail)
+
+
+SHARDS_SHOWN = 5
+"""Failed shards that are named: the text travels through a scheduler's database."""
+
+
+def _settled(
+    count: int, expected: int | None, shards: Sequence[Shard], failed: Sequence[Shard], detail: str
+) -> Snapshot:
+    """The same once no shard is being ingested."""
+    if expected is not None and count > expected:
+        more = f"holds {count} items where {expected} were sent: something else was put into it"
+        return Snapshot(Phase.FAILED, "more items than were sent", Counts(count, expected, 0), more)
+    if failed:
+        lost = max((expected or count) - count, 1)
+        phase = Phase.PARTIAL if count else Phase.FAILED
+        return Snapshot(
+            phase, f"{len(failed)} of {len(shards)} shards failed", Counts(count + lost, count, lost), detail
+        )
+    if expected is None:
+        done = count > 0
+        return Snapshot(Phase.SUCCEEDED if done else Phase.RUNNING, "ready" if done else "empty", Counts(count, count))
+    if count == expected:
+        return Snapshot(Phase.SUCCEEDED, "ready", Counts(expected, count))
+    if shards and sum(shard.objects for shard in shards) >= expected:
+        # All that was sent has been looked at, so what is missing was turned away and will not come.
+        return Snapshot(Phase.PARTIAL, "files rejected", Counts(expected, count, expected - count))
+    return Snapshot(Phase.RUNNING, "indexing", Counts(expected, count))
