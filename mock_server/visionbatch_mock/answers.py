@@ -5,6 +5,7 @@ sessions begun through the XML API answer in plain text.
 """
 
 import json
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 from xml.sax.saxutils import escape
@@ -70,8 +71,19 @@ def empty_answer(status: int) -> Response:
     return response
 
 
+_DIALECTS: dict[str, Callable[[int, str], Response]] = {}
+
+
+def speak(prefix: str, make: Callable[[int, str], Response]) -> None:
+    """Let errors at paths that begin with `prefix` be made by `make`, from status and message."""
+    _DIALECTS[prefix] = make
+
+
 def error_for(path: str, status: int, message: str) -> Response:
     """An error in the dialect that the path's service speaks."""
+    for prefix, make in _DIALECTS.items():
+        if path.startswith(prefix):
+            return make(status, message)
     if path.startswith("/v0.2"):
         return json_answer({"detail": message}, status)
     if path.startswith("/_control") or is_roboflow(path):

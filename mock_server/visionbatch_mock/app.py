@@ -18,6 +18,9 @@ from visionbatch_mock.storage.asking import refusal
 from visionbatch_mock.storage.objects import BucketInTheWay, NoSuchBucket
 from visionbatch_mock.storage.permissions import Denied
 from visionbatch_mock.storage.preconditions import PreconditionFailed
+from visionbatch_mock.vias import batch_routes as batch_routes_of_vias
+from visionbatch_mock.vias import gateway, iam_routes, task_routes, unpublished
+from visionbatch_mock.vias.errors import ViasError
 from visionbatch_mock.world import World
 
 
@@ -38,6 +41,7 @@ def create_app(config: MockConfig | None = None) -> Flask:
     exchange.install(app)
     app.before_request(auth.refuse_stranger)
     app.before_request(roboflow_auth.refuse_stranger)
+    gateway.install(app)
     app.register_blueprint(control.bp)
     app.register_blueprint(retry_tests.bp)
     app.register_blueprint(batch_routes.bp)
@@ -49,6 +53,10 @@ def create_app(config: MockConfig | None = None) -> Flask:
     app.register_blueprint(bucket_routes.bp)
     app.register_blueprint(object_routes.bp)
     app.register_blueprint(link_routes.bp)
+    for room in (iam_routes, batch_routes_of_vias, task_routes):
+        app.register_blueprint(room.bp)
+    app.register_blueprint(unpublished.bp)
+    app.register_error_handler(ViasError, ViasError.answer)
     app.register_error_handler(Unacceptable, _unacceptable)
     app.register_error_handler(Refused, roboflow_auth.refusal)
     for refused in (BucketInTheWay, Denied, NameTaken, NoSuchBucket, PreconditionFailed):

@@ -13,6 +13,8 @@ from visionbatch_mock.readers import SettingError, choice, choices, flag, names,
 from visionbatch_mock.roboflow.settings import READERS as ROBOFLOW_READERS
 from visionbatch_mock.roboflow.settings import RoboflowBehaviour
 from visionbatch_mock.storage.permissions import ALL, Permission
+from visionbatch_mock.vias.settings import READERS as VIAS_READERS
+from visionbatch_mock.vias.settings import ViasBehaviour
 
 WEEK_S = 7 * 24 * 3600.0
 """Life of an upload session, by Google's resumable upload documentation."""
@@ -86,7 +88,7 @@ class Lifecycle:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Behaviour(ExportBehaviour, RoboflowBehaviour):
+class Behaviour(ExportBehaviour, RoboflowBehaviour, ViasBehaviour):
     """What one tenant meets. Every field can be changed while the mock runs.
 
     Where the vendor's pages are silent the default is an assumption, which is why it is a setting.
@@ -209,5 +211,6 @@ _READERS: Mapping[str, Any] = MappingProxyType(
         "reader_permissions": lambda n, v: choices(Permission, n, v),
         **EXPORT_READERS,
         **ROBOFLOW_READERS,
+        **VIAS_READERS,
     }
 )

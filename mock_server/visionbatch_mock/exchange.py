@@ -21,6 +21,7 @@ from visionbatch_mock.hangup import Ending, reset_connection, wished
 from visionbatch_mock.journal import Journal
 from visionbatch_mock.operations import Operation, Surface
 from visionbatch_mock.tenant import Tenant
+from visionbatch_mock.vias.arrival import AUTH_TOKEN, tenant_of
 from visionbatch_mock.world import ANONYMOUS, World
 
 P = ParamSpec("P")
@@ -50,7 +51,7 @@ class Exchange:
             content_range=request.headers.get("Content-Range"),
             content_length=request.content_length,
             content_type=request.headers.get("Content-Type"),
-            authorization="Authorization" in request.headers,
+            authorization="Authorization" in request.headers or AUTH_TOKEN in request.headers,
             user_agent=request.headers.get("User-Agent"),
         )
 
@@ -130,7 +131,7 @@ def _tenant_of_request() -> Tenant:
         return found[0]
     named = request.view_args or {}
     owner = world().names.owner(bucket=named.get("bucket"), link=named.get("link"))
-    return owner or world().tenant(token_of_request() or _key_of_query() or ANONYMOUS)
+    return owner or tenant_of(world()) or world().tenant(token_of_request() or _key_of_query() or ANONYMOUS)
 
 
 def _key_of_query() -> str | None:

@@ -51,6 +51,27 @@ class Effect(StrEnum):
     RESULTS_WRITTEN = "roboflow.results_written"
     WEBHOOK_DELIVERED = "roboflow.webhook_delivered"
     """One attempt to deliver an event: `status` of the answer, or null with an `error`."""
+    IAM_TOKEN_ISSUED = "iam.token_issued"  # noqa: S105 - an effect, no password
+    VIAS_BATCH_CREATED = "vias.batch_created"
+    VIAS_BATCH_UPDATED = "vias.batch_updated"
+    VIAS_BATCH_DELETED = "vias.batch_deleted"
+    """The call was accepted; each of its tasks is deleted later."""
+    VIAS_TASK_CREATED = "vias.task_created"
+    VIAS_TASK_UPDATED = "vias.task_updated"
+    VIAS_TASK_STARTED = "vias.task_started"
+    """It runs."""
+    VIAS_TASK_ENDED = "vias.task_ended"
+    VIAS_TASK_STOPPED = "vias.task_stopped"
+    VIAS_TASK_DELETED = "vias.task_deleted"
+    VIAS_SOURCE_CREATED = "vias.source_created"
+    VIAS_SOURCE_UPDATED = "vias.source_updated"
+    VIAS_SOURCE_DELETED = "vias.source_deleted"
+    VIAS_GROUP_CREATED = "vias.group_created"
+    VIAS_GROUP_UPDATED = "vias.group_updated"
+    VIAS_GROUP_DELETED = "vias.group_deleted"
+    VIAS_RESULT_WRITTEN = "vias.result_written"
+    """One object in the customer's bucket."""
+    VIAS_RESULT_FAILED = "vias.result_failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class Names:
                 raise NameTaken(f"the bucket {name} belongs to another customer; names of buckets are global")
 
     def claim_link(self, tenant: "Tenant", token: str) -> None:
-        """Note whose mail a link was in."""
+        """Note whose mail a link was in, or whose an issued token is."""
         with self._lock:
             self._links[token] = tenant
 

@@ -86,6 +86,21 @@ class Operation(StrEnum):
     """The body of a shard or video on its signed URL."""
     ROBOFLOW_FILES_GET = "roboflow.files.get"
     """A file of a batch on its signed URL."""
+    IAM_TOKENS_CREATE = "iam.tokens.create"
+    IAM_PROJECTS_LIST = "iam.projects.list"
+    VIAS_BATCH_TASKS_CREATE = "vias.batch_tasks.create"
+    VIAS_BATCH_TASKS_LIST = "vias.batch_tasks.list"
+    VIAS_BATCH_TASKS_UPDATE = "vias.batch_tasks.update"
+    VIAS_BATCH_TASKS_DELETE = "vias.batch_tasks.delete"
+    VIAS_BATCH_TASKS_START = "vias.batch_tasks.start"
+    VIAS_BATCH_TASKS_STOP = "vias.batch_tasks.stop"
+    VIAS_TASKS_CREATE = "vias.tasks.create"
+    VIAS_TASKS_LIST = "vias.tasks.list"
+    VIAS_TASKS_SHOW = "vias.tasks.show"
+    VIAS_TASKS_UPDATE = "vias.tasks.update"
+    VIAS_TASKS_DELETE = "vias.tasks.delete"
+    VIAS_TASKS_START = "vias.tasks.start"
+    VIAS_TASKS_STOP = "vias.tasks.stop"
 
     @property
     def surface(self) -> Surface:

@@ -21,6 +21,8 @@ from visionbatch_mock.storage.preconditions import Preconditions
 from visionbatch_mock.storage.sessions import Promise, SessionWatcher, UploadSession
 from visionbatch_mock.storage.spool import Spool
 from visionbatch_mock.storage.watching import ObjectWatcher, note_created
+from visionbatch_mock.vias.book import ViasBook
+from visionbatch_mock.vias.iam import Iam
 
 
 class Tenant:
@@ -60,6 +62,8 @@ class Tenant:
         self.batches = BatchBook(self, self._ids.uuid)
         self.exports = ExportBook(self, self._ids)
         self.roboflow = Roboflow(self, self._ids, self._config.seed)
+        self.iam = Iam(self, self._ids)
+        self.vias = ViasBook(self, self._ids)
 
     def configure(self, **settings: Any) -> None:
         """Change behaviour from now on; raises `SettingError` for what cannot be set."""
@@ -74,6 +78,7 @@ class Tenant:
         self.batches.settle()
         self.settle_exports()
         self.roboflow.settle()
+        self.vias.settle()
 
     def settle_exports(self) -> None:
         """Let the vendor write the exports that have become due."""

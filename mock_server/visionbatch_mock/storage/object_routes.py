@@ -22,7 +22,7 @@ class BucketConverter(BaseConverter):
     """The first segment of an XML API path, which must not swallow the other services' paths."""
 
     regex = (
-        r"(?!(?:v0\.2|upload|download|storage|exports|data-staging|batch-processing|staged"
+        r"(?!(?:v0\.2|v2|v3|upload|download|storage|exports|data-staging|batch-processing|staged"
         r"|retry_tests?|_control)/)[^/]+"
     )
     part_isolating = False

@@ -17,6 +17,8 @@ from visionbatch.vias.settings import ViasSettings
 ERRORS_SHOWN = 20
 """Entries of an ``error_list`` that are kept; of 10,000 tasks all may fail."""
 
+COUNTS = ("total_count", "failed_count", "succeed_count")
+
 BATCH_ID = re.compile(r"[a-z0-9_-]{4,36}")
 """An id that is given; looser than the documented 32 hexadecimal digits, as loose as one that is taken."""
 
@@ -144,8 +146,8 @@ def answer_of(response: Response) -> Answer:
     value = response.json_object()
     batch_id = value.get("id")
     known = batch_id if isinstance(batch_id, str) and BATCH_ID.fullmatch(batch_id) else ""
-    counts = [value.get(name) for name in ("total_count", "failed_count", "succeed_count")]
-    if not all(type(count) is int and count >= 0 for count in counts) or counts[0] != counts[1] + counts[2]:
+    total, failed, succeeded = (_count(value.get(name)) for name in COUNTS)
+    if total is None or failed is None or succeeded is None or total != failed + succeeded:
         raise UnreadableAnswer(f"the counts {_counts_shown(value)} do not add up", ref=known)
     if not known:
         raise UnreadableAnswer("the answer names no batch")
@@ -153,12 +155,15 @@ def answer_of(response: Response) -> Answer:
     if not isinstance(errors, list):
         raise UnreadableAnswer(f"error_list is {type(errors).__name__}, not an array", ref=known)
     shown = tuple(_shown(str(error)) for error in errors[:ERRORS_SHOWN])
-    return Answer(known, *counts, shown, len(errors) - len(shown))
+    return Answer(known, total, failed, succeeded, shown, len(errors) - len(shown))
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None
 
 
 def _counts_shown(value: Mapping[str, Any]) -> str:
-    names = ("total_count", "failed_count", "succeed_count")
-    return ", ".join(f"{name} {printable(repr(value.get(name)), 30)}" for name in names)
+    return ", ".join(f"{name} {printable(repr(value.get(name)), 30)}" for name in COUNTS)
 
 
 @dataclass(frozen=True)

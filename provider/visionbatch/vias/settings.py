@@ -19,8 +19,6 @@ NOT_FOUND_CODES = ("VIAS.00010002", "VIAS.00010007", "VIAS.00010008")
 NAME_TAKEN_CODES = ("VIAS.00010003", "VIAS.00010011")
 NOT_ALLOWED_CODES = ("VIAS.00010012",)
 
-STATES_FROM = ("batches", "tasks")
-
 
 @dataclass(frozen=True)
 class ViasSettings:
@@ -34,6 +32,7 @@ class ViasSettings:
     :param states_from: ``batches`` reads the counters in the list of batches, one call for all; ``tasks`` counts the
         list of a batch's tasks, at least one call for each batch.
     :param abnormal_s: seconds for which ABNORMAL tasks are waited for, since they may recover by themselves.
+    :param on_cancel: what cancelling does: ``stop`` keeps the batch and can be undone, ``delete`` does not.
     :param state_aliases: further states, to one of the eighteen: ``{"THROTTLED": "PENDING"}``.
     :param not_found_codes: error codes of a 400 that mean what 404 means elsewhere.
     :param name_taken_codes: error codes of a 400 that say that there is one with this name.
@@ -49,6 +48,7 @@ class ViasSettings:
     allow_plain_http: bool = False
     states_from: str = "batches"
     abnormal_s: float = 600.0
+    on_cancel: str = "stop"
     state_aliases: Mapping[str, str] = field(default_factory=dict)
     not_found_codes: tuple[str, ...] = NOT_FOUND_CODES
     name_taken_codes: tuple[str, ...] = NAME_TAKEN_CODES
@@ -60,8 +60,9 @@ class ViasSettings:
             raise ConfigError(f"region {self.region!r} is not the name of one, such as {REGIONS[4]}")
         if self.project_id and not PROJECT.fullmatch(self.project_id):
             raise ConfigError(f"project_id {self.project_id!r} is not 1 to 64 letters, digits or hyphens")
-        if self.states_from not in STATES_FROM:
-            raise ConfigError(f"states_from is one of {STATES_FROM}, not {self.states_from!r}")
+        for name, words in (("states_from", ("batches", "tasks")), ("on_cancel", ("stop", "delete"))):
+            if getattr(self, name) not in words:
+                raise ConfigError(f"{name} is {' or '.join(words)}, not {getattr(self, name)!r}")
         strange = sorted(set(self.state_aliases.values()) - STATES)
         if strange:
             raise ConfigError(f"state_aliases lead to {strange}; the states are {sorted(STATES)}")

@@ -1,0 +1,133 @@
+"""Refusals in the three dialects that a client of VIAS meets: VIAS itself, the gateway before it, and IAM.
+
+VIAS says "not found" with 400 and "not allowed" with 500; the table of codes is Huawei's.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from flask import Response
+
+from visionbatch_mock.answers import json_answer, status_line
+
+
+class Code(StrEnum):
+    """Codes of VIAS, as printed; the number of digits differs and means nothing."""
+
+    INVALID = "VIAS.00010001"
+    NO_OBJECT = "VIAS.00010002"
+    EXISTS = "VIAS.00010003"
+    BAD_FORMAT = "VIAS.00010004"
+    INTERNAL = "VIAS.00010006"
+    NO_TASK = "VIAS.00010007"
+    NO_ID = "VIAS.00010008"
+    SOURCE_EXISTS = "VIAS.00010010"
+    TASK_EXISTS = "VIAS.00010011"
+    NOT_ALLOWED = "VIAS.00010012"
+    SOURCE_QUOTA = "VIAS.0010047"
+    TASK_QUOTA = "VIAS.0010048"
+    POOL_QUOTA = "VIAS.00010050"
+
+    @property
+    def status(self) -> int:
+        """The status that the code comes with."""
+        return 500 if self in {Code.INTERNAL, Code.NOT_ALLOWED} else 400
+
+
+_ADVICE = {
+    Code.INVALID: "Check the parameter against the API reference.",
+    Code.BAD_FORMAT: "Check the parameter against the API reference.",
+    Code.TASK_QUOTA: "Delete tasks that are no longer needed, or ask for a larger quota.",
+    Code.SOURCE_QUOTA: "Delete video sources that are no longer needed, or ask for a larger quota.",
+}
+
+
+class ViasError(Exception):
+    """A request that VIAS refuses; `about` names the parameter or the id."""
+
+    def __init__(self, code: Code, message: str, about: str | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.about = about
+
+    def answer(self) -> Response:
+        """The six fields of the definition, all of them required there."""
+        return vias_error(self.code.status, self.code, self.message, self.about)
+
+
+def vias_error(status: int, code: str, message: str, about: str | None = None) -> Response:
+    """An error in the words of VIAS."""
+    body = {
+        "error_code": code,
+        "error_msg": message,
+        "detail": message if about is None else f"{about}: {message}",
+        "params": [] if about is None else [about],
+        "reason": message,
+        "advice": next((text for each, text in _ADVICE.items() if each == code), "Check the request."),
+    }
+    return json_answer(body, status)
+
+
+class Refused(Exception):
+    """A request that the gateway does not let through."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+UNSIGNED = "Incorrect IAM authentication information: "
+"""How every refusal of a credential begins."""
+
+
+def unauthenticated(reason: str) -> Refused:
+    """A credential that is missing, wrong or too old."""
+    return Refused(401, "APIGW.0301", UNSIGNED + reason)
+
+
+def no_such_api() -> Refused:
+    """A path, or a method on it, that is not published."""
+    return Refused(404, "APIGW.0101", "The API does not exist or has not been published in the environment")
+
+
+def not_permitted() -> Refused:
+    """A user who may not do this here, as with the project of another account."""
+    return Refused(403, "APIGW.0302", "The IAM user is not authorized to access the API")
+
+
+def too_large() -> Refused:
+    """A body beyond what the gateway takes."""
+    return Refused(413, "APIGW.0201", "Request entity too large")
+
+
+_GATEWAY_CODES = {401: "APIGW.0301", 403: "APIGW.0302", 404: "APIGW.0101", 413: "APIGW.0201", 429: "APIGW.0308"}
+
+
+def gateway_error(refused: Refused, request_id: str) -> Response:
+    """The three fields of the gateway."""
+    body = {"error_msg": refused.message, "error_code": refused.code, "request_id": request_id}
+    return json_answer(body, refused.status)
+
+
+def error_for_status(status: int, message: str, request_id: str) -> Response:
+    """An injected status in the words of whoever would give it: 400 and 500 are VIAS's own."""
+    if status == 400:
+        return vias_error(status, Code.INVALID, message)
+    if status == 500:
+        return vias_error(status, Code.INTERNAL, message)
+    code = _GATEWAY_CODES.get(status, "APIGW.0201")
+    return gateway_error(Refused(status, code, message), request_id)
+
+
+def keystone_error(status: int, message: str) -> Response:
+    """An error of IAM."""
+    return json_answer(keystone_body(status, message), status)
+
+
+def keystone_body(status: int, message: str) -> dict[str, Any]:
+    """The nested object that Keystone and its clients speak."""
+    title = status_line(status).partition(" ")[2]
+    return {"error": {"code": status, "message": message, "title": title}}

@@ -1,0 +1,172 @@
+"""What a tenant meets at VIAS and IAM: every question that Huawei's documents leave open, with a default.
+
+Each default is an assumption unless its docstring names a source.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from string import Formatter
+from types import MappingProxyType
+from typing import Any
+
+from visionbatch_mock.readers import SettingError, choice, flag, names, positive, seconds, text
+
+ERROR_FIELDS = frozenset({"source", "code", "text"})
+RESULT_FIELDS = frozenset({"path", "task_id", "timestamp", "message_id"})
+
+
+class Count(StrEnum):
+    """What `count` of the task list means, which its description leaves open."""
+
+    TOTAL = "total"
+    PAGE = "page"
+
+
+class Action(StrEnum):
+    """What is done to the tasks of a batch, one by one."""
+
+    CREATE = "create"
+    START = "start"
+    STOP = "stop"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViasBehaviour:
+    """How one account fares. Times are seconds of the tenant's clock, unless they say otherwise."""
+
+    vias_secret_key: str = "secret"  # noqa: S105 - of a mock, and documented
+    """Of the access key, which is the tenant's token."""
+    vias_security_token: str | None = None
+    """When set, the access key is a temporary one and needs this in `X-Security-Token`."""
+    vias_password: str = "password"  # noqa: S105 - of a mock, and documented
+    """Of the IAM user, whose name is the tenant's token."""
+    vias_region: str = "cn-north-4"
+    """The one region of the account; its project bears that name."""
+    vias_check_tokens: bool = True
+    """Off, any `X-Auth-Token` is good and names the tenant."""
+    vias_check_signatures: bool = True
+    """Off, the access key alone is believed."""
+    vias_skew_s: float = 900.0
+    """How far `X-Sdk-Date` may be from the clock: 15 minutes by Huawei's guide."""
+    vias_lock_after: int = 5
+    """So many refused signatures in a row are forgiven, by Huawei's guide; the next one locks the key."""
+    vias_lock_s: float = 300.0
+    vias_token_life_s: float = 86_400.0
+    """24 hours by Huawei's IAM reference."""
+    vias_auto_start: bool = True
+    """Tasks start by themselves after their creation."""
+    vias_error_text: str = "{source}: {code} {text}"
+    """An entry of `error_list`."""
+    vias_keep_failed: bool = True
+    """A source that failed at creation is a task in CREATE_FAILED; else it leaves nothing behind."""
+    vias_unique_names: bool = True
+    vias_not_found: str = "VIAS.00010008"
+    """Code for the id of a batch that does not exist."""
+    vias_open_sources: bool = False
+    """Groups and sources that nobody made are made at their first mention, as files."""
+    vias_open_services: bool = True
+    """The same for algorithm services."""
+    vias_empty_list_means_group: bool = True
+    """An empty `video_source_list` means every source of the group."""
+    vias_strict_actions: bool = False
+    """Starting what runs and stopping what stands counts as failed; else as succeeded."""
+    vias_tasks_count: Count = Count.TOTAL
+    vias_finite_types: tuple[str, ...] = ("obs", "url")
+    """Types of source that may end; a `url` ends when it has the extension of a video file."""
+    vias_reject_unknown: bool = False
+    """Refuse fields that the tables do not have, such as `priority` of the examples."""
+    vias_strict_service_names: bool = True
+    """Hold `service_name` to its pattern, which an example of the vendor does not match."""
+    vias_task_quota: int = 1000
+    vias_source_quota: int = 5000
+    """As in the vendor's examples."""
+    vias_group_quota: int = 200
+    """As in the vendor's examples."""
+    vias_durations: Mapping[str, float] = field(default_factory=dict)
+    """Seconds in a state, where they shall differ from the mock's own table."""
+    vias_lives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Lives after creation or start, by id or name of a source, `*` for all others. Any word will do as a state."""
+    vias_refusals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Sources, by id or name or `*`, whose task refuses `create`, `start`, `stop` or `delete`."""
+    vias_count_errors: Mapping[str, int] = field(default_factory=dict)
+    """What to add to the counts of answers about batches, which makes them disagree or negative."""
+
+
+def _template(known: frozenset[str]) -> Any:
+    def read(name: str, value: Any) -> str:
+        try:
+            used = {key for _, key, _, _ in Formatter().parse(text(name, value)) if key is not None}
+        except ValueError as cause:
+            raise SettingError(f"{name}: {value!r} is no template: {cause}") from cause
+        if not used <= known:
+            raise SettingError(f"{name}: unknown fields {sorted(used - known)}; known are {sorted(known)}")
+        return str(value)
+
+    return read
+
+
+def _lists(name: str, value: Any) -> Mapping[str, tuple[str, ...]]:
+    if not isinstance(value, Mapping):
+        raise SettingError(f"{name}: expected an object of lists, got {value!r}")
+    return MappingProxyType({str(key): names(name, told) or () for key, told in value.items()})
+
+
+def _refusals(name: str, value: Any) -> Mapping[str, tuple[str, ...]]:
+    return MappingProxyType({choice(Action, name, key).value: told for key, told in _lists(name, value).items()})
+
+
+def _durations(name: str, value: Any) -> Mapping[str, float]:
+    if not isinstance(value, Mapping):
+        raise SettingError(f"{name}: expected an object of seconds, got {value!r}")
+    return MappingProxyType({str(state): seconds(name, told) for state, told in value.items()})
+
+
+def _counts(name: str, value: Any) -> Mapping[str, int]:
+    known = {"total_count", "succeed_count", "failed_count"}
+    if not isinstance(value, Mapping) or not set(value) <= known:
+        raise SettingError(f"{name}: expected an object with some of {sorted(known)}, got {value!r}")
+    if not all(isinstance(told, int) for told in value.values()):
+        raise SettingError(f"{name}: expected whole numbers, got {value!r}")
+    return MappingProxyType(dict(value))
+
+
+def _optional(name: str, value: Any) -> str | None:
+    return None if value is None else text(name, value)
+
+
+READERS: Mapping[str, Any] = MappingProxyType(
+    {
+        "vias_secret_key": text,
+        "vias_security_token": _optional,
+        "vias_password": text,
+        "vias_region": text,
+        "vias_check_tokens": flag,
+        "vias_check_signatures": flag,
+        "vias_skew_s": seconds,
+        "vias_lock_after": positive,
+        "vias_lock_s": seconds,
+        "vias_token_life_s": seconds,
+        "vias_auto_start": flag,
+        "vias_error_text": _template(ERROR_FIELDS),
+        "vias_keep_failed": flag,
+        "vias_unique_names": flag,
+        "vias_not_found": text,
+        "vias_open_sources": flag,
+        "vias_open_services": flag,
+        "vias_empty_list_means_group": flag,
+        "vias_strict_actions": flag,
+        "vias_tasks_count": lambda n, v: choice(Count, n, v),
+        "vias_finite_types": lambda n, v: names(n, v) or (),
+        "vias_reject_unknown": flag,
+        "vias_strict_service_names": flag,
+        "vias_task_quota": positive,
+        "vias_source_quota": positive,
+        "vias_group_quota": positive,
+        "vias_durations": _durations,
+        "vias_lives": _lists,
+        "vias_refusals": _refusals,
+        "vias_count_errors": _counts,
+    }
+)
