@@ -9,10 +9,11 @@ from typing import Any
 from visionbatch.deepomatic.api import SERVICE
 from visionbatch.deepomatic.error_report import ReportSummary, summarise
 from visionbatch.errors import VisionBatchError
-from visionbatch.flow.judge import Verdict, judge
+from visionbatch.flow.judge import Verdict
 from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import OnPartial
 from visionbatch.model.snapshot import Counts, Snapshot
+from visionbatch.pipelines import ending
 from visionbatch.pipelines.deepomatic import Deepomatic
 from visionbatch.pipelines.manifest import Manifest
 from visionbatch.pipelines.submitted import Submitted
@@ -42,22 +43,14 @@ def summed_up(
     summary: ReportSummary | None,
     errors: dict[str, Any],
 ) -> tuple[Manifest, Verdict]:
-    """Judge, and write the manifest.
+    """Judge what the service counts, as the error report corrects it, and write the manifest.
 
     :param page: where people follow the batch.
     :param summary: the error report in numbers; ``None`` when there is none.
     :param errors: what the manifest says of it.
     """
-    counts = _counts(snapshot.counts, summary, submitted)
-    verdict = judge(dataclasses.replace(snapshot, counts=counts), on_partial)
-    manifest = dataclasses.replace(
-        submitted.manifest(page),
-        outcome=verdict.outcome.value,
-        status=snapshot.native,
-        counts=dict(vars(counts)) if counts else {},
-        errors=errors,
-    )
-    return manifest, verdict
+    counted = dataclasses.replace(snapshot, counts=_counts(snapshot.counts, summary, submitted))
+    return ending.summed_up(submitted, counted, on_partial, page, errors=errors)
 
 
 def _error_report(site: Deepomatic, batch_id: str, sink: Sink | None) -> tuple[ReportSummary | None, dict[str, Any]]:

@@ -6,7 +6,6 @@ there. ``conclude`` is called by whoever waited, or waits.
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 from collections.abc import Callable
@@ -16,16 +15,16 @@ from typing import Any
 
 from visionbatch.deepomatic.api import SERVICE, Batch
 from visionbatch.deepomatic.check_settings import CheckSettings
-from visionbatch.errors import DeadlinePassed, InputMissing, NotFound, UploadStalled, VisionBatchError
+from visionbatch.errors import InputMissing, NotFound, UploadStalled, VisionBatchError
 from visionbatch.flow.effects import Pause
-from visionbatch.flow.judge import Outcome
 from visionbatch.io.sinks import Sink
-from visionbatch.model.policy import OnTimeout, Policies
+from visionbatch.model.policy import Policies
 from visionbatch.model.run import RunRecord, RunStore, Stage
 from visionbatch.model.snapshot import Phase, Snapshot
 from visionbatch.pipelines.conclusion import concluded
 from visionbatch.pipelines.decide import Action, Decision, decide
 from visionbatch.pipelines.deepomatic import Deepomatic
+from visionbatch.pipelines.ending import conclude
 from visionbatch.pipelines.inputs import Checked
 from visionbatch.pipelines.journal import Journal
 from visionbatch.pipelines.manifest import Manifest
@@ -152,37 +151,22 @@ class DeepomaticRun:
         :raises DeadlinePassed: when ``end`` does; the batch is cancelled first if ``on_timeout`` says so.
         :raises JobError: for an outcome that the policies do not accept.
         """
-        self._journal.record = submitted.record
-        try:
-            snapshot = end()
-        except DeadlinePassed as passed:
-            if self._policies.on_timeout is OnTimeout.CANCEL:
-                self._cancel_after(passed)
-            raise
-        manifest, verdict = concluded(self._site, submitted, snapshot, self._policies.on_partial, sink)
-        self._journal.update(stage=Stage.ENDED, outcome=verdict.outcome.value)
-        level = logging.INFO if verdict.outcome is Outcome.DONE else logging.WARNING
-        log.log(level, "%s batch %s: %s", SERVICE, submitted.batch_id, verdict.reason)
-        if sink is not None:
-            sink.write(f"{submitted.batch_id}.manifest.json", json.dumps(manifest.to_json(), indent=1).encode())
-        if deliver is not None:
-            deliver(manifest)
-        verdict.require(SERVICE, submitted.batch_id)
-        return manifest
+        return conclude(
+            self._journal,
+            self._policies,
+            submitted,
+            end,
+            sum_up=lambda snapshot: concluded(self._site, submitted, snapshot, self._policies.on_partial, sink),
+            cancel=self.cancel,
+            sink=sink,
+            deliver=deliver,
+        )
 
     def cancel(self) -> None:
         """Delete this run's batch, if there is one."""
         if self.batch_id:
             self._site.delete(self.batch_id)
             log.info("%s batch %s: cancelled", SERVICE, self.batch_id)
-
-    def _cancel_after(self, passed: DeadlinePassed) -> None:
-        """Cancel at the deadline; what goes wrong with that must not hide the deadline."""
-        try:
-            self.cancel()
-        except VisionBatchError as error:
-            passed.add_note(f"cancelling it failed too: {error}")
-            log.warning("%s batch %s is not cancelled: %s", SERVICE, self.batch_id, error)
 
     def _decide(self, fingerprint: str, place: str, *, cleared: bool) -> Decision:
         stored = self._journal.load()

@@ -22,6 +22,7 @@ class Manifest:
     :param counts: items by outcome, as far as known.
     :param archive: ``size`` in bytes, ``crc32c`` in hexadecimal, ``fingerprint``, ``work_orders``, ``files``.
     :param errors: of the error report: ``lines``, ``by_code``, and ``location`` where it was saved.
+    :param results: where results are, when the service says so: of a job, its input and output batches.
     :param warnings: findings of the check that did not keep the input from being sent.
     """
 
@@ -33,6 +34,7 @@ class Manifest:
     counts: dict[str, int] = field(default_factory=dict)
     archive: dict[str, Any] = field(default_factory=dict)
     errors: dict[str, Any] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
     warnings: int = 0
     console_url: str = ""
     schema: int = 1

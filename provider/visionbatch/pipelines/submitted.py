@@ -1,4 +1,4 @@
-"""A batch whose archive has arrived: what whoever waits for its end has to carry along."""
+"""A batch whose archive has arrived, or a job that was started: what whoever waits for its end carries along."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from visionbatch.deepomatic.api import SERVICE
 from visionbatch.model.run import RunRecord
 from visionbatch.pipelines.manifest import Manifest
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """A batch whose archive has arrived.
+    """A batch whose archive has arrived, or a job that was started.
 
-    :param archive: for the manifest: size, CRC-32C, fingerprint, counts.
+    :param archive: for the manifest: what was handed in, such as size, CRC-32C, fingerprint, counts.
     """
 
     record: RunRecord
@@ -24,13 +23,13 @@ class Submitted:
 
     @property
     def batch_id(self) -> str:
-        """The remote batch."""
+        """The remote batch or job."""
         return self.record.ref
 
     def manifest(self, console_url: str) -> Manifest:
         """What is known while nobody waits for the end."""
         return Manifest(
-            SERVICE,
+            self.record.service,
             self.batch_id,
             "submitted",
             generation=self.record.generation,
