@@ -1,4 +1,4 @@
-"""What opens a project of Huawei Cloud: a key that signs, or a token that is fetched and renewed; and the project's id."""
+"""What opens a project of Huawei Cloud: a key that signs, or a token that is renewed; and the id of the project."""
 
 from __future__ import annotations
 

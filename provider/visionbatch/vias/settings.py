@@ -19,6 +19,8 @@ NOT_FOUND_CODES = ("VIAS.00010002", "VIAS.00010007", "VIAS.00010008")
 NAME_TAKEN_CODES = ("VIAS.00010003", "VIAS.00010011")
 NOT_ALLOWED_CODES = ("VIAS.00010012",)
 
+ENDLESS_TYPES = ("vcn", "restful", "camera", "VIDEO_PLATFORM", "RTSP_STREAM")
+
 
 @dataclass(frozen=True)
 class ViasSettings:
@@ -33,6 +35,7 @@ class ViasSettings:
         list of a batch's tasks, at least one call for each batch.
     :param abnormal_s: seconds for which ABNORMAL tasks are waited for, since they may recover by themselves.
     :param on_cancel: what cancelling does: ``stop`` keeps the batch and can be undone, ``delete`` does not.
+    :param endless_types: types of video source that are live streams, of which nobody can wait for the end.
     :param state_aliases: further states, to one of the eighteen: ``{"THROTTLED": "PENDING"}``.
     :param not_found_codes: error codes of a 400 that mean what 404 means elsewhere.
     :param name_taken_codes: error codes of a 400 that say that there is one with this name.
@@ -49,6 +52,7 @@ class ViasSettings:
     states_from: str = "batches"
     abnormal_s: float = 600.0
     on_cancel: str = "stop"
+    endless_types: tuple[str, ...] = ENDLESS_TYPES
     state_aliases: Mapping[str, str] = field(default_factory=dict)
     not_found_codes: tuple[str, ...] = NOT_FOUND_CODES
     name_taken_codes: tuple[str, ...] = NAME_TAKEN_CODES

@@ -105,16 +105,18 @@ def _end(histogram: Histogram, good: int, bad: int) -> Phase:
     return Phase.CANCELLED if set(histogram.counts) == {"STOPPED"} else Phase.FAILED
 
 
-def table(histogram: Histogram) -> list[str]:
-    """The histogram as lines for a log: state, tasks, share, bar."""
-    if not histogram.total:
+def table(snapshot: Snapshot) -> list[str]:
+    """The states of a batch's tasks as lines for a log: state, tasks, share, bar."""
+    total = snapshot.counts.total if snapshot.counts is not None else 0
+    # Where a state is unknown it is the native word, and the histogram is the detail.
+    text = snapshot.detail or snapshot.native
+    if not total or not text:
         return ["no task is listed yet"]
-    rows = str(histogram).split(", ") if histogram.counts else []
-    pairs = [(state, int(count)) for state, count in (row.rsplit(" ", 1) for row in rows)]
-    missing = histogram.total - sum(count for _, count in pairs)
+    pairs = [(state, int(count)) for state, count in (row.rsplit(" ", 1) for row in text.split(", "))]
+    missing = total - sum(count for _, count in pairs)
     pairs += [("(not counted)", missing)] if missing else []
     width = max(len(state) for state, _ in pairs)
     return [
-        f"{state:<{width}}  {count:>6}  {count / histogram.total:>6.1%}  {'#' * round(20 * count / histogram.total)}"
+        f"{state:<{width}}  {count:>6}  {count / total:>6.1%}  {'#' * round(20 * count / total)}".rstrip()
         for state, count in pairs
     ]
