@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
 .PHONY: setup demo test test-fast crash matrix smoke airflow mock lint format bench bench-archives readers \
-  debian-packages clean
+  debian-packages vendor-client clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -40,13 +40,22 @@ lint: setup  ## Style, types and the table of rooms.
 	$(BIN)/lint-imports
 
 test: lint debian-packages  ## Everything that CI runs.
-	$(BIN)/python -m pytest -m 'not airflow and not readers' -n $(WORKERS)
+	$(BIN)/python -m pytest -m 'not airflow and not readers and not vendor' -n $(WORKERS)
 	$(BIN)/python -m pytest -m 'airflow and not slow'
 	$(MAKE) smoke
 
 readers: setup  ## Every reader on archives of many gigabytes, and Java.
 	.ci/install-debian-packages openjdk-17-jdk-headless
 	CI=1 $(BIN)/python -m pytest -m readers
+
+vendor-client: setup .venv-inference/.ready  ## Roboflow's own client against the mock.
+	CI=1 $(BIN)/python -m pytest tests/foreign -m vendor
+
+# The constraints name all that is installed; what the client wants but never imports is left out.
+.venv-inference/.ready: constraints-inference.txt
+	test -x .venv-inference/bin/python || $(PYTHON) -m venv .venv-inference
+	PIP_CONSTRAINT= .venv-inference/bin/python -m pip install --quiet --no-deps --requirement constraints-inference.txt
+	touch $@
 
 debian-packages:  ## Install what tests need of Debian, where it is missing; no server of it is left running.
 	.ci/install-debian-packages
@@ -79,7 +88,7 @@ smoke-%: .venv-%/.ready
 	touch $@
 
 test-fast: setup  ## The tests that need no Airflow.
-	$(BIN)/python -m pytest -m 'not airflow and not readers' -n $(WORKERS) -q
+	$(BIN)/python -m pytest -m 'not airflow and not readers and not vendor' -n $(WORKERS) -q
 
 bench: setup  ## Measure the product beside its peers.
 	$(BIN)/python -m pip install --quiet --group bench

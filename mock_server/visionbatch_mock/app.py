@@ -19,7 +19,15 @@ from visionbatch_mock.storage.objects import BucketInTheWay, NoSuchBucket
 from visionbatch_mock.storage.permissions import Denied
 from visionbatch_mock.storage.preconditions import PreconditionFailed
 from visionbatch_mock.vias import batch_routes as batch_routes_of_vias
-from visionbatch_mock.vias import gateway, iam_routes, task_routes, unpublished
+from visionbatch_mock.vias import (
+    discovery_routes,
+    gateway,
+    group_routes,
+    iam_routes,
+    source_routes,
+    task_routes,
+    unpublished,
+)
 from visionbatch_mock.vias.errors import ViasError
 from visionbatch_mock.world import World
 
@@ -40,8 +48,8 @@ def create_app(config: MockConfig | None = None) -> Flask:
     app.extensions[EXTENSION] = World(config)
     exchange.install(app)
     app.before_request(auth.refuse_stranger)
-    app.before_request(roboflow_auth.refuse_stranger)
     gateway.install(app)
+    app.before_request(roboflow_auth.refuse_stranger)
     app.register_blueprint(control.bp)
     app.register_blueprint(retry_tests.bp)
     app.register_blueprint(batch_routes.bp)
@@ -53,7 +61,7 @@ def create_app(config: MockConfig | None = None) -> Flask:
     app.register_blueprint(bucket_routes.bp)
     app.register_blueprint(object_routes.bp)
     app.register_blueprint(link_routes.bp)
-    for room in (iam_routes, batch_routes_of_vias, task_routes):
+    for room in (iam_routes, batch_routes_of_vias, task_routes, source_routes, group_routes, discovery_routes):
         app.register_blueprint(room.bp)
     app.register_blueprint(unpublished.bp)
     app.register_error_handler(ViasError, ViasError.answer)

@@ -210,7 +210,7 @@ _READERS: Mapping[str, Any] = MappingProxyType(
         "list_page_items": positive,
         "reader_permissions": lambda n, v: choices(Permission, n, v),
         **EXPORT_READERS,
-        **ROBOFLOW_READERS,
         **VIAS_READERS,
+        **ROBOFLOW_READERS,
     }
 )

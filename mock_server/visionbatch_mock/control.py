@@ -25,9 +25,11 @@ from visionbatch_mock.readers import SettingError, choice
 from visionbatch_mock.roboflow import control as roboflow_control
 from visionbatch_mock.storage.insert import session_url
 from visionbatch_mock.storage.sessions import SessionState
+from visionbatch_mock.vias import control as vias_control
 
 bp = Blueprint("control", __name__, url_prefix="/_control")
 bp.register_blueprint(export_control.bp)
+bp.register_blueprint(vias_control.bp)
 bp.register_blueprint(roboflow_control.bp)
 
 

@@ -14,6 +14,7 @@ from visionbatch_mock.ids import IdSource
 from visionbatch_mock.journal import Journal
 from visionbatch_mock.ledger import Effect, Ledger
 from visionbatch_mock.names import Names
+from visionbatch_mock.roboflow.courier import Courier
 from visionbatch_mock.roboflow.room import Roboflow
 from visionbatch_mock.storage.description import Description
 from visionbatch_mock.storage.objects import ObjectStore, StoredObject, Target
@@ -40,6 +41,7 @@ class Tenant:
         directory: Path,
         register: Callable[["Tenant", UploadSession], None],
         names: Names,
+        courier: Courier,
     ) -> None:
         self.token = token
         self._config = config
@@ -47,6 +49,7 @@ class Tenant:
         self.directory = directory
         self._register = register
         self.names = names
+        self._courier = courier
         self.reset()
 
     def reset(self) -> None:
@@ -61,9 +64,9 @@ class Tenant:
         self.work_orders = WorkOrderStore(self._ids, self._now)
         self.batches = BatchBook(self, self._ids.uuid)
         self.exports = ExportBook(self, self._ids)
-        self.roboflow = Roboflow(self, self._ids, self._config.seed)
         self.iam = Iam(self, self._ids)
-        self.vias = ViasBook(self, self._ids)
+        self.vias = ViasBook(self, self._ids, self._courier)
+        self.roboflow = Roboflow(self, self._ids, self._config.seed, self._courier)
 
     def configure(self, **settings: Any) -> None:
         """Change behaviour from now on; raises `SettingError` for what cannot be set."""
@@ -77,8 +80,8 @@ class Tenant:
         """Commit what the clock has made due."""
         self.batches.settle()
         self.settle_exports()
-        self.roboflow.settle()
         self.vias.settle()
+        self.roboflow.settle()
 
     def settle_exports(self) -> None:
         """Let the vendor write the exports that have become due."""

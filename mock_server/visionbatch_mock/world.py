@@ -9,6 +9,7 @@ from pathlib import Path
 from visionbatch_mock.config import MockConfig
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.names import Names
+from visionbatch_mock.roboflow.courier import Courier
 from visionbatch_mock.storage.sessions import UploadSession
 from visionbatch_mock.tenant import Tenant
 
@@ -26,6 +27,7 @@ class World:
         self._tenants: dict[str, Tenant] = {}
         self._sessions: dict[str, tuple[Tenant, UploadSession]] = {}
         self.names = Names()
+        self.courier = Courier(self.stopping)
         self.directory = Path(tempfile.mkdtemp(prefix="visionbatch-mock-"))
         self._remove = weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
 
@@ -34,7 +36,8 @@ class World:
         with self._lock:
             if token not in self._tenants:
                 ids = IdSource(self.config.seed, token)
-                self._tenants[token] = Tenant(token, self.config, ids, self.directory, self._register, self.names)
+                told = (self.config, ids, self.directory, self._register, self.names, self.courier)
+                self._tenants[token] = Tenant(token, *told)
             return self._tenants[token]
 
     def session(self, session_id: str) -> tuple[Tenant, UploadSession] | None:
@@ -59,6 +62,7 @@ class World:
     def close(self) -> None:
         """End every pause and free the disk. The world cannot be used afterwards."""
         self.stopping.set()
+        self.courier.join()
         self._remove()
 
     def _register(self, tenant: Tenant, session: UploadSession) -> None:

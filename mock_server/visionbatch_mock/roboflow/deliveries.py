@@ -80,6 +80,11 @@ class Deliveries:
         with self._lock:
             return list(self._events)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether any event is still to be tried."""
+        return any(event.due is not None for event in self.events())
+
     def deliver(self) -> None:
         """Try every event that is due; returns when each was tried once.
 

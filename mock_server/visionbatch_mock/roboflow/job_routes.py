@@ -133,6 +133,7 @@ def restart(workspace: str, job_id: str) -> Response:
         if job.state not in RESTARTABLE:
             raise Refused(409, f"Job {job_id} is {job.state}; only failed and aborted jobs can be restarted.")
         job.restart(told)
+    room.expect_events()
     return json_answer({"status": "ok", "jobId": job_id})
 
 

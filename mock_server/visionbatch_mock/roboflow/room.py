@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.ledger import Effect
 from visionbatch_mock.roboflow.batches import StagedBatch
+from visionbatch_mock.roboflow.courier import Courier
 from visionbatch_mock.roboflow.deliveries import Deliveries
 from visionbatch_mock.roboflow.jobs import Job
 from visionbatch_mock.roboflow.notices import of_job
@@ -46,6 +47,11 @@ class Jobs:
         else:
             self._moving.pop(job.id, None)
 
+    @property
+    def moving(self) -> bool:
+        """Whether any job still moves."""
+        return bool(self._moving)
+
     def settle(self) -> None:
         """Commit what the clock has made due."""
         for job in list(self._moving.values()):
@@ -55,10 +61,11 @@ class Jobs:
 class Roboflow:
     """Batches, jobs, signed URLs and webhooks of one tenant. `lock` guards all but the webhooks."""
 
-    def __init__(self, tenant: "Tenant", ids: IdSource, seed: int | None) -> None:
+    def __init__(self, tenant: "Tenant", ids: IdSource, seed: int | None, courier: Courier) -> None:
         self.tenant = tenant
         self.lock = threading.RLock()
         self._ids = ids
+        self._courier = courier
         self.deliveries = Deliveries(tenant, ids)
         self.staging = Staging(tenant, ids, self.deliveries)
         self.jobs = Jobs()
@@ -68,6 +75,15 @@ class Roboflow:
     def new_id(self) -> str:
         """The next id of a shard, stage, task or ingest."""
         return self._ids.uuid()
+
+    @property
+    def restless(self) -> bool:
+        """Whether an event may still have to be delivered; never once the tenant was reset."""
+        return self.tenant.roboflow is self and (self.jobs.moving or self.staging.busy or self.deliveries.waiting)
+
+    def expect_events(self) -> None:
+        """Have what becomes due delivered from now on, whether or not anybody asks the mock something."""
+        self._courier.watch(self)
 
     def settle(self) -> None:
         """Commit what the clock has made due."""
@@ -87,6 +103,7 @@ class Roboflow:
         """Ingest what a request refers to; returns the ids of its shards."""
         shard_ids = self.staging.refer(batch, asked.subscription, finds, listed=listed)
         self._requests.setdefault((batch.id, batch.created), []).append((asked, shard_ids))
+        self.expect_events()
         facts: dict[str, Any] = {"ingest_id": asked.subscription.ingest_id, "references": len(asked.references)}
         self.tenant.ledger.commit(Effect.REFERENCES_TAKEN, batch_id=batch.id, shard_ids=shard_ids, **facts)
         return shard_ids
@@ -100,6 +117,8 @@ class Roboflow:
         """A new job, which starts by itself."""
         job = Job(self, job_id, name, definition)
         self.jobs.add(job)
+        if "notificationsURL" in definition:
+            self.expect_events()
         return job
 
     def tell_end(self, job: Job, at: float, *, success: bool) -> None:

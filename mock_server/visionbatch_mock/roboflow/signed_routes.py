@@ -56,6 +56,8 @@ def upload(link: str) -> Response:
     with room.lock:
         room.settle()
         grant.receive(stored)
+    # The archive may name a subscriber, which is known only when it is opened.
+    room.expect_events()
     answer = empty_answer(200)
     answer.headers["ETag"] = f'"{stored.digests.md5}"'
     return answer

@@ -123,6 +123,11 @@ class Staging:
         self._busy[shard_id] = (batch, shard)
         return shard
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being ingested."""
+        return bool(self._busy)
+
     # What time does.
 
     def settle(self) -> None:

@@ -161,6 +161,7 @@ def query_images(workspace: str, batch_id: str) -> Response:
     with room.lock:
         batch = room.staging.begin(batch_id, BatchType.SHARDED, ContentType.IMAGES, told.get("displayName"))
         room.staging.refer(batch, subscriber, [Found], listed=True)
+    room.expect_events()
     return json_answer({"status": "ok"})
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from visionbatch_mock.ledger import Effect
 from visionbatch_mock.vias.errors import Code, ViasError
+from visionbatch_mock.vias.events import event_of
+from visionbatch_mock.vias.outbox import Outbox, pushes
 from visionbatch_mock.vias.places import Places
 from visionbatch_mock.vias.scenes import Chosen, Service, VideoSource
 from visionbatch_mock.vias.settings import Action
@@ -15,6 +17,7 @@ from visionbatch_mock.vias.tasks import Batch, Task, duration_of, works
 
 if TYPE_CHECKING:
     from visionbatch_mock.ids import IdSource
+    from visionbatch_mock.roboflow.courier import Courier
     from visionbatch_mock.tenant import Tenant
 
 _EFFECTS: Mapping[str, Effect] = {
@@ -24,14 +27,20 @@ _EFFECTS: Mapping[str, Effect] = {
 _UNKNOWN_SOURCE = (Code.NO_OBJECT, "the video source does not exist")
 
 
+MOST_EVENTS = 1000
+"""Ours: events of one stream that one jump of the clock makes due."""
+
+
 class ViasBook:
     """Batches and tasks of a tenant. Callers hold `lock` while they read or change what it gives them."""
 
-    def __init__(self, tenant: "Tenant", ids: "IdSource") -> None:
+    def __init__(self, tenant: "Tenant", ids: "IdSource", courier: "Courier") -> None:
         self.lock = threading.RLock()
         self._tenant = tenant
         self._ids = ids
-        self.places = Places(tenant, ids, self.tasks)
+        self.places = Places(tenant, ids)
+        self.outbox = Outbox(tenant)
+        self._courier = courier
         self._batches: dict[str, Batch] = {}
         self._tasks: dict[str, Task] = {}
 
@@ -68,6 +77,27 @@ class ViasBook:
         with self.lock:
             for task in list(self._tasks.values()):
                 task.settle(now, duration, self._entered)
+                self._watch_stream(task, now)
+
+    @property
+    def restless(self) -> bool:
+        """Whether something may still have to leave; never once the tenant was reset."""
+        # Without the lock, which is held while the one who asks this is told that there is something to watch.
+        tasks = list(self._tasks.values())
+        moving = any(pushes(task.output) and works(task.state) for task in tasks)
+        return self._tenant.vias is self and (moving or self.outbox.waiting)
+
+    def deliver(self) -> None:
+        """Commit what has become due, and try to deliver it."""
+        self.settle()
+        self.outbox.deliver()
+
+    def find(self, task: Task, at: float) -> None:
+        """Let a task find something; it leaves on every way of its output."""
+        task.found += 1
+        self.outbox.put(event_of(task, task.found, at, self._tenant.behaviour.vias_event_type), task.output)
+        if pushes(task.output):
+            self._courier.watch(self)
 
     def force(self, task_id: str, state: str) -> None:
         """Put a task into any state, known or not."""
@@ -207,7 +237,20 @@ class ViasBook:
         )
         return task
 
+    def _watch_stream(self, task: Task, now: float) -> None:
+        """Let a task that runs for ever find something at its intervals."""
+        every = self._tenant.behaviour.vias_event_every_s
+        if task.state != TaskState.RUNNING or task.ahead or not every:
+            return
+        for _ in range(MOST_EVENTS):
+            if task.found_until + every > now:
+                return
+            task.found_until += every
+            self.find(task, task.found_until)
+
     def _begin(self, task: Task) -> None:
+        if pushes(task.output):
+            self._courier.watch(self)
         task.begin(self._life(task, started=False), task.created, self._entered)
 
     def _life(self, task: Task, *, started: bool) -> Sequence[str]:
@@ -237,6 +280,10 @@ class ViasBook:
             self._tenant.ledger.commit(Effect.VIAS_TASK_DELETED, at=at, **facts)
             self._drop_empty(task.batch_id)
             return
+        task.found_until = at
+        if task.state == TaskState.SUCCEEDED:
+            for _ in range(self._tenant.behaviour.vias_events):
+                self.find(task, at)
         effect = Effect.VIAS_TASK_ENDED if task.state in ENDED else _EFFECTS.get(task.state)
         if effect is not None:
             self._tenant.ledger.commit(effect, at=at, **facts, state=task.state)

@@ -1,29 +1,28 @@
 """The account's video sources, groups, algorithm services and edge pools."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from visionbatch_mock.ledger import Effect
 from visionbatch_mock.vias.errors import Code, ViasError
 from visionbatch_mock.vias.rules import invalid, output_types
-from visionbatch_mock.vias.scenes import Chosen, Service, VideoGroup, VideoSource
+from visionbatch_mock.vias.scenes import Chosen, EdgePool, Service, VideoGroup, VideoSource
 
 if TYPE_CHECKING:
     from visionbatch_mock.ids import IdSource
     from visionbatch_mock.tenant import Tenant
-    from visionbatch_mock.vias.tasks import Task
 
 
 class Places:
     """What tasks refer to. The book's lock covers it."""
 
-    def __init__(self, tenant: "Tenant", ids: "IdSource", tasks: "Callable[[], list[Task]]") -> None:
+    def __init__(self, tenant: "Tenant", ids: "IdSource") -> None:
         self._tenant = tenant
         self._ids = ids
-        self._tasks = tasks
         self.sources: dict[str, VideoSource] = {}
         self.groups: dict[str, VideoGroup] = {}
         self.services: dict[str, Service] = {}
+        self.pools: dict[str, EdgePool] = {}
 
     # -- what a batch asks for
 
@@ -69,6 +68,52 @@ class Places:
         return service
 
     # -- making and finding
+
+    def source(self, source_id: str) -> VideoSource:
+        """The source, or VIAS's refusal."""
+        if source_id not in self.sources:
+            raise ViasError(Code.NO_ID, f"no video source has the id {source_id}", source_id)
+        return self.sources[source_id]
+
+    def group(self, group_id: str) -> VideoGroup:
+        """The group, or VIAS's refusal."""
+        if group_id not in self.groups:
+            raise ViasError(Code.NO_ID, f"no video source group has the id {group_id}", group_id)
+        return self.groups[group_id]
+
+    def update_source(self, source: VideoSource, name: str, type_config: str) -> None:
+        """Another name and configuration; raises `ViasError` for a name that is taken."""
+        if any(other.name == name for other in self.sources.values() if other is not source):
+            raise ViasError(Code.SOURCE_EXISTS, f"a video source named {name} exists", name)
+        source.name, source.type_config = name, type_config
+        self._tenant.ledger.commit(Effect.VIAS_SOURCE_UPDATED, source_id=source.id)
+
+    def remove_source(self, source: VideoSource) -> None:
+        """Forget a source."""
+        del self.sources[source.id]
+        self._tenant.ledger.commit(Effect.VIAS_SOURCE_DELETED, source_id=source.id)
+
+    def update_group(self, group: VideoGroup, members: Sequence[VideoSource]) -> None:
+        """Other members, instead of those that it had."""
+        for source in self.members(group.id):
+            source.group_ids.discard(group.id)
+        for source in members:
+            source.group_ids.add(group.id)
+        group.modified = self._tenant.clock.now()
+        self._tenant.ledger.commit(Effect.VIAS_GROUP_UPDATED, group_id=group.id, sources=len(members))
+
+    def remove_group(self, group: VideoGroup) -> None:
+        """Forget a group; its sources stay."""
+        for source in self.members(group.id):
+            source.group_ids.discard(group.id)
+        del self.groups[group.id]
+        self._tenant.ledger.commit(Effect.VIAS_GROUP_DELETED, group_id=group.id)
+
+    def add_pool(self, name: str, node_ids: tuple[str, ...]) -> EdgePool:
+        """A new edge pool."""
+        made = EdgePool(self._ids.uuid().replace("-", ""), name, node_ids, self._tenant.clock.now())
+        self.pools[made.id] = made
+        return made
 
     def members(self, group_id: str) -> list[VideoSource]:
         """The sources of a group."""

@@ -51,6 +51,22 @@ def optional_text(told: Mapping[str, Any], key: str, pattern: re.Pattern[str] | 
         text(told, key, pattern, longest)
 
 
+def word(told: Mapping[str, Any], key: str, known: tuple[str, ...]) -> str:
+    """One of the known words."""
+    value = told.get(key)
+    if not isinstance(value, str) or value not in known:
+        raise invalid(key, f"one of {', '.join(known)} is required")
+    return value
+
+
+def ids(told: Mapping[str, Any], key: str, least: int, most: int) -> list[str]:
+    """A list of ids, empty when it is absent."""
+    found = [] if told.get(key) is None else items(told, key, least, most)
+    if not all(isinstance(item, str) and ID.fullmatch(item) for item in found):
+        raise invalid(key, "a list of ids is required")
+    return found
+
+
 def object_of(told: Mapping[str, Any], key: str) -> dict[str, Any]:
     """An object that is required."""
     value = told.get(key)
@@ -101,7 +117,7 @@ def check_schedule(told: Mapping[str, Any]) -> None:
         raise invalid("schedule.type", "weekly is required")
     text(told, "timezone", TIMEZONE)
     days = items(told, "days_of_week", 1, 7)
-    if len(set(map(str, days))) != len(days) or not all(_whole(day, 1, 7) for day in days):
+    if len(set(map(str, days))) != len(days) or not all(is_whole(day, 1, 7) for day in days):
         raise invalid("schedule.days_of_week", "distinct days from 1 to 7 are required")
     periods = told.get("periods")
     if periods is not None:
@@ -176,5 +192,6 @@ def says_yes(value: object) -> bool:
     return value in SAYS_YES
 
 
-def _whole(value: object, least: int, most: int) -> bool:
+def is_whole(value: object, least: int, most: int) -> bool:
+    """Whether a value is a whole number within bounds; true is none."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most

@@ -60,6 +60,16 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class EdgePool:
+    """Edge nodes that algorithms may be deployed on."""
+
+    id: str
+    name: str
+    node_ids: tuple[str, ...]
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
 class Chosen:
     """One source of a request, with what is drawn on its picture."""
 

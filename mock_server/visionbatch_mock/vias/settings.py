@@ -90,6 +90,26 @@ class ViasBehaviour:
     """Lives after creation or start, by id or name of a source, `*` for all others. Any word will do as a state."""
     vias_refusals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Sources, by id or name or `*`, whose task refuses `create`, `start`, `stop` or `delete`."""
+    vias_event_type: int = 196_609
+    """Kind of the events that tasks find: 196609 is an intrusion by Huawei's table."""
+    vias_events: int = 1
+    """Events that a task has found when it succeeds."""
+    vias_event_every_s: float = 60.0
+    """A running task on a stream finds something so often; 0 for never."""
+    vias_obs_endpoint: str | None = None
+    """URL of an S3 service on this machine that stands in for OBS; without one nothing is written."""
+    vias_obs_key: str = "testing"
+    vias_obs_secret: str = "testing"  # noqa: S105 - of a stand-in
+    vias_obs_layout: str = "{path}/{task_id}/{timestamp}_{message_id}.json"
+    """Key of a result file; the picture lies beside it as `.jpg`."""
+    vias_webhook_retries: int = 2
+    """How often a delivery that was not taken is tried again; anything but 2xx is not taken."""
+    vias_webhook_pause_s: float = 1.0
+    """Between two tries."""
+    vias_webhook_timeout_s: float = 5.0
+    """Of real time."""
+    vias_webhook_copies: int = 1
+    """Deliver what was taken so many times in all, as no guarantee excludes it."""
     vias_count_errors: Mapping[str, int] = field(default_factory=dict)
     """What to add to the counts of answers about batches, which makes them disagree or negative."""
 
@@ -136,6 +156,10 @@ def _optional(name: str, value: Any) -> str | None:
     return None if value is None else text(name, value)
 
 
+def _from_0(name: str, value: Any) -> int:
+    return 0 if value == 0 and not isinstance(value, bool) else positive(name, value)
+
+
 READERS: Mapping[str, Any] = MappingProxyType(
     {
         "vias_secret_key": text,
@@ -167,6 +191,17 @@ READERS: Mapping[str, Any] = MappingProxyType(
         "vias_durations": _durations,
         "vias_lives": _lists,
         "vias_refusals": _refusals,
+        "vias_event_type": positive,
+        "vias_events": _from_0,
+        "vias_event_every_s": seconds,
+        "vias_obs_endpoint": _optional,
+        "vias_obs_key": text,
+        "vias_obs_secret": text,
+        "vias_obs_layout": _template(RESULT_FIELDS),
+        "vias_webhook_retries": _from_0,
+        "vias_webhook_pause_s": seconds,
+        "vias_webhook_timeout_s": seconds,
+        "vias_webhook_copies": positive,
         "vias_count_errors": _counts,
     }
 )

@@ -38,6 +38,9 @@ class Task:
     vanishing: bool = False
     gone: bool = False
     error: tuple[Code, str] | None = None
+    found: int = 0
+    """Events so far."""
+    found_until: float = 0.0
     history: list[tuple[float, str]] = field(default_factory=list)
 
     @property

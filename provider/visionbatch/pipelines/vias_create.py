@@ -206,8 +206,6 @@ class ViasRun:
 
 
 _CLEAN_UP = "Correct the sources, or let on_partial accept it; delete the batch if its other tasks shall not run."
-    "Correct the sources or let on_partial accept this; the other tasks of the batch may run, so delete it if not."
-)
 
 
 def require_an_end(task: BatchTask, goal: Goal | None) -> None:

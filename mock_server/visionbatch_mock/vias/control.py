@@ -1,0 +1,125 @@
+"""VIAS under `/_control/vias/`: make what batches point at, look into tasks, and force what happens to them."""
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from visionbatch_mock.answers import empty_answer, json_answer
+from visionbatch_mock.exchange import Unacceptable, json_object_of_control, tenant_of_control
+from visionbatch_mock.vias.book import ViasBook
+from visionbatch_mock.vias.errors import ViasError
+from visionbatch_mock.vias.tasks import Task
+
+bp = Blueprint("vias_control", __name__, url_prefix="/vias")
+
+
+@bp.errorhandler(ViasError)
+def refused(error: ViasError) -> Response:
+    """What VIAS would refuse, in the words of the control routes."""
+    return json_answer({"error": str(error)}, 400)
+
+
+@bp.get("/project")
+def project() -> Response:
+    """The id that stands in every path."""
+    return json_answer({"id": tenant_of_control().iam.project_id})
+
+
+@bp.post("/groups")
+def make_group() -> Response:
+    """A group and its sources: `{"name": .., "sources": [{"name": .., "type": "obs", "type_config": ".."}]}`."""
+    told, places = json_object_of_control(), _book().places
+    with _book().lock:
+        group = places.add_group(_text(told, "name"))
+        made = [
+            places.add_source(
+                _text(source, "name"),
+                str(source.get("type", "obs")),
+                str(source.get("type_config", "")),
+                group_ids=(group.id,),
+            )
+            for source in told.get("sources", [])
+        ]
+    return json_answer({"video_group_id": group.id, "video_source_ids": [source.id for source in made]}, 201)
+
+
+@bp.post("/services")
+def make_service() -> Response:
+    """A deployed service: `api`, and if given `title`, `version`, `deploy_type`, `status`, `output_types`."""
+    told = json_object_of_control()
+    known = {"title", "version", "deploy_type", "status"}
+    if not set(told) <= {"api", "output_types", *known}:
+        raise Unacceptable(400, {"error": f"a service has api, output_types and {sorted(known)}"})
+    facts: dict[str, Any] = {key: _text(told, key) for key in known & set(told)}
+    with _book().lock:
+        made = _book().places.add_service(_text(told, "api"), output_types=tuple(told.get("output_types", ())), **facts)
+    return json_answer({"service_id": made.id, "alg_id": made.algorithm_id}, 201)
+
+
+@bp.get("/tasks")
+def tasks() -> Response:
+    """Every task with the states that it has been in; `?batch_id=` picks those of one batch."""
+    book = _book()
+    book.settle()
+    with book.lock:
+        return json_answer([_inner(task) for task in book.tasks(request.args.get("batch_id"))])
+
+
+@bp.post("/tasks/<task_id>")
+def move_task(task_id: str) -> Response:
+    """`{"force": state}` puts it into any state, known or not; `{"find": true}` lets it find something."""
+    told, tenant, book = json_object_of_control(), tenant_of_control(), _book()
+    book.settle()
+    with book.lock:
+        task = book.task(task_id)
+        if set(told) == {"force"}:
+            book.force(task_id, _text(told, "force"))
+        elif told == {"find": True}:
+            book.find(task, tenant.clock.now())
+        else:
+            raise Unacceptable(400, {"error": "expected {'force': state} or {'find': true}"})
+        return json_answer(_inner(task))
+
+
+@bp.get("/deliveries")
+def deliveries() -> Response:
+    """Every event on each of its ways, with the attempts."""
+    return json_answer([parcel.as_json() for parcel in _book().outbox.parcels()])
+
+
+@bp.post("/deliveries")
+def deliver() -> Response:
+    """Deliver now what is due."""
+    _book().deliver()
+    return deliveries()
+
+
+@bp.post("/tokens/revoke")
+def revoke_tokens() -> Response:
+    """End every token of the user, as a change of the password does."""
+    tenant_of_control().iam.revoke_tokens()
+    return empty_answer(204)
+
+
+def _book() -> ViasBook:
+    return tenant_of_control().vias
+
+
+def _text(told: Any, key: str) -> str:
+    value = told.get(key) if isinstance(told, dict) else None
+    if not isinstance(value, str) or not value:
+        raise Unacceptable(400, {"error": f"{key}: expected a text"})
+    return value
+
+
+def _inner(task: Task) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "name": task.name,
+        "batch_id": task.batch_id,
+        "source_id": task.source_id,
+        "state": task.state,
+        "ahead": task.ahead,
+        "found": task.found,
+        "history": task.history,
+    }
