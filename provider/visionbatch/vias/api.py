@@ -172,19 +172,20 @@ class ViasApi:
 
         :raises IdTaken: when there are several.
         """
-        return _named("", self._find(name, patiently=False))
+        return _named("", self._by_name(name, self._retry))
 
     def _find(self, name: str, *, patiently: bool) -> Flow[BatchEntry | None]:
-        found = yield from self._by_name(name)
+        """One look, or two; the attempts of the creation are the patience when a look fails."""
+        found = yield from self._by_name(name, ONCE)
         if found is None and patiently:
             yield SETTLE
-            found = yield from self._by_name(name)
+            found = yield from self._by_name(name, ONCE)
         return found
 
-    def _by_name(self, name: str) -> Flow[BatchEntry | None]:
+    def _by_name(self, name: str, retry: RetryPolicy) -> Flow[BatchEntry | None]:
         matches: list[BatchEntry] = []
         for number in range(1, BATCH_PAGE):
-            entries, goes_on = yield from self._page(number, name, self._retry)
+            entries, goes_on = yield from self._page(number, name, retry)
             matches += [entry for entry in entries if entry.name == name]
             if not goes_on:
                 break
