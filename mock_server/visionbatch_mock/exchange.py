@@ -20,6 +20,7 @@ from visionbatch_mock.faults.effects import instead
 from visionbatch_mock.hangup import Ending, reset_connection, wished
 from visionbatch_mock.journal import Journal
 from visionbatch_mock.operations import Operation, Surface
+from visionbatch_mock.refusals import Refusal
 from visionbatch_mock.tenant import Tenant
 from visionbatch_mock.vias.arrival import AUTH_TOKEN, tenant_of
 from visionbatch_mock.world import ANONYMOUS, World
@@ -163,11 +164,19 @@ def operation(
             if early is not None:
                 return early
             beforehand(instruction)
-            return altered(instruction, view(*args, **kwargs), exchange.world.pause)
+            return altered(instruction, _answer(lambda: view(*args, **kwargs)), exchange.world.pause)
 
         return serve
 
     return decorate
+
+
+def _answer(serve: Callable[[], Response]) -> Response:
+    """The answer of a view, a refusal that it raised included, so that a fault meets that too."""
+    try:
+        return serve()
+    except Refusal as refusal:
+        return current_app.make_response(current_app.handle_user_exception(refusal))
 
 
 def answer_instead(instruction: Instruction | None) -> Response | None:

@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from visionbatch.io.sinks import LocalSink, ObjectSink, Sink
     from visionbatch.model.bounded_json import json_object
     from visionbatch.model.bucket_file import BucketFile
+    from visionbatch.model.credential import InQuery
     from visionbatch.model.listed import Listed
     from visionbatch.model.notice import Notice, NoticeKind
     from visionbatch.model.outside import outside_url
-    from visionbatch.model.policy import OnBrokenLine, OnPartial, OnTimeout, Policies
+    from visionbatch.model.policy import OnBrokenLine, OnFailedJob, OnPartial, OnTimeout, Policies
     from visionbatch.model.refs import refs_of
     from visionbatch.model.run import RunRecord, RunStore
     from visionbatch.model.secret import Secret, SecretUrl
@@ -58,20 +59,28 @@ if TYPE_CHECKING:
     from visionbatch.pipelines.inputs import Report
     from visionbatch.pipelines.manifest import Manifest
     from visionbatch.pipelines.progress import LoggedProgress
+    from visionbatch.pipelines.roboflow import Roboflow, roboflow_batches_site, roboflow_key, roboflow_site
+    from visionbatch.pipelines.roboflow_job import RoboflowJobRun
     from visionbatch.pipelines.site import Site
     from visionbatch.pipelines.submitted import Submitted
     from visionbatch.report.export import export_report
+    from visionbatch.roboflow.ids import derived_job_id
+    from visionbatch.roboflow.job import Compute, JobDefinition, JobKind
     from visionbatch.roboflow.notifications import roboflow_notice
+    from visionbatch.roboflow.ready import BatchReadiness, ready_ref
+    from visionbatch.roboflow.settings import RoboflowSettings, roboflow_url
     from visionbatch.transfer.upload import Checkpoint
     from visionbatch.vias.notifications import vias_event_line, vias_notice
 
 _HOMES = {
     "Action": "pipelines.decide",
     "Arrivals": "pipelines.export_arrival",
+    "BatchReadiness": "roboflow.ready",
     "BucketFile": "model.bucket_file",
     "CheckSettings": "deepomatic.check_settings",
     "Checkpoint": "transfer.upload",
     "Claim": "model.seen",
+    "Compute": "roboflow.job",
     "Counts": "model.snapshot",
     "Decision": "pipelines.decide",
     "Deepomatic": "pipelines.deepomatic",
@@ -90,6 +99,9 @@ _HOMES = {
     "Folder": "io.folders",
     "GcsBucket": "io.gcs_bucket",
     "Hub": "pipelines.hub",
+    "InQuery": "model.credential",
+    "JobDefinition": "roboflow.job",
+    "JobKind": "roboflow.job",
     "Landing": "io.landing",
     "Listed": "model.listed",
     "LocalFolder": "io.folders",
@@ -105,6 +117,7 @@ _HOMES = {
     "ObjectRunStore": "io.run_objects",
     "ObjectSink": "io.sinks",
     "OnBrokenLine": "model.policy",
+    "OnFailedJob": "model.policy",
     "OnPartial": "model.policy",
     "OnTimeout": "model.policy",
     "Outcome": "flow.judge",
@@ -113,6 +126,9 @@ _HOMES = {
     "Policies": "model.policy",
     "Report": "pipelines.inputs",
     "RetryPolicy": "flow.retry",
+    "Roboflow": "pipelines.roboflow",
+    "RoboflowJobRun": "pipelines.roboflow_job",
+    "RoboflowSettings": "roboflow.settings",
     "RunRecord": "model.run",
     "RunStore": "model.run",
     "Secret": "model.secret",
@@ -132,6 +148,7 @@ _HOMES = {
     "await_end": "pipelines.hub",
     "bucket_uri": "deepomatic.export_layout",
     "deepomatic_site": "pipelines.deepomatic",
+    "derived_job_id": "roboflow.ids",
     "error_from_json": "errors",
     "export_doctor": "pipelines.export_doctor",
     "export_looks": "pipelines.export_looks",
@@ -148,8 +165,13 @@ _HOMES = {
     "outside_url": "model.outside",
     "pause_until": "io.clock",
     "read_manifest": "pipelines.export_manifest",
+    "ready_ref": "roboflow.ready",
     "refs_of": "model.refs",
+    "roboflow_batches_site": "pipelines.roboflow",
+    "roboflow_key": "pipelines.roboflow",
     "roboflow_notice": "roboflow.notifications",
+    "roboflow_site": "pipelines.roboflow",
+    "roboflow_url": "roboflow.settings",
     "settings_from": "config",
     "settled": "pipelines.export_arrival",
     "site_url": "deepomatic.settings",
@@ -161,10 +183,12 @@ _HOMES = {
 __all__ = [
     "Action",
     "Arrivals",
+    "BatchReadiness",
     "BucketFile",
     "CheckSettings",
     "Checkpoint",
     "Claim",
+    "Compute",
     "Counts",
     "Decision",
     "Deepomatic",
@@ -183,6 +207,9 @@ __all__ = [
     "Folder",
     "GcsBucket",
     "Hub",
+    "InQuery",
+    "JobDefinition",
+    "JobKind",
     "Landing",
     "Listed",
     "LocalFolder",
@@ -198,6 +225,7 @@ __all__ = [
     "ObjectRunStore",
     "ObjectSink",
     "OnBrokenLine",
+    "OnFailedJob",
     "OnPartial",
     "OnTimeout",
     "Outcome",
@@ -206,6 +234,9 @@ __all__ = [
     "Policies",
     "Report",
     "RetryPolicy",
+    "Roboflow",
+    "RoboflowJobRun",
+    "RoboflowSettings",
     "RunRecord",
     "RunStore",
     "Secret",
@@ -226,6 +257,7 @@ __all__ = [
     "await_end",
     "bucket_uri",
     "deepomatic_site",
+    "derived_job_id",
     "error_from_json",
     "export_doctor",
     "export_looks",
@@ -242,8 +274,13 @@ __all__ = [
     "outside_url",
     "pause_until",
     "read_manifest",
+    "ready_ref",
     "refs_of",
+    "roboflow_batches_site",
+    "roboflow_key",
     "roboflow_notice",
+    "roboflow_site",
+    "roboflow_url",
     "settings_from",
     "settled",
     "site_url",

@@ -11,6 +11,7 @@ import pytest
 import requests
 from PIL import Image
 
+from support.roboflow_wire import Workspace
 from visionbatch_mock import MockConfig, MockServer
 
 Q = 262_144
@@ -158,3 +159,22 @@ def zipped() -> Callable[..., bytes]:
 def archive(photo: Callable[..., bytes], zipped: Callable[..., bytes]) -> bytes:
     """A sound archive of two work orders."""
     return zipped({"WO_1/cabinet-0.jpg": photo(), "WO_2/cabinet-0.jpg": photo(shade=91)})
+
+
+@pytest.fixture
+def workspace(mock: MockServer) -> Iterator[Workspace]:
+    """A fresh workspace of Roboflow, whose clock stands."""
+    fresh = Workspace(mock, f"key-{next(_numbers)}")
+    fresh.inside.clock.freeze()
+    yield fresh
+    fresh.http.close()
+
+
+@pytest.fixture
+def photos(photo: Callable[..., bytes]) -> Callable[..., dict[str, bytes]]:
+    """So many photos by name, each with bytes of its own."""
+
+    def make(number: int, prefix: str = "p") -> dict[str, bytes]:
+        return {f"{prefix}-{shade}.jpg": photo(shade=shade) for shade in range(number)}
+
+    return make

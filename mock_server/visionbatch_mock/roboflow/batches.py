@@ -96,10 +96,10 @@ class StagedBatch:
             if part in {None, each.name}:
                 yield from each.files
 
-    def chunks(self, size: int, part: str | None = None) -> list[list[StagedFile]]:
-        """The batch as a job takes it: shard by shard, else so many files at a time; no chunk is empty."""
+    def chunks(self, size: int, part: str | None, at: float) -> list[list[StagedFile]]:
+        """The batch as a job that starts at `at` takes it: its shards by then, else so many files at a time."""
         if self.type is BatchType.SHARDED:
-            return [each.found.files for each in self.shards.values() if each.found.files]
+            return [each.found.files for each in self.shards.values() if each.found.files and each.event <= at]
         files = list(self.files(part))
         return [files[start : start + size] for start in range(0, len(files), size)]
 

@@ -192,16 +192,16 @@ class Job:
             self._end(JobState.FAILED, f"Workflow {workflow} does not exist", at)
             return
         self._move(JobState.PROCESSING, at)
-        self.tasks = self._chunks()
+        self.tasks = self._chunks(at)
         self._begin_stage("processing", len(self.tasks), at)
         if not self.tasks:
             self._end(JobState.FAILED, f"Batch {self.batch_id} has nothing to process", at)
 
-    def _chunks(self) -> list[Task]:
+    def _chunks(self, at: float) -> list[Task]:
         batch = self._room.staging.get(self.batch_id)
         size = 1 if self.video else self._tenant.behaviour.roboflow_images_per_task
         part = self.definition["jobInput"].get("partName")
-        chunks = [] if batch is None else batch.chunks(size, part)
+        chunks = [] if batch is None else batch.chunks(size, part, at)
         parallel = self.setting("maxParallelTasks") or len(chunks) or 1
         tasks = [Task(self._room.new_id(), files, number // parallel) for number, files in enumerate(chunks)]
         for task in tasks:

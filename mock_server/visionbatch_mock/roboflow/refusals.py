@@ -1,9 +1,7 @@
-"""Requests that the service refuses; `auth.refusal` puts them into the shapes that are on record."""
+"""Requests that this service refuses; `auth.refusal` puts them into the shapes that are on record."""
+
+from visionbatch_mock.refusals import Refusal
 
 
-class Refused(ValueError):
-    """A request that is answered with an error status and a text."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+class Refused(Refusal):
+    """An error of Data Staging or Batch Processing."""

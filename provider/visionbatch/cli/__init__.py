@@ -11,6 +11,7 @@ import click
 
 from visionbatch._version import __version__
 from visionbatch.cli.deepomatic import deepomatic
+from visionbatch.cli.roboflow import roboflow
 from visionbatch.errors import ExitCode, VisionBatchError
 
 _SIGNALLED = 128
@@ -28,7 +29,8 @@ def cli(context: click.Context, *, as_json: bool, quiet: bool) -> None:
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
 
 
-cli.add_command(deepomatic)
+for group in (deepomatic, roboflow):
+    cli.add_command(group)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 import click
 
+from visionbatch.cli.common import first_line, key_from, show, state_directory
 from visionbatch.cli.export import export
 from visionbatch.deepomatic.check_settings import CheckSettings
 from visionbatch.deepomatic.settings import UPLOAD_HOSTS, DeepomaticSettings, site_url
@@ -20,7 +20,6 @@ from visionbatch.flow.judge import judge
 from visionbatch.io.run_files import FileRunStore
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnPartial, Policies
-from visionbatch.model.secret import Secret
 from visionbatch.pipelines.deepomatic import Deepomatic, token_header
 from visionbatch.pipelines.deepomatic_run import DeepomaticRun
 from visionbatch.transfer.upload import Checkpoint
@@ -66,7 +65,7 @@ def check(options: Mapping[str, Any], *, source: Path, task_groups: tuple[str, .
     for finding in () if options["json"] else report.findings:
         click.echo(str(finding))
     report.require()
-    _show(options, report.to_json(), report.summary())
+    show(options, report.to_json(), report.summary())
 
 
 @deepomatic.command()
@@ -95,7 +94,7 @@ def run(
 ) -> None:
     """Check, send, wait, and fetch the error report. The same command again goes on where it stopped."""
     policies = Policies.of(on_partial=on_partial, on_timeout=on_timeout, on_input_change=on_input_change)
-    store = FileRunStore(state_dir or _state_directory(), f"deepomatic {run_id or source.resolve()}")
+    store = FileRunStore(state_dir or state_directory(), f"deepomatic {run_id or source.resolve()}")
     checks = CheckSettings(task_groups=task_groups or None)
     with _site(options) as site, store.locked():
         batch = DeepomaticRun(site, store, policies)
@@ -106,7 +105,7 @@ def run(
             lambda: site.wait(submitted.batch_id, deadline=submitted.record.deadline),
             sink=LocalSink(report_dir) if report_dir else None,
         )
-    _show(options, manifest.to_json(), f"batch {manifest.batch_id}: {manifest.outcome} {manifest.counts or ''}")
+    show(options, manifest.to_json(), f"batch {manifest.batch_id}: {manifest.outcome} {manifest.counts or ''}")
 
 
 @deepomatic.command()
@@ -116,7 +115,7 @@ def status(options: Mapping[str, Any], *, batch_id: str) -> None:
     """Print the state of a batch."""
     with _site(options) as site:
         snapshot = site.status(batch_id)
-    _show(options, snapshot.to_json(), str(snapshot))
+    show(options, snapshot.to_json(), str(snapshot))
 
 
 @deepomatic.command()
@@ -130,7 +129,7 @@ def wait(options: Mapping[str, Any], *, batch_id: str, timeout: float, on_partia
         snapshot = site.wait(batch_id, deadline=time.time() + timeout)
     verdict = judge(snapshot, OnPartial.parse(on_partial))
     verdict.require("deepomatic", batch_id)
-    _show(options, snapshot.to_json(), verdict.reason)
+    show(options, snapshot.to_json(), verdict.reason)
 
 
 @deepomatic.command()
@@ -141,7 +140,7 @@ def errors(options: Mapping[str, Any], *, batch_id: str) -> None:
     with _site(options) as site:
         report = site.errors(batch_id)
     if report is None:
-        _show(options, {"report": None}, "this site gives no error report by API")
+        show(options, {"report": None}, "this site gives no error report by API")
     else:
         sys.stdout.buffer.write(report.body)
 
@@ -153,7 +152,7 @@ def delete(options: Mapping[str, Any], *, batch_id: str) -> None:
     """Delete a batch, whatever its state."""
     with _site(options) as site:
         site.delete(batch_id)
-    _show(options, {"deleted": batch_id}, f"batch {batch_id} is gone")
+    show(options, {"deleted": batch_id}, f"batch {batch_id} is gone")
 
 
 @deepomatic.command()
@@ -163,7 +162,7 @@ def create(options: Mapping[str, Any], *, label: str) -> None:
     """Make an empty batch and print its id."""
     with _site(options) as site:
         batch = site.create(label)
-    _show(options, {"batch_id": batch.batch_id}, batch.batch_id)
+    show(options, {"batch_id": batch.batch_id}, batch.batch_id)
 
 
 @deepomatic.command()
@@ -179,10 +178,10 @@ def upload(options: Mapping[str, Any], *, batch_id: str | None, upload_url_file:
         if batch_id is not None:
             done = site.upload_to(batch_id, checked.ready())
         else:
-            url = site.api.admit(_first_line(upload_url_file))
+            url = site.api.admit(first_line(upload_url_file))
             done = site.upload(checked.ready(), url, resume=Checkpoint())
     line = f"{done.size} bytes are there" if done is not None else "the batch has an archive already"
-    _show(options, {"batch_id": batch_id, "size": done.size if done is not None else None}, line)
+    show(options, {"batch_id": batch_id, "size": done.size if done is not None else None}, line)
 
 
 def _site(options: Mapping[str, Any]) -> Deepomatic:
@@ -190,30 +189,4 @@ def _site(options: Mapping[str, Any]) -> Deepomatic:
     if not url:
         raise ConfigError("neither --url nor --site is given", next_step="Or set VISIONBATCH_DEEPOMATIC_URL.")
     settings = DeepomaticSettings(url, upload_hosts=options["hosts"] or UPLOAD_HOSTS)
-    return Deepomatic(settings, lambda: token_header(_key()))
-
-
-def _key() -> Secret:
-    """The API key; never an option, for a command line is visible to everybody on the machine."""
-    path = os.environ.get(f"{KEY_VARIABLE}_FILE")
-    key = _first_line(Path(path)) if path else os.environ.get(KEY_VARIABLE, "").strip()
-    if not key:
-        raise ConfigError(f"there is no API key in {KEY_VARIABLE}, nor in a file named by {KEY_VARIABLE}_FILE")
-    return Secret(key)
-
-
-def _first_line(path: Path | None) -> str:
-    """What a file with one secret in it holds."""
-    try:
-        return path.read_text().strip() if path else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}") from error
-
-
-def _state_directory() -> Path:
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "visionbatch"
-
-
-def _show(options: Mapping[str, Any], value: Mapping[str, Any], line: str) -> None:
-    click.echo(json.dumps(value, indent=1) if options["json"] else line)
+    return Deepomatic(settings, lambda: token_header(key_from(KEY_VARIABLE)))

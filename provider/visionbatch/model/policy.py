@@ -88,6 +88,15 @@ class OnInputChange(StrEnum):
     CANCEL_AND_NEW = "cancel_and_new"
 
 
+class OnFailedJob(StrEnum):
+    """What a retry does when the job of the last try has failed, where a service can do a job again."""
+
+    NEW = "new"
+    """The next generation: a job of its own."""
+    RESTART = "restart"
+    """The same job once more, with the parameters it had."""
+
+
 class OnBrokenLine(StrEnum):
     """What happens when a line of an export cannot become rows."""
 

@@ -25,6 +25,8 @@ class Action(StrEnum):
     """The remote batch is being processed: wait for it."""
     TAKE = "take"
     """The remote batch has ended well: take its result."""
+    RESTART = "restart"
+    """The remote job has failed: have the same job done again."""
     REPLACE = "replace"
     """The remote batch is of no use any more: cancel it if it lives, and begin the next generation."""
 
@@ -50,6 +52,7 @@ def decide(
     takes_data: bool = False,
     place: str = "",
     cleared: bool = False,
+    noun: str = "batch",
 ) -> Decision:
     """Choose what a try does.
 
@@ -61,6 +64,7 @@ def decide(
         another place is a copy, and another input at the same place has changed.
     :param remote: the remote batch now; ``None`` when there is none, or none any more.
     :param cleared: whether a person asked for this try, rather than a retry.
+    :param noun: what the remote batch is called, for the reason.
     :raises InputChanged: when the input is another and ``on_input_change`` is ``fail``.
     """
     if record is None:
@@ -72,7 +76,7 @@ def decide(
         return Decision(Action.REPLACE, record.generation + 1, reason)
     if record.stage is Stage.INTENT:
         return Decision(Action.SEEK, record.generation, "the last try ended before it knew of a batch")
-    return _by_remote(record, policies, remote, takes_data=takes_data)
+    return _by_remote(record, policies, remote, takes_data=takes_data, noun=noun)
 
 
 def _reason_to_replace(record: RunRecord, fingerprint: str, policies: Policies, *, cleared: bool) -> str:
@@ -92,9 +96,11 @@ def _reason_to_replace(record: RunRecord, fingerprint: str, policies: Policies, 
     return ""
 
 
-def _by_remote(record: RunRecord, policies: Policies, remote: Snapshot | None, *, takes_data: bool) -> Decision:
+def _by_remote(
+    record: RunRecord, policies: Policies, remote: Snapshot | None, *, takes_data: bool, noun: str
+) -> Decision:
     if remote is None:
-        return Decision(Action.REPLACE, record.generation + 1, f"batch {record.ref} is gone")
+        return Decision(Action.REPLACE, record.generation + 1, f"{noun} {record.ref} is gone")
     # Once the server has said that the archive is whole, a state that lags behind is no reason to send it again; and
     # before that, a word nobody knows is no proof that it arrived.
     unsent = record.stage is Stage.CREATED
@@ -102,7 +108,7 @@ def _by_remote(record: RunRecord, policies: Policies, remote: Snapshot | None, *
         return Decision(Action.RESUME, record.generation, f"the batch still waits for its archive: {remote}")
     verdict = judge(remote, policies.on_partial)
     if verdict.outcome is Outcome.WAIT:
-        return Decision(Action.ADOPT, record.generation, f"the batch is {remote}")
+        return Decision(Action.ADOPT, record.generation, f"the {noun} is {remote}")
     if verdict.accepted:
         return Decision(Action.TAKE, record.generation, verdict.reason)
     return Decision(Action.REPLACE, record.generation + 1, verdict.reason)

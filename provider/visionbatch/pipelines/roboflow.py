@@ -127,6 +127,7 @@ class Roboflow(Client):
         self,
         batch_id: str,
         expected: int | None = None,
+        shards: int | None = None,
         *,
         deadline: float | None = None,
         observe: Callable[[Snapshot], None] | None = None,
@@ -134,6 +135,7 @@ class Roboflow(Client):
         """Wait until a batch can be processed, or will never hold what was sent.
 
         :param expected: items that were sent.
+        :param shards: archives or lists of references that were sent; see `visionbatch.roboflow.ready.ready_ref`.
         :param deadline: Unix seconds.
         """
-        return self.await_end(self.readiness, ready_ref(batch_id, expected), deadline=deadline, observe=observe)
+        return self.await_end(self.readiness, ready_ref(batch_id, expected, shards), deadline=deadline, observe=observe)

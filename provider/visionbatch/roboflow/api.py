@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from math import ceil
 from urllib.parse import quote
 
+from visionbatch.errors import NotFound
 from visionbatch.flow.effects import Flow
 from visionbatch.flow.listing import Enough
 from visionbatch.flow.retry import RetryPolicy
@@ -47,7 +48,11 @@ class RoboflowApi:
 
     def _look(self, job_id: str) -> Flow[Snapshot]:
         job = yield from self.jobs.get(job_id, ONCE)
-        progress = yield from self._progress(job_id, ONCE)
+        try:
+            progress = yield from self._progress(job_id, ONCE)
+        except NotFound:
+            # The job is there, so it is its stages that do not show yet.
+            progress = ()
         return job_snapshot(job, progress)
 
     def progress(self, job_id: str) -> Flow[tuple[StageProgress, ...]]:

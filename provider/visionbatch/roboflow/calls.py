@@ -81,17 +81,19 @@ class Calls:
         query: Query = (),
         retry: RetryPolicy | None = None,
         enough: Callable[[list[Fields]], bool] = lambda _: False,
+        most: int = 1000,
     ) -> Flow[list[Fields]]:
         """The entries of a list, page by page, to its end or until that is enough.
 
         :param key: name of the array.
         :param of: what an entry is, for messages.
+        :param most: entries of a page that the service takes.
         :raises EndlessList: when pages come round again.
         """
         guard, token, found = Pages(f"the list of {of}s at {path}"), "", []
         while True:
             following = (("nextPageToken", token),) if token else ()
-            size = ("pageSize", str(self.settings.page_size))
+            size = ("pageSize", str(min(self.settings.page_size, most)))
             page = yield from self.get(path, (*query, size, *following), retry)
             found += Fields(page, f"the list of {of}s").each(key, f"a {of}")
             token = guard.token_after(page, key)

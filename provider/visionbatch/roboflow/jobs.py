@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 TAKEN = 409
 """Status of a creation whose id belongs to a job with another definition."""
 
+LIST_PAGE = 100
+"""Jobs to a page at most (the vendor's operator guide)."""
+
 SEARCH_CHARS = 160
 """Characters of a search in the list of jobs (the vendor's operator guide)."""
 
@@ -59,7 +62,9 @@ class Jobs:
     ) -> Flow[tuple[Job, ...]]:
         path = yield from self._calls.processing("/jobs")
         query = (("search", search[:SEARCH_CHARS]),) if search else ()
-        found = yield from self._calls.pages(path, "jobs", of="job", query=query, retry=retry, enough=enough)
+        found = yield from self._calls.pages(
+            path, "jobs", of="job", query=query, retry=retry, enough=enough, most=LIST_PAGE
+        )
         return every(found, Job.read)
 
     def get(self, job_id: str, retry: RetryPolicy | None = None) -> Flow[Job]:

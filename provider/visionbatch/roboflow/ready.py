@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from visionbatch.errors import BulkUnsupported, ConfigError, NotFound, Refused
 from visionbatch.flow.effects import Flow
@@ -14,7 +15,7 @@ from visionbatch.roboflow.api import RoboflowApi
 from visionbatch.roboflow.calls import ONCE, SERVICE, named
 from visionbatch.roboflow.ids import require_batch_id
 from visionbatch.roboflow.values import Shard
-from visionbatch.roboflow.words import readiness
+from visionbatch.roboflow.words import Sent, readiness
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +34,14 @@ class BatchReadiness:
 
     def look(self, ref: str) -> Flow[Snapshot]:
         """Whether a batch is ready: its count, and how far its shards are."""
-        batch_id, expected = read_ready_ref(ref)
-        return named(batch_id, self._look(batch_id, expected))
+        batch_id, sent = read_ready_ref(ref)
+        return named(batch_id, self._look(batch_id, sent))
 
-    def _look(self, batch_id: str, expected: int | None) -> Flow[Snapshot]:
+    def _look(self, batch_id: str, sent: Sent) -> Flow[Snapshot]:
         # Shards first: whatever they had ingested by then is in the count that follows.
         shards = yield from self._shards(batch_id)
         count = yield from self._api.staging.count(batch_id, retry=ONCE)
-        return readiness(count, shards, expected, self._api.calls.settings.status_aliases)
+        return readiness(count, shards, sent, self._api.calls.settings.status_aliases)
 
     def _shards(self, batch_id: str) -> Flow[tuple[Shard, ...]]:
         """The shards; none where the service refuses to list those of a batch that has none."""
@@ -63,23 +64,29 @@ class BatchReadiness:
         yield from ()
 
 
-def ready_ref(batch_id: str, expected: int | None = None) -> str:
+def ready_ref(batch_id: str, expected: int | None = None, shards: int | None = None) -> str:
     """What stands for waiting for a batch.
 
     :param expected: items that were sent; without it any item will do, once no shard is being ingested.
+    :param shards: archives or lists of references that were sent. With it, files that the service turned away are seen
+        as such when all shards have been ingested; without, they are waited for until the deadline.
     :raises ConfigError: for what cannot be an id or a number of items.
     """
-    if expected is not None and (type(expected) is not int or expected < 1):
-        raise ConfigError(f"expected: a whole number of at least 1, not {expected!r}")
-    return require_batch_id(batch_id) + (f"/{expected}" if expected is not None else "")
+    for name, value in (("expected", expected), ("shards", shards)):
+        if value is not None and (type(value) is not int or value < 1):
+            raise ConfigError(f"{name}: a whole number of at least 1, not {value!r}")
+    if expected is None:
+        return require_batch_id(batch_id)
+    return f"{require_batch_id(batch_id)}/{expected}" + (f"/{shards}" if shards is not None else "")
 
 
-def read_ready_ref(ref: str) -> tuple[str, int | None]:
-    """Batch and number of items, of what `ready_ref` gave.
+def read_ready_ref(ref: str) -> tuple[str, Sent]:
+    """What `ready_ref` was made of.
 
     :raises ConfigError: for anything else.
     """
-    batch_id, slash, number = ref.partition("/")
-    if slash and not (number.isascii() and number.isdigit() and int(number) > 0):
-        raise ConfigError(f"{ref!r} is not <batch id>/<number of items>")
-    return require_batch_id(batch_id), int(number) if slash else None
+    match = re.fullmatch(r"([^/]*)(?:/([1-9][0-9]*)(?:/([1-9][0-9]*))?)?", ref)
+    if match is None:
+        raise ConfigError(f"{ref!r} is not <batch id>/<items>/<shards>, of which the id is enough")
+    expected, shards = (None if number is None else int(number) for number in match.groups()[1:])
+    return require_batch_id(match[1]), Sent(expected, shards)

@@ -88,51 +88,64 @@ def _telling(stages: Sequence[StageProgress]) -> Counts | None:
     return best
 
 
-def readiness(count: int, shards: Sequence[Shard], expected: int | None, aliases: Mapping[str, str]) -> Snapshot:
-    """Whether a batch can be processed: nothing is being ingested any more, and everything has arrived.
-
-    :param count: items that are there.
-    :param shards: empty for a simple batch.
-    :param expected: items that were sent; ``None`` when nobody knows.
-    """
-    words = {shard.shard_id: meaning(shard.status, aliases) for shard in shards}
-    strange = sorted({shard.status for shard in shards if words[shard.shard_id] is ShardWord.UNKNOWN})
-    pending = sum(word is ShardWord.PENDING for word in words.values())
-    total = count if expected is None else expected
-    failed = [shard for shard in shards if words[shard.shard_id] is ShardWord.FAILED]
-    detail = "; ".join(f"shard {shard.shard_id} {shard.name}: {shard.detail}" for shard in failed[:SHARDS_SHOWN])
-    if len(failed) > SHARDS_SHOWN:
-        detail += f"; and {len(failed) - SHARDS_SHOWN} more"
-    if strange:
-        return Snapshot(Phase.UNKNOWN, strange[0], Counts(total, count), detail)
-    if pending:
-        return Snapshot(Phase.RUNNING, f"{pending} of {len(shards)} shards pending", Counts(total, count), detail)
-    return _settled(count, expected, shards, failed, detail)
-
-
 SHARDS_SHOWN = 5
 """Failed shards that are named: the text travels through a scheduler's database."""
 
 
-def _settled(
-    count: int, expected: int | None, shards: Sequence[Shard], failed: Sequence[Shard], detail: str
-) -> Snapshot:
-    """The same once no shard is being ingested."""
+@dataclass(frozen=True)
+class Sent:
+    """What was sent into a batch, as far as it is known.
+
+    :param items: images or videos.
+    :param shards: archives or lists of references.
+    """
+
+    items: int | None = None
+    shards: int | None = None
+
+
+def readiness(count: int, shards: Sequence[Shard], sent: Sent, aliases: Mapping[str, str]) -> Snapshot:
+    """Whether a batch can be processed: nothing is being ingested any more, and everything has arrived.
+
+    :param count: items that are there.
+    :param shards: empty for a simple batch.
+    """
+    words = [meaning(shard.status, aliases) for shard in shards]
+    failed = [shard for shard, word in zip(shards, words, strict=True) if word is ShardWord.FAILED]
+    strange = [shard.status for shard, word in zip(shards, words, strict=True) if word is ShardWord.UNKNOWN]
+    pending = words.count(ShardWord.PENDING)
+    counts, detail = Counts(max(sent.items or 0, count), count), _told(failed)
+    if strange:
+        return Snapshot(Phase.UNKNOWN, min(strange), counts, detail)
+    if pending or len(shards) < (sent.shards or 0):
+        return Snapshot(Phase.RUNNING, f"{len(shards) - pending} of {len(shards)} shards ingested", counts, detail)
+    return _settled(counts, shards, failed, sent)
+
+
+def _settled(counts: Counts, shards: Sequence[Shard], failed: Sequence[Shard], sent: Sent) -> Snapshot:
+    """The same once no shard that is known is being ingested."""
+    count, expected = counts.succeeded, sent.items
     if expected is not None and count > expected:
-        more = f"holds {count} items where {expected} were sent: something else was put into it"
-        return Snapshot(Phase.FAILED, "more items than were sent", Counts(count, expected, 0), more)
+        more = f"it holds {count} items where {expected} were sent: something else was put into it"
+        return Snapshot(Phase.FAILED, "more items than were sent", Counts(expected, expected), more)
     if failed:
         lost = max((expected or count) - count, 1)
-        phase = Phase.PARTIAL if count else Phase.FAILED
-        return Snapshot(
-            phase, f"{len(failed)} of {len(shards)} shards failed", Counts(count + lost, count, lost), detail
-        )
-    if expected is None:
-        done = count > 0
-        return Snapshot(Phase.SUCCEEDED if done else Phase.RUNNING, "ready" if done else "empty", Counts(count, count))
-    if count == expected:
-        return Snapshot(Phase.SUCCEEDED, "ready", Counts(expected, count))
-    if shards and sum(shard.objects for shard in shards) >= expected:
+        native = f"{len(failed)} of {len(shards)} shards failed"
+        return Snapshot(_lossy(count), native, Counts(count + lost, count, lost), _told(failed))
+    if count == (expected or count) and count:
+        return Snapshot(Phase.SUCCEEDED, "ready", counts)
+    if expected is not None and sent.shards is not None and count == sum(shard.objects for shard in shards):
         # All that was sent has been looked at, so what is missing was turned away and will not come.
-        return Snapshot(Phase.PARTIAL, "files rejected", Counts(expected, count, expected - count))
-    return Snapshot(Phase.RUNNING, "indexing", Counts(expected, count))
+        return Snapshot(_lossy(count), "files turned away", Counts(expected, count, expected - count), _told(shards))
+    return Snapshot(Phase.RUNNING, "indexing", counts)
+
+
+def _lossy(count: int) -> Phase:
+    return Phase.PARTIAL if count else Phase.FAILED
+
+
+def _told(shards: Sequence[Shard]) -> str:
+    """What the service says of some shards, those that have something to say."""
+    told = [f"shard {shard.shard_id} {shard.name}: {shard.detail or 'no reason given'}" for shard in shards]
+    more = f"; and {len(told) - SHARDS_SHOWN} more" if len(told) > SHARDS_SHOWN else ""
+    return "; ".join(told[:SHARDS_SHOWN]) + more

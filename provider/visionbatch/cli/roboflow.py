@@ -1,0 +1,221 @@
+"""``visionbatch roboflow``: jobs of Batch Processing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from visionbatch.cli.common import first_line, key_from, show, state_directory
+from visionbatch.errors import ConfigError
+from visionbatch.io.run_files import FileRunStore
+from visionbatch.io.sinks import LocalSink
+from visionbatch.model.policy import OnFailedJob, Policies
+from visionbatch.model.secret import SecretUrl
+from visionbatch.pipelines.roboflow import Roboflow, roboflow_key
+from visionbatch.pipelines.roboflow_job import RoboflowJobRun
+from visionbatch.roboflow.job import Compute, JobDefinition, JobKind
+from visionbatch.roboflow.settings import STORES, KeyIn, RoboflowSettings, roboflow_url
+from visionbatch.roboflow.words import job_snapshot
+
+KEY_VARIABLE = "VISIONBATCH_ROBOFLOW_API_KEY"
+
+
+@click.group()
+@click.option("--url", help="Base URL, instead of a region's.")
+@click.option("--region", default="us", show_default=True, help="us or eu.")
+@click.option("--workspace", default="", help="Slug of the workspace; asked for by the key without.")
+@click.option(
+    "--key-in", type=click.Choice([word.value for word in KeyIn]), default="header", help="Where the key travels."
+)
+@click.option("--store-host", "hosts", multiple=True, help="Host of signed addresses; the large object stores without.")
+@click.pass_context
+def roboflow(
+    context: click.Context, *, url: str | None, region: str, workspace: str, key_in: str, hosts: tuple[str, ...]
+) -> None:
+    """Roboflow Batch Processing. The API key comes from VISIONBATCH_ROBOFLOW_API_KEY, or from the file named by
+    VISIONBATCH_ROBOFLOW_API_KEY_FILE.
+    """  # noqa: D205  # click prints the whole text as one paragraph
+    settings = RoboflowSettings(
+        url or roboflow_url(region),
+        workspace=workspace,
+        key_in=key_in,
+        upload_hosts=hosts or STORES,
+        download_hosts=hosts or STORES,
+    )
+    context.obj = {**context.obj, "settings": settings}
+
+
+def client(options: Mapping[str, Any]) -> Roboflow:
+    """The client that the group's options describe."""
+    settings: RoboflowSettings = options["settings"]
+    return Roboflow(settings, lambda: roboflow_key(key_from(KEY_VARIABLE), settings.key_in))
+
+
+_COMPUTE = (
+    click.option("--machine", type=click.Choice(["cpu", "gpu"]), help="Kind of machine."),
+    click.option("--workers", type=int, help="Workers of one machine: 1, 2, 4 or 8."),
+    click.option("--machine-time", type=int, help="Seconds of machine time, added up over all machines."),
+    click.option("--max-parallel-tasks", type=int, help="Ceiling on tasks at a time."),
+    click.option("--max-image-failure-rate", type=float, help="Share of a shard's images that may fail, 0 to 1."),
+)
+
+
+def _compute_options(command: Any) -> Any:
+    for option in reversed(_COMPUTE):
+        command = option(command)
+    return command
+
+
+def _compute(given: dict[str, Any]) -> dict[str, Any]:
+    """The options above, out of all that were given, as `Compute` calls them."""
+    names = ("machine", "workers", "max_parallel_tasks", "max_image_failure_rate")
+    return {"timeout_s": given.pop("machine_time"), **{name: given.pop(name) for name in names}}
+
+
+@roboflow.command()
+@click.argument("batch_id")
+@click.option("--workflow", "workflow_id", required=True, help="Id of the saved Workflow.")
+@click.option("--workflow-workspace", default="", help="Its workspace; the connection's without.")
+@click.option("--kind", type=click.Choice(["images", "videos"]), default="images", show_default=True)
+@click.option("--part", default="", help="Part of a multipart input.")
+@click.option("--images-metadata-part", default="", help="Part with metadata of each image.")
+@click.option("--parameters", type=Path, help="JSON file with run-time parameters of the Workflow.")
+@click.option("--metadata-input", "metadata_inputs", multiple=True, help="input=key, for metadata of images.")
+@click.option("--image-input", default="", help="Name of the Workflow's image input, when it is not image.")
+@click.option("--persist-images", is_flag=True, help="Keep image outputs.")
+@click.option("--persist-output", "images_to_persist", multiple=True, help="Keep only this image output.")
+@click.option("--aggregation", default="", help="csv or jsonl.")
+@click.option("--max-fps", type=float, help="Sub-sampling of frames of videos.")
+@click.option("--notify-file", type=Path, help="File with the address of a webhook, which is a secret.")
+@click.option("--inference-backend", default="", help="old-inference or inference-models.")
+@_compute_options
+@click.option("--name", default="", help="Name of the job that people see.")
+@click.option("--report-dir", type=Path, help="Folder for the manifest.")
+@click.option("--state-dir", type=Path, default=None, help="Folder for run records; ~/.local/state/visionbatch.")
+@click.option("--run-id", help="Identity of this run; batch and Workflow without.")
+@click.option("--timeout", type=float, default=24 * 3600.0, show_default=True, help="Seconds until the job must end.")
+@click.option("--on-partial", default="warn", show_default=True, help="warn, fail, accept, accept:5 or accept:2%.")
+@click.option("--on-timeout", default="leave", show_default=True, help="leave or cancel.")
+@click.option("--on-input-change", default="fail", show_default=True, help="fail or cancel_and_new.")
+@click.option("--on-failed-job", type=click.Choice([word.value for word in OnFailedJob]), default="new")
+@click.pass_obj
+def run(options: Mapping[str, Any], /, **given: Any) -> None:
+    """Run a Workflow over a batch and wait for its end. The same command again goes on where it stopped."""
+    policies = Policies.of(
+        on_partial=given.pop("on_partial"),
+        on_timeout=given.pop("on_timeout"),
+        on_input_change=given.pop("on_input_change"),
+    )
+    on_failed_job = OnFailedJob(given.pop("on_failed_job"))
+    report_dir, state_dir, run_id = given.pop("report_dir"), given.pop("state_dir"), given.pop("run_id")
+    timeout, name = given.pop("timeout"), given.pop("name")
+    definition = _definition(given)
+    # What is not named apart is told apart: other workspaces and services may have a batch of the same id.
+    where = f"{options['settings'].base_url} {options['settings'].workspace}"
+    identity = f"roboflow {run_id or f'{where} {definition.batch_id} {definition.workflow_id}'}"
+    store = FileRunStore(state_dir or state_directory(), identity)
+    with client(options) as site, store.locked():
+        job = RoboflowJobRun(site, store, identity, policies, on_failed_job=on_failed_job)
+        # Whoever starts the command again means it to have its time.
+        submitted = job.submit(definition, name=name, deadline=time.time() + timeout, cleared=True)
+        manifest = job.conclude(
+            submitted,
+            lambda: site.wait(submitted.batch_id, deadline=submitted.record.deadline),
+            sink=LocalSink(report_dir) if report_dir else None,
+        )
+    show(options, manifest.to_json(), f"job {manifest.batch_id}: {manifest.outcome} {manifest.counts or ''}")
+
+
+def _definition(given: dict[str, Any]) -> JobDefinition:
+    parameters, notify, kind = given.pop("parameters"), given.pop("notify_file"), given.pop("kind")
+    inputs = given.pop("metadata_inputs")
+    if not all("=" in pair for pair in inputs):
+        raise ConfigError("--metadata-input is input=key")
+    return JobDefinition(
+        kind=JobKind.VIDEOS if kind == "videos" else JobKind.IMAGES,
+        workflow_parameters=_json_object(parameters) if parameters else None,
+        notifications_url=SecretUrl(first_line(notify)) if notify else None,
+        metadata_inputs=dict(pair.split("=", 1) for pair in inputs),
+        **_compute(given),
+        **given,
+    )
+
+
+def _json_object(file: Path) -> Any:
+    try:
+        return json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file} cannot be read as JSON ({type(error).__name__})") from error
+
+
+@roboflow.command()
+@click.argument("job_id")
+@click.pass_obj
+def status(options: Mapping[str, Any], *, job_id: str) -> None:
+    """Print the state of a job and how far its stages are."""
+    with client(options) as site:
+        snapshot, stages = site.status(job_id), site.progress(job_id)
+    value = {**snapshot.to_json(), "stages": [asdict(stage) for stage in stages]}
+    show(options, value, "\n".join([str(snapshot), *(f"  {stage}" for stage in stages)]))
+
+
+@roboflow.command()
+@click.option("--search", default="", help="Text in the ids or names.")
+@click.pass_obj
+def jobs(options: Mapping[str, Any], *, search: str) -> None:
+    """List the jobs of the workspace."""
+    with client(options) as site:
+        found = site.jobs(search)
+    rows = [{"job_id": job.job_id, "name": job.name, "stage": job.stage, "ended": job.terminal, "error": job.error}
+            for job in found]  # fmt: skip
+    lines = [f"{job.job_id}  {job_snapshot(job)}  {job.name}" for job in found]
+    show(options, rows, "\n".join(lines) or "there are no jobs")
+
+
+@roboflow.command()
+@click.pass_obj
+def batches(options: Mapping[str, Any]) -> None:
+    """List the batches of Data Staging, those that jobs wrote included."""
+    with client(options) as site:
+        found = site.batches()
+    lines = [f"{batch.batch_id}  {batch.kind}  {batch.content}  expires {batch.expires}" for batch in found]
+    show(options, [batch.to_json() for batch in found], "\n".join(lines) or "there are no batches")
+
+
+@roboflow.command()
+@click.argument("job_id")
+@click.option("--severity", type=click.Choice(["info", "warning", "error"]), help="Only these lines.")
+@click.pass_obj
+def logs(options: Mapping[str, Any], *, job_id: str, severity: str | None) -> None:
+    """Print the log of a job."""
+    with client(options) as site:
+        lines = site.logs(job_id, severity or "")
+    show(options, [asdict(line) for line in lines], "\n".join(str(line) for line in lines) or "the log is empty")
+
+
+@roboflow.command()
+@click.argument("job_id")
+@click.pass_obj
+def abort(options: Mapping[str, Any], *, job_id: str) -> None:
+    """Ask for a job to be aborted; it ends some time later."""
+    with client(options) as site:
+        site.abort(job_id)
+    show(options, {"aborted": job_id}, f"job {job_id} was asked to abort")
+
+
+@roboflow.command()
+@click.argument("job_id")
+@_compute_options
+@click.pass_obj
+def restart(options: Mapping[str, Any], /, *, job_id: str, **given: Any) -> None:
+    """Have a job that failed or was aborted done again, which is charged again."""
+    override = Compute(**_compute(given))
+    with client(options) as site:
+        site.restart(job_id, override)
+    show(options, {"restarted": job_id}, f"job {job_id} was restarted")

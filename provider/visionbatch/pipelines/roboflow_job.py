@@ -1,0 +1,227 @@
+"""One run of a Roboflow job: intent, creation under an id of our own, and what becomes of it.
+
+``submit`` may be called again by any later try, on any machine: the job's id follows from the run's identity and the
+generation, so a creation that may have happened is found, and never made twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from visionbatch.errors import NotFound, VisionBatchError
+from visionbatch.flow.effects import Pause
+from visionbatch.flow.judge import Verdict
+from visionbatch.io.sinks import Sink
+from visionbatch.model.policy import OnFailedJob, Policies
+from visionbatch.model.run import RunRecord, RunStore, Stage
+from visionbatch.model.snapshot import Phase, Snapshot
+from visionbatch.pipelines.decide import Action, Decision, decide
+from visionbatch.pipelines.deepomatic_run import CONFIRM_S
+from visionbatch.pipelines.ending import conclude, summed_up
+from visionbatch.pipelines.journal import Journal
+from visionbatch.pipelines.manifest import Manifest
+from visionbatch.pipelines.roboflow import Roboflow
+from visionbatch.pipelines.submitted import Submitted
+from visionbatch.roboflow.calls import SERVICE
+from visionbatch.roboflow.ids import derived_job_id
+from visionbatch.roboflow.job import JobDefinition
+from visionbatch.roboflow.words import StageProgress
+
+log = logging.getLogger(__name__)
+
+RESTARTS = "roboflow_restarts"
+"""Note of a run record: how often its job was restarted."""
+
+ERRORS_READ = 1000
+"""Lines of the error log that a manifest counts; more say nothing new and take minutes to page through."""
+
+ERRORS_SHOWN = 10
+
+
+class RoboflowJobRun:
+    """One run over one record.
+
+    :param identity: of the run, the same in every try of it, such as DAG, task, run and map index.
+    :param store: where the record is kept.
+    :param on_failed_job: what a retry does when the job of the last try has failed.
+    :param created: called with the job's id as soon as the job is known to be there.
+    :param decided: called with what a try is going to do, before it does anything.
+    """
+
+    def __init__(
+        self,
+        site: Roboflow,
+        store: RunStore,
+        identity: str,
+        policies: Policies | None = None,
+        *,
+        on_failed_job: OnFailedJob = OnFailedJob.NEW,
+        created: Callable[[str], None] | None = None,
+        decided: Callable[[Decision], None] | None = None,
+    ) -> None:
+        self._site = site
+        self._identity = identity
+        self._journal = Journal(store, RunRecord(SERVICE, ""))
+        self._policies = policies or Policies()
+        self._on_failed_job = on_failed_job
+        self._created = created
+        self._decided = decided
+
+    @property
+    def job_id(self) -> str:
+        """The job this run works on now; empty before there is one."""
+        return self._journal.record.ref
+
+    def submit(
+        self, definition: JobDefinition, *, name: str = "", deadline: float | None = None, cleared: bool = False
+    ) -> Submitted:
+        """See that the job is there and was started exactly once, whatever earlier tries did.
+
+        :param name: what people see.
+        :param deadline: Unix seconds by which the job has to end, for the record.
+        :param cleared: whether a person asked for this try.
+        :raises InputChanged: by ``on_input_change``, when batch or parameters are others than before.
+        :raises IdTaken: when the derived id belongs to a job that does something else.
+        :raises PlanRefused: when the workspace's plan has no batch processing, or no credits are left.
+        :raises VisionBatchError: anything the service or the network does; the record says how to go on.
+        """
+        decision = self._decide(definition, cleared=cleared)
+        log.info("%s: generation %s: %s (%s)", SERVICE, decision.generation, decision.action, decision.reason)
+        if self._decided is not None:
+            self._decided(decision)
+        goes_on = decision.action in (Action.ADOPT, Action.TAKE)
+        earlier = self._journal.record.deadline
+        self._journal.update(
+            fingerprint=definition.fingerprint(),
+            generation=decision.generation,
+            place=definition.batch_id,
+            # A retry does not get more time; a person who clears the task means it to have.
+            deadline=earlier if goes_on and earlier is not None and not cleared else deadline,
+        )
+        if decision.action is Action.RESTART:
+            self._restart()
+        elif not goes_on:
+            self._create(definition, name)
+        self._announce()
+        return Submitted(self._journal.record, {"batch_id": definition.batch_id, "workflow": definition.workflow_id})
+
+    def conclude(
+        self,
+        submitted: Submitted,
+        end: Callable[[], Snapshot],
+        *,
+        sink: Sink | None = None,
+        deliver: Callable[[Manifest], None] | None = None,
+    ) -> Manifest:
+        """Take the job's end, count its tasks and errors, judge, and give the manifest of an accepted outcome.
+
+        :param end: gives the job's last state: by waiting here, or by reading what a triggerer saw.
+        :param sink: where the manifest goes.
+        :param deliver: called with the manifest before a refused outcome is raised.
+        :raises DeadlinePassed: when ``end`` does; the job is aborted first if ``on_timeout`` says so.
+        :raises JobError: for an outcome that the policies do not accept.
+        """
+        return conclude(
+            self._journal,
+            self._policies,
+            submitted,
+            end,
+            sum_up=lambda snapshot: self._summed_up(submitted, snapshot),
+            cancel=self.cancel,
+            sink=sink,
+            deliver=deliver,
+        )
+
+    def cancel(self) -> None:
+        """Abort this run's job, if there is one."""
+        if self.job_id:
+            self._site.abort(self.job_id)
+            log.info("%s job %s: asked to abort", SERVICE, self.job_id)
+
+    def _decide(self, definition: JobDefinition, *, cleared: bool) -> Decision:
+        stored = self._journal.load()
+        remote = self._remote(stored.ref) if stored is not None and stored.ref else None
+        fingerprint = definition.fingerprint()
+        decision = decide(
+            stored, fingerprint, self._policies, remote, place=definition.batch_id, cleared=cleared, noun="job"
+        )
+        if stored is not None and decision.action is Action.BEGIN:
+            # Another item's record in our place: its ids are ours as well, so the generation must not be its.
+            decision = replace(decision, generation=stored.generation + 1)
+        if decision.action is Action.REPLACE and remote is not None:
+            if remote.phase is Phase.FAILED and self._may_restart(stored, fingerprint):
+                return Decision(Action.RESTART, decision.generation - 1, decision.reason)
+            if not remote.phase.is_terminal:
+                self.cancel()
+        if decision.action in (Action.BEGIN, Action.REPLACE):
+            self._journal.record = RunRecord(SERVICE, fingerprint, decision.generation)
+        return decision
+
+    def _may_restart(self, stored: RunRecord | None, fingerprint: str) -> bool:
+        same = stored is not None and stored.fingerprint == fingerprint
+        return same and self._on_failed_job is OnFailedJob.RESTART
+
+    def _remote(self, job_id: str) -> Snapshot | None:
+        """The job; a state that would have it replaced is looked at twice."""
+        snapshot = self._look(job_id)
+        if snapshot is None or snapshot.phase is Phase.FAILED:
+            self._site.clock.pause(Pause(CONFIRM_S, CONFIRM_S))
+            snapshot = self._look(job_id)
+        return snapshot
+
+    def _look(self, job_id: str) -> Snapshot | None:
+        try:
+            return self._site.status(job_id)
+        except NotFound:
+            return None
+
+    def _create(self, definition: JobDefinition, name: str) -> None:
+        """Make the job; its id is on record before."""
+        job_id = derived_job_id(self._identity, self._journal.record.generation)
+        self._journal.update(stage=Stage.INTENT, ref=job_id)
+        self._site.perform(self._site.api.jobs.create(job_id, definition, name))
+        self._journal.update(stage=Stage.CREATED)
+
+    def _restart(self) -> None:
+        notes = self._journal.record.notes
+        self._journal.update(stage=Stage.CREATED, notes={**notes, RESTARTS: notes.get(RESTARTS, 0) + 1})
+        self._site.restart(self.job_id)
+        log.info("%s job %s: restarted", SERVICE, self.job_id)
+
+    def _announce(self) -> None:
+        log.info("%s job %s", SERVICE, self.job_id)
+        if self._created is not None:
+            self._created(self.job_id)
+
+    def _summed_up(self, submitted: Submitted, snapshot: Snapshot) -> tuple[Manifest, Verdict]:
+        job_id = submitted.batch_id
+        stages = self._site.progress(job_id)
+        for stage in stages:
+            log.info("%s job %s: stage %s", SERVICE, job_id, stage)
+        results = {
+            "input_batch": submitted.archive.get("batch_id", ""),
+            "output_batches": {stage.name: list(stage.outputs) for stage in stages},
+        }
+        page = self._site.api.console_url(job_id)
+        errors = self._errors(job_id, stages, snapshot)
+        return summed_up(submitted, snapshot, self._policies.on_partial, page, errors=errors, results=results)
+
+    def _errors(self, job_id: str, stages: tuple[StageProgress, ...], snapshot: Snapshot) -> dict[str, Any]:
+        """What the log says of failures; one that cannot be had spoils no finished job."""
+        try:
+            lines = self._site.perform(
+                self._site.api.jobs.logs(job_id, "error", enough=lambda found: len(found) >= ERRORS_READ)
+            )
+        except VisionBatchError as error:
+            log.warning("%s job %s: the log cannot be fetched: %s", SERVICE, job_id, error.what)
+            return {"unavailable": error.what}
+        for line in lines[:ERRORS_SHOWN]:
+            log.warning("%s job %s: %s", SERVICE, job_id, line)
+        failed = sum(stage.counts.failed for stage in stages)
+        said = {"said": snapshot.detail} if snapshot.phase is Phase.FAILED else {}
+        by_code = dict(Counter(line.kind for line in lines))
+        return {"lines": len(lines), "by_code": by_code, "failed_tasks": failed, **said}
