@@ -6,35 +6,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from visionbatch.flow.retry import RetryPolicy
-from visionbatch.io.clock import AsyncClock, Clock, SystemClock
-from visionbatch.io.control import Origin
+from visionbatch.io.clock import Clock, SystemClock
 from visionbatch.model.policy import OnPartial
 from visionbatch.model.snapshot import Snapshot
 from visionbatch.model.tally import Tally
 from visionbatch.pipelines.client import Client, Tuning
-from visionbatch.pipelines.site import Site
-from visionbatch.pipelines.vias_access import Access, Accounts, AsyncAccess, AsyncAccounts
+from visionbatch.pipelines.vias_access import Access, Accounts, vias_origin
 from visionbatch.vias.api import Created, Query, ViasApi, with_project
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.decode import Answer, BatchEntry
 from visionbatch.vias.goals import FINISHED, BatchRef, Goal
 from visionbatch.vias.settings import ViasSettings
 from visionbatch.vias.words import Histogram
-
-
-async def vias_site(settings: ViasSettings, accounts: AsyncAccounts, clock: AsyncClock | None = None) -> Site:
-    """A project as an event loop sees it, its id looked up; all who wait there share one credential.
-
-    :param accounts: looks the account up without blocking the loop.
-    """
-    access = AsyncAccess(settings, accounts, RetryPolicy(), clock)
-    known = with_project(settings, await access.project_id())
-    return Site(ViasApi(known), _origin(settings), access.credential)
-
-
-def _origin(settings: ViasSettings) -> Origin:
-    return Origin(settings.base_url, settings.allow_plain_http)
 
 
 class Vias(Client):
@@ -49,7 +32,7 @@ class Vias(Client):
     ) -> None:
         tuning, clock = tuning or Tuning(), clock or SystemClock()
         self._access = Access(settings, accounts, tuning.retry, clock)
-        super().__init__(_origin(settings), self._access.credential, tuning=tuning, clock=clock)
+        super().__init__(vias_origin(settings), self._access.credential, tuning=tuning, clock=clock)
         self._settings = settings
 
     def close(self) -> None:

@@ -1,30 +1,37 @@
-"""What opens a project of Huawei Cloud: a key that signs, or a token that is renewed; and the id of the project."""
+"""Opening a project of Huawei Cloud in a thread, and on a loop: what is asked of IAM is written once, as a flow."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
-from visionbatch.flow.effects import Flow
 from visionbatch.flow.retry import RetryPolicy
 from visionbatch.io.clock import AsyncClock, Clock, LoopClock
 from visionbatch.io.closing import Closable
-from visionbatch.io.control import AsyncCredentials, Origin
+from visionbatch.io.control import Origin
 from visionbatch.io.control_sync import ControlPlane
 from visionbatch.io.drive import adrive, drive
 from visionbatch.model.credential import Credential
+from visionbatch.pipelines.site import Site
 from visionbatch.vias.account import Account
-from visionbatch.vias.iam import IamToken, fetch_token, find_project
+from visionbatch.vias.api import ViasApi, with_project
+from visionbatch.vias.iam import Opened, iam_credential, obtain
 from visionbatch.vias.settings import ViasSettings
-from visionbatch.vias.signing import AccessKey
-
-T = TypeVar("T")
 
 Accounts: TypeAlias = Callable[[], Account]
 """Looks the account up; called again when its credential was refused, in case it was rotated."""
 
 AsyncAccounts: TypeAlias = Callable[[], Awaitable[Account]]
 """The same, without blocking an event loop."""
+
+
+def vias_origin(settings: ViasSettings) -> Origin:
+    """Where VIAS itself is."""
+    return Origin(settings.base_url, settings.allow_plain_http)
+
+
+def _iam_origin(settings: ViasSettings) -> Origin:
+    return Origin(settings.iam_url, settings.allow_plain_http)
 
 
 class Access(Closable):
@@ -38,89 +45,63 @@ class Access(Closable):
         self._accounts = accounts
         self._retry = retry
         self._clock = clock
-        self._project_id = settings.project_id
-        # One plane logs in, which is what gives the credential, and the other signs.
-        self._open = ControlPlane(_iam(settings), dict, now=clock.now)
-        self._signed = ControlPlane(_iam(settings), self._key, now=clock.now)
+        self._account: Account | None = None
+        self._fresh: Credential | None = None
+        self._plane = ControlPlane(_iam_origin(settings), self._iam_credential, now=clock.now)
 
     def close(self) -> None:
         """Close the connections."""
-        self._open.close()
-        self._signed.close()
+        self._plane.close()
 
     def credential(self) -> Credential:
-        """What a plane holds: the key itself, or a fresh token.
+        """What the plane of VIAS holds; what finding the project has brought is used first.
 
         :raises NotAuthorized: when IAM refuses the user.
         """
-        account = self._accounts()
-        if isinstance(account, AccessKey):
-            return account
-        token = self._perform(fetch_token(account, self._settings, self._retry), self._open)
-        self._project_id = self._project_id or token.project_id
-        return token.credential(self._clock.now())
+        found, self._fresh = self._fresh, None
+        return found or self._open().credential
 
     def project_id(self) -> str:
         """The id of the project, from the settings, the token, or a look-up by the region's name.
 
         :raises ConfigError: when there is no such project, or more than one.
         """
-        if not self._project_id and isinstance(self._accounts(), AccessKey):
-            self._project_id = self._perform(find_project(self._settings, self._retry), self._signed)
-        elif not self._project_id:
-            self.credential()
-        return self._project_id
+        if not self._settings.project_id:
+            self._fresh = self._open().credential
+        return self._settings.project_id
 
-    def _key(self) -> Credential:
-        account = self._accounts()
-        return account if isinstance(account, AccessKey) else {}
+    def _open(self) -> Opened:
+        self._account = self._accounts()
+        opened = drive(obtain(self._account, self._settings, self._retry), self._plane, self._clock)
+        self._settings = with_project(self._settings, opened.project_id)
+        return opened
 
-    def _perform(self, flow: Flow[T], plane: ControlPlane) -> T:
-        return drive(flow, plane, self._clock)
-
-
-class AsyncAccess:
-    """`Access` on an event loop. It has no connections of its own: IAM is asked once a day."""
-
-    def __init__(
-        self, settings: ViasSettings, accounts: AsyncAccounts, retry: RetryPolicy, clock: AsyncClock | None = None
-    ) -> None:
-        self._settings = settings
-        self._accounts = accounts
-        self._retry = retry
-        self._clock = clock or LoopClock()
-
-    async def credential(self) -> Credential:
-        """See `Access.credential`."""
-        account = await self._accounts()
-        if isinstance(account, AccessKey):
-            return account
-        return (await self._token(account)).credential(self._clock.now())
-
-    async def project_id(self) -> str:
-        """See `Access.project_id`."""
-        if self._settings.project_id:
-            return self._settings.project_id
-        account = await self._accounts()
-        if isinstance(account, AccessKey):
-            return await self._perform(find_project(self._settings, self._retry), self.credential)
-        return (await self._token(account)).project_id
-
-    async def _token(self, account: Account) -> IamToken:
-        assert not isinstance(account, AccessKey)  # noqa: S101  # for the type checker
-        return await self._perform(fetch_token(account, self._settings, self._retry), _nothing)
-
-    async def _perform(self, flow: Flow[T], credentials: AsyncCredentials) -> T:
-        from visionbatch.io.control_async import AsyncControlPlane, shared_session  # noqa: PLC0415  # extra async
-
-        async with shared_session() as session:
-            plane = AsyncControlPlane(_iam(self._settings), credentials, session, now=self._clock.now)
-            return await adrive(flow, plane, self._clock)
+    def _iam_credential(self) -> Credential:
+        return iam_credential(self._account or self._accounts())
 
 
-async def _nothing() -> Credential:
-    return {}
+async def vias_site(settings: ViasSettings, accounts: AsyncAccounts, clock: AsyncClock | None = None) -> Site:
+    """A project as an event loop sees it, its id looked up; all who wait there share one credential.
+
+    :param accounts: looks the account up without blocking the loop.
+    :raises ConfigError: when there is no project of the region's name, or more than one.
+    """
+    if not settings.project_id:
+        opened = await _opened(settings, await accounts(), clock or LoopClock())
+        settings = with_project(settings, opened.project_id)
+
+    async def credential() -> Credential:
+        return (await _opened(settings, await accounts(), clock or LoopClock())).credential
+
+    return Site(ViasApi(settings), vias_origin(settings), credential)
 
 
-def _iam(settings: ViasSettings) -> Origin:
-    return Origin(settings.iam_url, settings.allow_plain_http)
+async def _opened(settings: ViasSettings, account: Account, clock: AsyncClock) -> Opened:
+    from visionbatch.io.control_async import AsyncControlPlane, shared_session  # noqa: PLC0415  # extra async
+
+    async def credential() -> Credential:
+        return iam_credential(account)
+
+    async with shared_session() as session:
+        plane = AsyncControlPlane(_iam_origin(settings), credential, session, now=clock.now)
+        return await adrive(obtain(account, settings, RetryPolicy()), plane, clock)

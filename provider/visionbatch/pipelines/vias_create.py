@@ -6,19 +6,19 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from visionbatch.errors import ConfigError, JobFailed, JobPartial, NotFound, UnreadableAnswer
+from visionbatch.errors import ConfigError, NotFound, UnreadableAnswer
 from visionbatch.flow.effects import Pause
-from visionbatch.flow.judge import Outcome, judge
 from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import OnPartial, PartialAction, Policies
 from visionbatch.model.run import RunRecord, RunStore, Stage
-from visionbatch.model.snapshot import Counts, Phase, Snapshot
+from visionbatch.model.snapshot import Phase, Snapshot
 from visionbatch.pipelines.decide import Action, Decision, decide
 from visionbatch.pipelines.ending import conclude, summed_up
 from visionbatch.pipelines.journal import Journal
 from visionbatch.pipelines.manifest import Manifest
 from visionbatch.pipelines.submitted import Submitted
 from visionbatch.pipelines.vias import Vias
+from visionbatch.pipelines.vias_answers import require_tasks
 from visionbatch.vias.api import LABEL_CHARS, SERVICE
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.decode import Answer
@@ -157,7 +157,7 @@ class ViasRun:
 
     def _remote(self, ref: str) -> Snapshot | None:
         snapshot = self._look(ref)
-        if snapshot is None or snapshot.phase in (Phase.FAILED, Phase.CANCELLED, Phase.PARTIAL):
+        if snapshot is None or (snapshot.phase.is_terminal and snapshot.phase is not Phase.SUCCEEDED):
             self._vias.clock.pause(Pause(CONFIRM_S, CONFIRM_S))
             snapshot = self._look(ref)
         return snapshot
@@ -191,21 +191,10 @@ class ViasRun:
     def _require_tasks(self) -> None:
         """Judge what the creation came to, also one that an earlier try has seen: no retry makes it a success."""
         noted = self._journal.record.notes.get(NOTE)
-        if not isinstance(noted, dict) or not noted.get("failed"):
-            return
-        counts = Counts(noted["total"], noted["succeeded"], noted["failed"])
-        errors = "; ".join(noted["errors"])
-        what = f"{counts.failed} of {counts.total} tasks could not be made: {errors or 'no reason given'}"
-        if not counts.succeeded:
-            raise JobFailed(what, service=SERVICE, ref=self.batch_id, next_step=_CLEAN_UP)
-        verdict = judge(Snapshot(Phase.PARTIAL, "created", counts), self._policies.on_partial)
-        if verdict.outcome is Outcome.PARTIAL and not verdict.accepted:
-            what = f"{what}; refused by on_partial={self._policies.on_partial}"
-            raise JobPartial(what, service=SERVICE, ref=self.batch_id, next_step=_CLEAN_UP)
-        log.warning("%s batch %s: %s", SERVICE, self.batch_id, what)
-
-
-_CLEAN_UP = "Correct the sources, or let on_partial accept it; delete the batch if its other tasks shall not run."
+        if isinstance(noted, dict):
+            require_tasks(
+                Answer(self.batch_id, **{**noted, "errors": tuple(noted["errors"])}), self._policies.on_partial, "made"
+            )
 
 
 def require_an_end(task: BatchTask, goal: Goal | None) -> None:

@@ -130,11 +130,19 @@ class Answer:
     errors: tuple[str, ...] = ()
     unlisted: int = 0
 
+    @property
+    def reasons(self) -> str:
+        """Why tasks failed, on one line."""
+        more = f"; and {self.unlisted} more" if self.unlisted else ""
+        return f"{'; '.join(self.errors)}{more}" or "no reason given"
+
     def __str__(self) -> str:
         text = f"{self.succeeded} of {self.total} tasks, {self.failed} failed"
-        if self.errors:
-            text += f": {'; '.join(self.errors)}" + (f"; and {self.unlisted} more" if self.unlisted else "")
-        return text
+        return f"{text}: {self.reasons}" if self.errors else text
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON primitives only."""
+        return {**vars(self), "errors": list(self.errors)}
 
 
 def answer_of(response: Response) -> Answer:

@@ -8,14 +8,15 @@ from typing import Any
 
 from visionbatch.errors import ConfigError, NotAuthorized, UnreadableAnswer
 from visionbatch.flow.call import call
-from visionbatch.flow.effects import Flow, Request, Response
+from visionbatch.flow.effects import Flow, Now, Request, Response
 from visionbatch.flow.retry import RetryPolicy
-from visionbatch.model.credential import Token
+from visionbatch.model.credential import Credential, Token
 from visionbatch.model.secret import Secret
 from visionbatch.model.text import printable
-from visionbatch.vias.account import IamUser
+from visionbatch.vias.account import Account, IamUser
 from visionbatch.vias.decode import trouble
 from visionbatch.vias.settings import PROJECT, ViasSettings
+from visionbatch.vias.signing import AccessKey
 
 RENEW_BEFORE_S = 600.0
 """Seconds before its end at which a token is replaced; of a short one, half of its life."""
@@ -43,6 +44,36 @@ class IamToken:
         """
         margin = min(RENEW_BEFORE_S, self.life_s / 2)
         return Token({"X-Auth-Token": self.token}, now + self.life_s - margin)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What opens a project.
+
+    :param credential: for the plane: the key itself, or a token with the moment at which it is replaced.
+    """
+
+    credential: Credential
+    project_id: str
+
+
+def obtain(account: Account, settings: ViasSettings, retry: RetryPolicy) -> Flow[Opened]:
+    """What opens the project of these settings, asked of IAM as far as it is not known: a token, or the project's id.
+
+    :raises NotAuthorized: when IAM refuses the user.
+    :raises ConfigError: when there is no project of the region's name, or more than one.
+    """
+    if isinstance(account, AccessKey):
+        project_id = settings.project_id or (yield from find_project(settings, retry))
+        return Opened(account, project_id)
+    token = yield from fetch_token(account, settings, retry)
+    now: float = yield Now()
+    return Opened(token.credential(now), settings.project_id or token.project_id)
+
+
+def iam_credential(account: Account) -> Credential:
+    """What IAM itself is asked with: a key signs, a user has nothing yet."""
+    return account if isinstance(account, AccessKey) else {}
 
 
 def fetch_token(user: IamUser, settings: ViasSettings, retry: RetryPolicy) -> Flow[IamToken]:

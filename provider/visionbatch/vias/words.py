@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ ORDER = (*WAITING, *BUSY, *HALTED, *ENDED)
 """The documented states, in the order in which they are shown."""
 
 STATES = frozenset(ORDER)
+_NO_WORD = re.compile(r"[^\w.-]")
 ABNORMAL = "ABNORMAL"
 
 
@@ -65,7 +67,8 @@ def _histogram(pairs: Iterable[tuple[str, Any]], total: Any, aliases: Mapping[st
     counts: dict[str, int] = {}
     for name, count in pairs:
         if _is_count(count) and count:
-            state = printable(name.strip().upper(), WORD_CHARS)
+            # One word whatever it is, for a histogram is read back from its text.
+            state = printable(_NO_WORD.sub("_", name.strip().upper()) or "_", WORD_CHARS)
             state = aliases.get(state, state)
             counts[state] = counts.get(state, 0) + count
     told = total if _is_count(total) else 0

@@ -12,7 +12,7 @@ from support.books import Books
 from support.clocks import AsyncTenantClock
 from visionbatch import Pace, Secret, hub
 from visionbatch.errors import ConfigError, NotAuthorized, VisionBatchError
-from visionbatch.pipelines.vias import vias_site
+from visionbatch.pipelines.vias_access import vias_site
 from visionbatch.vias.account import Account, IamUser
 from visionbatch.vias.signing import AccessKey
 from visionbatch_mock.tenant import Tenant

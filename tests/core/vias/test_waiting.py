@@ -12,9 +12,9 @@ from core.vias.bodies import batch_task, groups
 from core.vias.conftest import Project
 from support.books import Books
 from support.clocks import AsyncTenantClock
-from visionbatch import Counts, OnPartial, Pace, Phase, hub, judge
+from visionbatch import Counts, OnPartial, Pace, Phase, hub, judge, vias_site
 from visionbatch.errors import ConfigError, DeadlinePassed, NotFound
-from visionbatch.pipelines.vias import Vias, batch_ref, vias_site
+from visionbatch.pipelines.vias import Vias, batch_ref
 from visionbatch.pipelines.vias_wait import wait
 from visionbatch.vias.account import Account
 from visionbatch.vias.schedule import Period, Schedule
