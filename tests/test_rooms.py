@@ -16,7 +16,13 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "provider" / "visionbatch"
 LOOP_ROOMS = {
     *("io/clock.py", "io/control_async.py", "io/drive.py", "io/rate.py"),
-    *("pipelines/export_looks.py", "pipelines/hub.py", "pipelines/lease.py", "pipelines/rounds.py"),
+    *(
+        "pipelines/export_looks.py",
+        "pipelines/hub.py",
+        "pipelines/lease.py",
+        "pipelines/rounds.py",
+        "pipelines/vias_access.py",
+    ),
 }
 
 
@@ -52,7 +58,13 @@ def test_only_one_place_judges_a_snapshot() -> None:
         for name, tree in modules(CORE)
         if any(isinstance(node, ast.Attribute) and ast.unparse(node) == "Phase.PARTIAL" for node in ast.walk(tree))
     }
-    assert judging == {"deepomatic/words.py", "flow/judge.py", "model/snapshot.py", "roboflow/words.py"}
+    assert judging == {
+        "deepomatic/words.py",
+        "flow/judge.py",
+        "model/snapshot.py",
+        "roboflow/words.py",
+        "vias/words.py",
+    }
 
 
 def test_dags_are_composition_only() -> None:

@@ -66,6 +66,11 @@ if TYPE_CHECKING:
     from visionbatch.pipelines.site import Site
     from visionbatch.pipelines.stage_manifest import StageManifest
     from visionbatch.pipelines.submitted import Submitted
+    from visionbatch.pipelines.vias import Vias, batch_ref
+    from visionbatch.pipelines.vias_access import vias_site
+    from visionbatch.pipelines.vias_answers import require_tasks
+    from visionbatch.pipelines.vias_create import ViasRun
+    from visionbatch.pipelines.vias_wait import LoggedTable, require_finite
     from visionbatch.report.export import export_report
     from visionbatch.roboflow.ids import derived_job_id
     from visionbatch.roboflow.job import Compute, JobDefinition, JobKind
@@ -76,12 +81,21 @@ if TYPE_CHECKING:
     from visionbatch.roboflow.settings import RoboflowSettings, roboflow_url
     from visionbatch.roboflow.stage_settings import StageSettings
     from visionbatch.transfer.upload import Checkpoint
+    from visionbatch.vias.account import IamUser
+    from visionbatch.vias.batch_task import BatchTask
     from visionbatch.vias.notifications import vias_event_line, vias_notice
+    from visionbatch.vias.outputs import DisOutput, ObsOutput, Outputs, WebhookOutput
+    from visionbatch.vias.schedule import Period, Schedule, Weekday
+    from visionbatch.vias.settings import ViasSettings
+    from visionbatch.vias.signing import AccessKey
+    from visionbatch.vias.sources import VideoSource, VideoSourceGroup
 
 _HOMES = {
+    "AccessKey": "vias.signing",
     "Action": "pipelines.decide",
     "Arrivals": "pipelines.export_arrival",
     "BatchReadiness": "roboflow.ready",
+    "BatchTask": "vias.batch_task",
     "BucketFile": "model.bucket_file",
     "CheckSettings": "deepomatic.check_settings",
     "Checkpoint": "transfer.upload",
@@ -92,6 +106,7 @@ _HOMES = {
     "Deepomatic": "pipelines.deepomatic",
     "DeepomaticRun": "pipelines.deepomatic_run",
     "DeepomaticSettings": "deepomatic.settings",
+    "DisOutput": "vias.outputs",
     "DownloadSettings": "config",
     "EndedSince": "flow.ended",
     "ExportConfig": "deepomatic.export_config",
@@ -105,6 +120,7 @@ _HOMES = {
     "Folder": "io.folders",
     "GcsBucket": "io.gcs_bucket",
     "Hub": "pipelines.hub",
+    "IamUser": "vias.account",
     "InQuery": "model.credential",
     "JobDefinition": "roboflow.job",
     "JobKind": "roboflow.job",
@@ -114,6 +130,7 @@ _HOMES = {
     "LocalLanding": "io.landing",
     "LocalSink": "io.sinks",
     "LoggedProgress": "pipelines.progress",
+    "LoggedTable": "pipelines.vias_wait",
     "Looked": "pipelines.export_arrival",
     "Manifest": "pipelines.manifest",
     "Media": "roboflow.media",
@@ -123,12 +140,15 @@ _HOMES = {
     "ObjectLanding": "io.landing",
     "ObjectRunStore": "io.run_objects",
     "ObjectSink": "io.sinks",
+    "ObsOutput": "vias.outputs",
     "OnBrokenLine": "model.policy",
     "OnFailedJob": "model.policy",
     "OnPartial": "model.policy",
     "OnTimeout": "model.policy",
     "Outcome": "flow.judge",
+    "Outputs": "vias.outputs",
     "Pace": "flow.pace",
+    "Period": "vias.schedule",
     "Phase": "model.snapshot",
     "Policies": "model.policy",
     "Reference": "roboflow.references",
@@ -140,6 +160,7 @@ _HOMES = {
     "RoboflowStageRun": "pipelines.roboflow_stage",
     "RunRecord": "model.run",
     "RunStore": "model.run",
+    "Schedule": "vias.schedule",
     "Secret": "model.secret",
     "SecretUrl": "model.secret",
     "SeenEvents": "model.seen",
@@ -154,9 +175,17 @@ _HOMES = {
     "TransferSettings": "config",
     "Tuning": "pipelines.client",
     "Verdict": "flow.judge",
+    "Vias": "pipelines.vias",
+    "ViasRun": "pipelines.vias_create",
+    "ViasSettings": "vias.settings",
+    "VideoSource": "vias.sources",
+    "VideoSourceGroup": "vias.sources",
     "VisionBatchError": "errors",
     "Wanted": "pipelines.export_fetch",
+    "WebhookOutput": "vias.outputs",
+    "Weekday": "vias.schedule",
     "await_end": "pipelines.hub",
+    "batch_ref": "pipelines.vias",
     "bucket_uri": "deepomatic.export_layout",
     "deepomatic_site": "pipelines.deepomatic",
     "derived_job_id": "roboflow.ids",
@@ -180,6 +209,8 @@ _HOMES = {
     "references_at": "pipelines.reference_sources",
     "references_of": "roboflow.references",
     "refs_of": "model.refs",
+    "require_finite": "pipelines.vias_wait",
+    "require_tasks": "pipelines.vias_answers",
     "roboflow_batches_site": "pipelines.roboflow",
     "roboflow_key": "pipelines.roboflow",
     "roboflow_notice": "roboflow.notifications",
@@ -191,12 +222,15 @@ _HOMES = {
     "token_header": "pipelines.deepomatic",
     "vias_event_line": "vias.notifications",
     "vias_notice": "vias.notifications",
+    "vias_site": "pipelines.vias_access",
 }
 
 __all__ = [
+    "AccessKey",
     "Action",
     "Arrivals",
     "BatchReadiness",
+    "BatchTask",
     "BucketFile",
     "CheckSettings",
     "Checkpoint",
@@ -207,6 +241,7 @@ __all__ = [
     "Deepomatic",
     "DeepomaticRun",
     "DeepomaticSettings",
+    "DisOutput",
     "DownloadSettings",
     "EndedSince",
     "ExportConfig",
@@ -220,6 +255,7 @@ __all__ = [
     "Folder",
     "GcsBucket",
     "Hub",
+    "IamUser",
     "InQuery",
     "JobDefinition",
     "JobKind",
@@ -229,6 +265,7 @@ __all__ = [
     "LocalLanding",
     "LocalSink",
     "LoggedProgress",
+    "LoggedTable",
     "Looked",
     "Manifest",
     "Media",
@@ -238,12 +275,15 @@ __all__ = [
     "ObjectLanding",
     "ObjectRunStore",
     "ObjectSink",
+    "ObsOutput",
     "OnBrokenLine",
     "OnFailedJob",
     "OnPartial",
     "OnTimeout",
     "Outcome",
+    "Outputs",
     "Pace",
+    "Period",
     "Phase",
     "Policies",
     "Reference",
@@ -255,6 +295,7 @@ __all__ = [
     "RoboflowStageRun",
     "RunRecord",
     "RunStore",
+    "Schedule",
     "Secret",
     "SecretUrl",
     "SeenEvents",
@@ -269,10 +310,18 @@ __all__ = [
     "TransferSettings",
     "Tuning",
     "Verdict",
+    "Vias",
+    "ViasRun",
+    "ViasSettings",
+    "VideoSource",
+    "VideoSourceGroup",
     "VisionBatchError",
     "Wanted",
+    "WebhookOutput",
+    "Weekday",
     "__version__",
     "await_end",
+    "batch_ref",
     "bucket_uri",
     "deepomatic_site",
     "derived_job_id",
@@ -296,6 +345,8 @@ __all__ = [
     "references_at",
     "references_of",
     "refs_of",
+    "require_finite",
+    "require_tasks",
     "roboflow_batches_site",
     "roboflow_key",
     "roboflow_notice",
@@ -307,6 +358,7 @@ __all__ = [
     "token_header",
     "vias_event_line",
     "vias_notice",
+    "vias_site",
 ]
 
 

@@ -71,7 +71,7 @@ FINDINGS_SHOWN = 20
 """Findings printed in the text of an `InvalidInput`; all of them are in its ``findings``."""
 
 
-_FACTS = ("status", "retry_after_s", "persisted", "total", "all_sent", "maybe_received")
+_FACTS = ("status", "code", "retry_after_s", "persisted", "total", "all_sent", "maybe_received")
 """Particulars of single classes that are JSON primitives."""
 
 
@@ -301,13 +301,15 @@ class ServiceError(VisionBatchError):
     """Got an unhappy answer.
 
     :param status: the HTTP status.
+    :param code: the service's own code, where it has some.
     """
 
     exit_code = ExitCode.REMOTE_FAILED
 
-    def __init__(self, what: str, *, status: int = 0, **about: Any) -> None:
+    def __init__(self, what: str, *, status: int = 0, code: str = "", **about: Any) -> None:
         super().__init__(what, **about)
         self.status = status
+        self.code = code
 
 
 class NotAuthorized(ServiceError):

@@ -23,6 +23,7 @@ GROUPS = {
     "deepomatic": "visionbatch.cli.deepomatic:deepomatic",
     "roboflow": "visionbatch.cli.roboflow:roboflow",
     "runs": "visionbatch.cli.runs:runs",
+    "vias": "visionbatch.cli.vias:vias",
 }
 
 PROGRESS = ("auto", "bar", "lines", "json", "none")

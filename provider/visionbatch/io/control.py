@@ -6,7 +6,6 @@ redirect is an answer like any other, and ``.netrc`` is not read.
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from visionbatch.config import MIB
 from visionbatch.errors import AnswerTooLarge, ConfigError, TimedOut, TlsRefused, TransportError, Unreachable
 from visionbatch.flow.effects import Body, Request
 from visionbatch.model.credential import Credential, InQuery, Outgoing, headers_of, renew_at, secrets_of
-from visionbatch.model.secret import Secret
+from visionbatch.model.secret import written_out
 
 BODY_CAP = 8 * MIB
 """Bytes of a JSON answer: a thousand times what the documented ones have."""
@@ -154,13 +153,7 @@ def encoded(body: Any) -> bytes:
     """A body as it is sent, `Secret` values in JSON written out; nothing for ``None``."""
     if isinstance(body, Body):
         return body.content
-    return b"" if body is None else json.dumps(body, allow_nan=False, default=_revealed).encode()
-
-
-def _revealed(value: Any) -> Any:
-    if isinstance(value, Secret):
-        return value.reveal()
-    raise TypeError(f"{type(value).__name__} is not JSON")
+    return b"" if body is None else written_out(body)
 
 
 def lower_names(headers: Any) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -75,6 +75,7 @@ class AsyncControlPlane:
     :param session: from `shared_session`.
     :param timeout_s: seconds for a whole exchange, however slowly it drips.
     :param rate: of requests; 200 a second is what one connection pool takes without queueing.
+    :param now: Unix seconds, by which tokens run out and signatures are dated.
     """
 
     origin: Origin
@@ -82,6 +83,7 @@ class AsyncControlPlane:
     session: aiohttp.ClientSession
     timeout_s: float = 60.0
     rate: Rate = field(default_factory=lambda: Rate(per_s=200.0))
+    now: Callable[[], float] = time.time
     _held: HeldCredential = field(default_factory=HeldCredential)
     # Proxy and authorities, looked up once: reading the environment costs a third of a request, and loading a trust
     # store would hold the loop up for 50 ms.
@@ -107,7 +109,7 @@ class AsyncControlPlane:
             self._way = await asyncio.to_thread(lambda: (proxy_for(self.origin.url), tls_context()))
         proxy, tls = self._way
         url, body = self.origin.at(request), encoded(request.body)
-        outgoing = Outgoing(request.method, url, head_of(request), body, time.time())
+        outgoing = Outgoing(request.method, url, head_of(request), body, self.now())
         try:
             async with self.session.request(
                 request.method,
@@ -130,14 +132,14 @@ class AsyncControlPlane:
     def _obey(self, response: Response) -> None:
         """Close the plane for as long as a 429 or 503 asks."""
         if response.status in (429, 503):
-            asked = retry_after_seconds(response.headers.get("retry-after"), time.time())
+            asked = retry_after_seconds(response.headers.get("retry-after"), self.now())
             if asked is not None:
                 self.rate.close_for(asked)
 
     async def _has_credential(self, refused: int | None) -> bool:
         """See to it that there is one to use; one caller looks it up, the others wait and use what it found."""
         async with self._renewing:
-            wanted = self._held.wants_another(refused, time.time())
+            wanted = self._held.wants_another(refused, self.now())
             return not wanted or self._held.take(await self.credentials(), refused)
 
     async def _read(self, answer: aiohttp.ClientResponse) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import requests
 from requests.auth import AuthBase
@@ -38,13 +39,22 @@ class ControlPlane(Closable):
 
     :param credentials: gives the authenticating headers, when first needed and after a refusal.
     :param timeouts: seconds to connect, and seconds for the whole answer to arrive.
+    :param now: Unix seconds, by which tokens run out and signatures are dated.
     """
 
-    def __init__(self, origin: Origin, credentials: Credentials, *, timeouts: Timeouts = (10.0, 60.0)) -> None:
+    def __init__(
+        self,
+        origin: Origin,
+        credentials: Credentials,
+        *,
+        timeouts: Timeouts = (10.0, 60.0),
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._origin = origin
         self._credentials = credentials
         self._timeouts = timeouts
         self._held = HeldCredential()
+        self._now = now
         self._session = requests.Session()
         # Off, or requests would read .netrc; proxies and authorities are given below instead.
         self._session.trust_env = False
@@ -62,7 +72,7 @@ class ControlPlane(Closable):
         :raises TransportError: when there is no answer.
         :raises AnswerTooLarge: when the answer exceeds `BODY_CAP`.
         """
-        if self._held.wants_another(refused, time.time()) and not self._held.take(self._credentials(), refused):
+        if self._held.wants_another(refused, self._now()) and not self._held.take(self._credentials(), refused):
             return None
         credential = self._held.credential
         url = self._origin.at(request)
@@ -75,7 +85,7 @@ class ControlPlane(Closable):
                     url,
                     headers=head_of(request),
                     data=encoded(request.body) or None,
-                    auth=_Authenticated(credential),
+                    auth=_Authenticated(credential, self._now()),
                     timeout=self._timeouts,
                     allow_redirects=False,
                     stream=True,
@@ -103,12 +113,13 @@ class ControlPlane(Closable):
 class _Authenticated(AuthBase):
     """Adds what authenticates to the request as it stands, its URL and body in their last form."""
 
-    def __init__(self, credential: Credential) -> None:
+    def __init__(self, credential: Credential, now: float) -> None:
         self._credential = credential
+        self._now = now
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         body = request.body if isinstance(request.body, bytes) else b""
         given = {str(name): str(value) for name, value in request.headers.items()}
-        outgoing = Outgoing(str(request.method), str(request.url), given, body, time.time())
+        outgoing = Outgoing(str(request.method), str(request.url), given, body, self._now)
         request.headers.update(authenticated(self._credential, outgoing))
         return request

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 
 from visionbatch.io.closing import Closable
@@ -12,11 +14,13 @@ from visionbatch.io.control_sync import ControlPlane
 
 
 class PlanePool(Closable):
-    """Lends a plane to each who asks: the one that came back last, whose connection and credential are warm."""
+    """Lends a plane to each who asks: the one that came back last, whose connection and credential are warm.
 
-    def __init__(self, origin: Origin, credentials: Credentials) -> None:
-        self._origin = origin
-        self._credentials = credentials
+    :param now: see `visionbatch.io.control_sync.ControlPlane`.
+    """
+
+    def __init__(self, origin: Origin, credentials: Credentials, *, now: Callable[[], float] = time.time) -> None:
+        self._make = partial(ControlPlane, origin, credentials, now=now)
         self._lock = Lock()
         self._idle: list[ControlPlane] = []
         self._closed = False
@@ -33,7 +37,7 @@ class PlanePool(Closable):
     def plane(self) -> Iterator[ControlPlane]:
         """A plane for one flow, for nobody else meanwhile."""
         with self._lock:
-            plane = self._idle.pop() if self._idle else ControlPlane(self._origin, self._credentials)
+            plane = self._idle.pop() if self._idle else self._make()
         try:
             yield plane
         finally:

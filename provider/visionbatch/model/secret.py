@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from visionbatch.errors import ConfigError
@@ -88,3 +90,18 @@ class SecretUrl(Secret):
 
     def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
         return SecretUrl, ("",)
+
+
+def written_out(value: Any, *, sort_keys: bool = False) -> bytes:
+    """A JSON value as bytes, with every `Secret` in it in clear; called where it goes on the wire, or into a digest.
+
+    :raises TypeError: for what is not JSON.
+    :raises ValueError: for a number that is not finite.
+    """
+    return json.dumps(value, allow_nan=False, sort_keys=sort_keys, default=_revealed).encode()
+
+
+def _revealed(value: Any) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -51,7 +51,7 @@ class Client(Closable):
     ) -> None:
         self.tuning = tuning or Tuning()
         self.clock = clock or SystemClock()
-        self._planes = PlanePool(origin, credentials)
+        self._planes = PlanePool(origin, credentials, now=self.clock.now)
 
     def close(self) -> None:
         """Close the connections."""

@@ -196,7 +196,8 @@ def hub(connection: str, open_site: SiteOpener, clock: AsyncClock | None = None)
     async def opened(stack: AsyncExitStack) -> Hub:
         site = await open_site()
         session = await stack.enter_async_context(shared_session())
-        made = Hub(site, AsyncControlPlane(site.origin, site.credentials, session), clock or LoopClock())
+        time = clock or LoopClock()
+        made = Hub(site, AsyncControlPlane(site.origin, site.credentials, session, now=time.now), time)
         stack.push_async_callback(made.close)
         return made
 

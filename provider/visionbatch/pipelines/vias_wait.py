@@ -1,0 +1,90 @@
+"""Waiting for a batch task: a table of its states in the log, and no waiting for an end that never comes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from visionbatch.errors import ConfigError, NotFound, Refused, UnreadableAnswer
+from visionbatch.model.snapshot import Snapshot
+from visionbatch.pipelines.vias import Vias
+from visionbatch.vias.api import SERVICE
+from visionbatch.vias.goals import BatchRef
+from visionbatch.vias.words import table
+
+log = logging.getLogger(__name__)
+
+ASKED = 5
+"""Tasks of a batch that are asked about before a wait: its sources are mostly of one kind."""
+
+
+class LoggedTable:
+    """An observer that writes the states of a batch's tasks into the log whenever they have changed.
+
+    :param ref: what is waited for.
+    """
+
+    def __init__(self, ref: str) -> None:
+        self._subject = f"{SERVICE} batch {BatchRef.parse(ref).batch_id}"
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        """Write the table, one line a state."""
+        for line in table(snapshot):
+            log.info("%s: %s", self._subject, line)
+
+
+def wait(vias: Vias, ref: str, *, deadline: float | None = None, sure: bool = False) -> Snapshot:
+    """Wait until a batch is where its goal says, with a table in the log for every change.
+
+    :param deadline: Unix seconds.
+    :param sure: do not ask first whether an end can come.
+    :raises ConfigError: for an end that cannot, see `require_finite`.
+    """
+    if not sure:
+        require_finite(vias, ref)
+    return vias.wait(ref, deadline=deadline, observe=LoggedTable(ref))
+
+
+def require_finite(vias: Vias, ref: str) -> None:
+    """Refuse to wait for the end of weekly plans and live streams.
+
+    The first few tasks and their sources are asked about. What cannot be asked is not refused.
+
+    :raises ConfigError: naming the task, for one that never ends while somebody waits for more than that it runs.
+    """
+    target = BatchRef.parse(ref)
+    if "RUNNING" in target.goal.wanted:
+        return
+    for listed in vias.tasks(target.batch_id)[:ASKED]:
+        task = _asked(vias, "ShowTaskInfo", {"task_id": str(listed.get("id"))})
+        reason = "follows a weekly schedule" if task.get("schedule") else _endless_source(vias, task)
+        if reason:
+            raise ConfigError(
+                f"task {task.get('name')!r} {reason} and never ends, so nobody can wait for it to be {target.goal}",
+                service=SERVICE,
+                ref=target.batch_id,
+                next_step="Use wait=False, or wait_for=running.",
+            )
+
+
+def _endless_source(vias: Vias, task: Mapping[str, Any]) -> str:
+    given = task.get("input")
+    data = given.get("data") if isinstance(given, dict) else None
+    for item in data if isinstance(data, list) else ():
+        source_id = item.get("video_source_id") if isinstance(item, dict) else None
+        if isinstance(source_id, str):
+            source = _asked(vias, "ShowVideoSourceDetail", {"video_source_id": source_id})
+            address = str(source.get("type_config", "")).lower()
+            if source.get("type") in vias.api.settings.endless_types or "rtsp://" in address or "rtmp://" in address:
+                return f"looks at a live stream ({source.get('type')})"
+    return ""
+
+
+def _asked(vias: Vias, operation: str, values: Mapping[str, str]) -> Mapping[str, Any]:
+    try:
+        answer = vias.ask(operation, values)
+    except (ConfigError, NotFound, Refused, UnreadableAnswer) as error:
+        log.debug("%s: %s tells nothing: %s", SERVICE, operation, error.what)
+        return {}
+    return answer if isinstance(answer, dict) else {}

@@ -1,0 +1,111 @@
+"""The command line of VIAS, at the mock and on its clock as it runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.vias.bodies import DOCUMENTED
+from core.vias.conftest import Project
+from support.books import Books
+from visionbatch.cli import main
+from visionbatch_mock.tenant import Tenant
+
+BODY = {
+    "name": "nightly",
+    "service_name": "fire",
+    "service_version": "1.0",
+    "batch_input": {
+        "video_source_group": [
+            {
+                "video_source_group_id": "group-0001",
+                "video_source_list": [{"video_source_id": "source-0001"}, {"video_source_id": "source-0002"}],
+            }
+        ]
+    },
+    "output": {"event_center": True},
+}
+
+
+class Shell:
+    """Runs the command with this customer's key in the environment; the mock's time goes on as fast as it can."""
+
+    def __init__(self, project: Project, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+        self._project = project
+        self._capsys = capsys
+        self.folder = folder
+        project.tenant.configure(vias_durations=dict.fromkeys(["PENDING", "STARTING", "RUNNING", "STOPPING"], 0))
+
+    def __call__(self, *arguments: str) -> tuple[int, Any]:
+        url = self._project.url
+        options = ["--url", url, "--iam-url", url, "--access-key", self._project.tenant.token]
+        code = main(["--json", "vias", *options, *arguments])
+        out = self._capsys.readouterr().out
+        return code, json.loads(out) if out else None
+
+    def file(self, body: Any) -> str:
+        path = self.folder / "body.json"
+        path.write_text(json.dumps(body))
+        return str(path)
+
+
+@pytest.fixture
+def shell(
+    project: Project,
+    tenant: Tenant,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Shell:
+    # The command has the machine's clock, by which its signatures are dated.
+    tenant.clock.run()
+    monkeypatch.setenv("VISIONBATCH_VIAS_SECRET_KEY", "secret")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return Shell(project, capsys, tmp_path)
+
+
+def test_a_body_is_checked_without_a_request(shell: Shell, books: Books) -> None:
+    code, told = shell("check", shell.file(DOCUMENTED))
+    assert (code, len(told["warnings"])) == (0, 3)
+    code, told = shell("check", shell.file({**BODY, "name": "night shift"}))
+    assert code == 3
+    assert not books.tenant.journal.entries()
+
+
+def test_a_batch_is_made_waited_for_and_not_made_again(shell: Shell, books: Books) -> None:
+    for _ in range(2):
+        code, told = shell("create", shell.file(BODY))
+        assert (code, told["outcome"], told["counts"]["succeeded"]) == (0, "done", 2)
+    assert len(books.effects("vias.batch_created")) == 1
+
+
+def test_a_batch_is_listed_asked_stopped_started_waited_for_and_deleted(shell: Shell, tenant: Tenant) -> None:
+    tenant.configure(vias_lives={"*": ["RUNNING"]})
+    code, made = shell("create", shell.file(BODY), "--no-wait")
+    assert (code, made["outcome"]) == (0, "submitted")
+    batch_id = made["batch_id"]
+    assert shell("list")[1][0]["batch_id"] == batch_id
+    assert shell("status", batch_id, "--wait-for", "running")[1]["phase"] == "succeeded"
+    assert shell("stop", batch_id)[1]["succeeded"] == 2
+    assert shell("start", batch_id)[1]["succeeded"] == 2
+    assert shell("wait", batch_id, "--wait-for", "running", "--timeout", "20")[0] == 0
+    assert shell("delete", batch_id)[0] == 0
+    assert shell("delete", "0" * 32)[1]["gone"]
+
+
+def test_a_partial_answer_has_an_exit_code_of_its_own(shell: Shell, tenant: Tenant) -> None:
+    tenant.configure(vias_refusals={"create": ["source-0002"], "stop": ["source-0001"]}, vias_lives={"*": ["RUNNING"]})
+    code, told = shell("create", shell.file(BODY))
+    assert (code, told["error"]) == (7, "JobPartial")
+    batch_id = told["ref"]
+    assert shell("stop", batch_id, "--on-partial", "warn")[0] in (0, 6)
+
+
+def test_what_is_missing_is_a_usage_error(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("VISIONBATCH_VIAS_SECRET_KEY")
+    assert shell("list")[0] == 2
+    assert main(["vias", "list"]) == 2
+    assert shell("check", str(tmp_path / "none.json"))[0] == 2

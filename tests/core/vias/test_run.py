@@ -1,0 +1,179 @@
+"""One run over one record: whatever dies, and whatever is asked again, there is one batch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.conftest import Faults
+from core.vias.bodies import batch_task, groups
+from core.vias.conftest import Project
+from support.books import Books
+from visionbatch import FileRunStore, LocalSink, Policies
+from visionbatch.errors import (
+    ConfigError,
+    IdTaken,
+    InputChanged,
+    JobFailed,
+    JobPartial,
+    TransportError,
+    UnreadableAnswer,
+)
+from visionbatch.model.run import RunRecord, Stage
+from visionbatch.pipelines.vias import Vias
+from visionbatch.pipelines.vias_create import ViasRun, generation_name
+from visionbatch.vias.schedule import Period, Schedule
+from visionbatch_mock.tenant import Tenant
+
+CREATE, MADE = "vias.batch_tasks.create", "vias.batch_created"
+TWO = groups("source-0001", "source-0002")
+
+
+class Runs:
+    """Makes a new run over the same record, as another process would."""
+
+    def __init__(self, project: Project, folder: Path) -> None:
+        self._project = project
+        self._folder = folder
+        self.told: list[str] = []
+
+    @property
+    def store(self) -> FileRunStore:
+        return FileRunStore(self._folder, "run")
+
+    def record(self) -> RunRecord:
+        found = self.store.load()
+        assert found is not None
+        return found
+
+    def __call__(self, policies: Policies | None = None, **options: Any) -> ViasRun:
+        return ViasRun(self._project(), self.store, policies, created=self.told.append, **options)
+
+
+@pytest.fixture
+def runs(project: Project, tmp_path: Path) -> Runs:
+    return Runs(project, tmp_path)
+
+
+def names(books: Books) -> list[str]:
+    return [effect["name"] for effect in books.effects(MADE)]
+
+
+def test_a_run_makes_its_batch_waits_and_tells(runs: Runs, vias: Vias, books: Books, tmp_path: Path) -> None:
+    run = runs()
+    submitted = run.submit(batch_task(groups=TWO))
+    manifest = run.conclude(submitted, lambda: vias.wait(run.ref), sink=LocalSink(tmp_path / "out"))
+    assert (manifest.service, manifest.outcome, manifest.counts["succeeded"]) == ("huawei_vias", "done", 2)
+    assert runs.record().stage is Stage.ENDED
+    assert json.loads((tmp_path / "out" / f"{run.batch_id}.manifest.json").read_text())["archive"]["sources"] == 2
+    assert len(books.effects(MADE)) == 1
+
+
+def test_a_later_try_goes_on_with_the_same_batch(runs: Runs, books: Books) -> None:
+    first = runs().submit(batch_task())
+    again = runs().submit(batch_task())
+    assert again.batch_id == first.batch_id
+    assert runs.told == [first.batch_id] * 2
+    assert len(books.requests(CREATE)) == 1
+
+
+def test_a_try_that_died_before_it_knew_its_batch_finds_it(runs: Runs, books: Books, faults: Faults) -> None:
+    faults(CREATE, "drop-response")
+    faults("vias.batch_tasks.list", "pass", *["return-reset-connection"] * 3)
+    with pytest.raises(TransportError):
+        runs().submit(batch_task())
+    assert runs.record().stage is Stage.INTENT
+    submitted = runs(adopt=False).submit(batch_task())
+    assert [effect["batch_id"] for effect in books.effects(MADE)] == [submitted.batch_id]
+    assert len(books.requests(CREATE)) == 1
+
+
+def test_a_name_that_somebody_else_has_can_be_an_error(runs: Runs, vias: Vias, books: Books) -> None:
+    vias.create(batch_task())
+    with pytest.raises(IdTaken):
+        runs(adopt=False).submit(batch_task())
+    assert len(books.effects(MADE)) == 1
+
+
+@pytest.mark.fault("CR14")
+def test_a_partial_creation_is_refused_accepted_or_warned_of_by_policy_and_never_passes_unseen(
+    runs: Runs, books: Books, tenant: Tenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    tenant.configure(vias_refusals={"create": ["source-0002"]})
+    for _ in range(2):
+        # No retry makes it a success.
+        with pytest.raises(JobPartial, match="1 of 2 tasks could not be made: source-0002") as partial:
+            runs().submit(batch_task(groups=TWO))
+        assert partial.value.ref == runs.record().ref == runs.told[-1]
+    assert len(books.effects(MADE)) == 1
+    with pytest.raises(JobPartial):
+        runs(Policies.of(on_partial="accept:0")).submit(batch_task(groups=TWO))
+    for policy in ("warn", "accept", "accept:1", "accept:50%"):
+        caplog.clear()
+        assert runs(Policies.of(on_partial=policy)).submit(batch_task(groups=TWO)).batch_id
+        assert "could not be made: source-0002" in caplog.text
+
+
+def test_a_creation_of_which_nothing_came_is_a_failure_whatever_the_policy(runs: Runs, tenant: Tenant) -> None:
+    tenant.configure(vias_refusals={"create": ["*"]})
+    with pytest.raises(JobFailed, match="2 of 2 tasks could not be made") as failed:
+        runs(Policies.of(on_partial="accept")).submit(batch_task(groups=TWO))
+    assert failed.value.ref
+
+
+def test_an_error_list_of_thousands_leaves_the_record_small(runs: Runs, tenant: Tenant) -> None:
+    many = groups(*(f"source-{number:04}" for number in range(100)))
+    tenant.configure(vias_refusals={"create": ["*"]})
+    with pytest.raises(JobFailed):
+        runs().submit(batch_task(groups=many))
+    assert len(json.dumps(runs.record().to_json())) < 4096
+
+
+def test_counts_that_do_not_add_up_leave_the_id_on_record(runs: Runs, tenant: Tenant, books: Books) -> None:
+    tenant.configure(vias_count_errors={"failed_count": -1})
+    with pytest.raises(UnreadableAnswer, match="do not add up"):
+        runs().submit(batch_task())
+    [effect] = books.effects(MADE)
+    assert runs.record().ref == effect["batch_id"]
+    tenant.configure(vias_count_errors={})
+    assert runs().submit(batch_task()).batch_id == effect["batch_id"]
+
+
+def test_a_batch_that_ended_badly_is_replaced_under_the_next_name(
+    runs: Runs, vias: Vias, books: Books, tenant: Tenant
+) -> None:
+    tenant.configure(vias_lives={"*": ["FAILED"]})
+    run = runs()
+    with pytest.raises(JobFailed):
+        run.conclude(run.submit(batch_task()), lambda: vias.wait(run.ref))
+    tenant.configure(vias_lives={})
+    run = runs()
+    manifest = run.conclude(run.submit(batch_task()), lambda: vias.wait(run.ref))
+    assert (manifest.outcome, manifest.generation) == ("done", 2)
+    assert names(books) == ["nightly", "nightly-g2"]
+
+
+def test_another_request_under_the_same_record_is_refused_or_replaces(runs: Runs, books: Books) -> None:
+    runs().submit(batch_task())
+    with pytest.raises(InputChanged):
+        runs().submit(batch_task(groups=TWO))
+    runs(Policies.of(on_partial="fail", on_input_change="cancel_and_new")).submit(batch_task(groups=TWO))
+    assert names(books) == ["nightly", "nightly-g2"]
+    assert len(books.requests("vias.batch_tasks.stop")) == 1
+
+
+def test_a_weekly_plan_is_only_waited_for_until_it_runs(runs: Runs, books: Books) -> None:
+    weekly = batch_task(schedule=Schedule("+08:00", {1: (Period("08:00:00", "12:00:00"),)}))
+    with pytest.raises(ConfigError, match="never ends"):
+        runs().submit(weekly)
+    assert not books.tenant.journal.entries()
+    assert runs(wait_for=None).submit(weekly).batch_id
+    assert runs(wait_for="running").submit(weekly).batch_id
+
+
+def test_names_of_later_generations_keep_the_limit() -> None:
+    assert generation_name("n" * 100, 1) == "n" * 100
+    assert generation_name("n" * 100, 12) == "n" * 96 + "-g12"
