@@ -38,6 +38,7 @@ from visionbatch.errors import (
     PlanRefused,
     Throttled,
     Unavailable,
+    UnsafeUrl,
 )
 from visionbatch_mock.tenant import Tenant
 
@@ -144,7 +145,7 @@ def test_an_id_that_other_work_has_taken_is_never_adopted(
 def test_a_409_for_a_job_that_does_the_same_adopts_it(workspace: Any, stage: Stage, books: Books) -> None:
     definition = stage()
     client = workspace()
-    elsewhere = replace(definition, notifications_url=SecretUrl("https://receiver.example/one"))
+    elsewhere = replace(definition, notifications_url=SecretUrl("https://receiver.example.com/one"))
     client.perform(client.api.jobs.create(derived_job_id(RUN, 1), elsewhere))
 
     assert run_through(client, definition, MemoryStore()).outcome == "done"
@@ -226,6 +227,23 @@ def test_a_job_id_outside_the_rule_is_refused_before_any_request(
         client.perform(client.api.jobs.create(job_id, definition))
 
     assert len(tenant.journal.entries()) == before
+
+
+@pytest.mark.parametrize("url", ["https://10.0.0.7/hook-secret", "http://receiver.example.com/hook-secret"])
+def test_a_webhook_inside_the_network_or_in_clear_is_refused_before_any_request(
+    workspace: Any, stage: Stage, books: Books, tenant: Tenant, silence: Silence, url: str
+) -> None:
+    silence.guard("hook-secret")
+    definition, client = stage(notifications_url=SecretUrl(url)), workspace()
+    before = len(tenant.journal.entries())
+
+    with silence.raises(UnsafeUrl, match="notifications_url"):
+        submit(client, definition, MemoryStore())
+    assert len(tenant.journal.entries()) == before
+
+    submit(workspace(allow_inside=True), definition, MemoryStore())
+    (effect,) = books.effects(CREATED)
+    assert effect["definition"]["notificationsURL"] == url
 
 
 def failing(tenant: Tenant, *names: str, **more: Any) -> None:
