@@ -1,9 +1,11 @@
 """The application: one world, and a blueprint for each service."""
 
+from types import TracebackType
+
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from visionbatch_mock import control, exchange, retry_tests
+from visionbatch_mock import control, exchange, probes, retry_tests
 from visionbatch_mock.answers import error_for, json_answer
 from visionbatch_mock.config import MockConfig
 from visionbatch_mock.deepomatic import auth, batch_routes, work_order_routes
@@ -15,7 +17,19 @@ from visionbatch_mock.storage.asking import refusal
 from visionbatch_mock.storage.objects import BucketInTheWay, NoSuchBucket
 from visionbatch_mock.storage.permissions import Denied
 from visionbatch_mock.storage.preconditions import PreconditionFailed
+from visionbatch_mock.text import printable
 from visionbatch_mock.world import World
+
+
+class _Application(Flask):
+    """Flask, but that a client's path cannot begin a line of the log."""
+
+    def log_exception(
+        self,
+        exc_info: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
+    ) -> None:
+        """Say which request the mock itself failed at."""
+        self.logger.error("%s %s failed", request.method, printable(request.path), exc_info=exc_info)
 
 
 def create_app(config: MockConfig | None = None) -> Flask:
@@ -24,7 +38,7 @@ def create_app(config: MockConfig | None = None) -> Flask:
     Two applications share nothing. `MockServer` is the way to serve one: resets and cut answers
     need its connection handler.
     """
-    app = Flask("visionbatch_mock", static_folder=None)
+    app = _Application("visionbatch_mock", static_folder=None)
     # The vendor's pages write paths with and without a slash at the end, and a redirect would turn
     # a POST into a GET in common clients. Object names may hold several slashes in a row.
     app.url_map.strict_slashes = False
@@ -36,6 +50,7 @@ def create_app(config: MockConfig | None = None) -> Flask:
     app.before_request(auth.refuse_stranger)
     app.register_blueprint(control.bp)
     app.register_blueprint(retry_tests.bp)
+    app.register_blueprint(probes.bp)
     app.register_blueprint(batch_routes.bp)
     app.register_blueprint(work_order_routes.bp)
     app.register_blueprint(batch_requests.bp)

@@ -10,7 +10,7 @@ class JournalEntry:
     """One request. Secrets are left out: of the query only the keys, of credentials only a flag.
 
     `status` is None while the request is being served and stays None when the mock hung up instead
-    of answering; `received` counts the body bytes that arrived.
+    of answering; `received` counts the body bytes that arrived; `matched` is false for one without a route.
     """
 
     seq: int
@@ -28,6 +28,7 @@ class JournalEntry:
     fault: str | None = None
     status: int | None = None
     range: str | None = None
+    matched: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """The entry as one flat object."""

@@ -37,7 +37,7 @@ class MockServer:
         self.world: World = self.app.extensions[EXTENSION]
         self.host = host
         self._wanted_port = port
-        self._tls = tls
+        self.tls = tls
         self._listener: Listener | None = None
 
     @property
@@ -51,19 +51,22 @@ class MockServer:
     def url(self) -> str:
         """Scheme, host and port, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
     def start(self) -> Self:
         """Listen and serve."""
-        self._listener = Listener(self.app, self.host, self._wanted_port, self._tls)
+        self._listener = Listener(self.app, self.host, self._wanted_port, self.tls)
         self._listener.start()
         return self
 
-    def stop(self) -> None:
-        """Close every connection, wait for every thread, free the disk."""
+    def stop(self, grace_s: float = 0.0) -> None:
+        """Close every connection, wait for every thread, free the disk.
+
+        Requests that are being served get `grace_s` seconds to end; planned delays end at once.
+        """
         self.world.stopping.set()
         if self._listener is not None:
-            self._listener.stop()
+            self._listener.stop(grace_s)
         self.world.close()
 
     def __enter__(self) -> Self:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from visionbatch_mock.config import MockConfig
 from visionbatch_mock.ids import IdSource
+from visionbatch_mock.metrics import Metrics
 from visionbatch_mock.names import Names
 from visionbatch_mock.storage.sessions import UploadSession
 from visionbatch_mock.tenant import Tenant
@@ -26,6 +27,7 @@ class World:
         self._tenants: dict[str, Tenant] = {}
         self._sessions: dict[str, tuple[Tenant, UploadSession]] = {}
         self.names = Names()
+        self.metrics = Metrics()
         self.directory = Path(tempfile.mkdtemp(prefix="visionbatch-mock-"))
         self._remove = weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
 
@@ -36,6 +38,16 @@ class World:
                 ids = IdSource(self.config.seed, token)
                 self._tenants[token] = Tenant(token, self.config, ids, self.directory, self._register, self.names)
             return self._tenants[token]
+
+    def tenants(self) -> list[Tenant]:
+        """Every customer that has been mentioned, oldest first."""
+        with self._lock:
+            return list(self._tenants.values())
+
+    def sessions(self) -> list[UploadSession]:
+        """Every upload session that a URL reaches, ended ones included."""
+        with self._lock:
+            return [session for _, session in self._sessions.values()]
 
     def session(self, session_id: str) -> tuple[Tenant, UploadSession] | None:
         """The session of a URL and whose it is. The id is all the credential that there is."""

@@ -98,6 +98,11 @@ class FaultPlan:
         return not any(self.queues.values())
 
     @property
+    def waiting(self) -> int:
+        """How many instructions no request has met yet."""
+        return sum(map(len, self.queues.values()))
+
+    @property
     def remaining(self) -> dict[str, list[str | dict[str, Any]]]:
         """Instructions still to come, by operation."""
         return {op.value: [i.as_json() for i in queue] for op, queue in self.queues.items()}
@@ -171,6 +176,11 @@ class FaultBook:
         """All plans of one kind, oldest first."""
         with self._lock:
             return [plan for plan in self._plans.values() if plan.retry_test is retry_test]
+
+    def all(self) -> list[FaultPlan]:
+        """Every plan, of both kinds, oldest first."""
+        with self._lock:
+            return list(self._plans.values())
 
     def clear(self) -> None:
         """Forget every plan, met or not."""

@@ -63,6 +63,8 @@ def xml_get(bucket: str, name: str) -> Response:
     try:
         return _download(bucket, name)
     except NoSuchBucket:
+        # This route takes whatever no other route wants; nobody can have meant a bucket that is not there.
+        current().matched = False
         return xml_error("NoSuchBucket", "The specified bucket does not exist.", 404)
     except Denied as cause:
         return xml_error("AccessDenied", str(cause), 403)
