@@ -53,6 +53,7 @@ def xml_api(bucket: str, name: str) -> Response:
     if is_session_request():
         return serve_session()
     if request.method != "POST" or request.headers.get("x-goog-resumable") != "start":
+        current().matched = False
         return error_for(request.path, 405, "Of the XML API there are only resumable uploads and downloads.")
     return _insert_xml(bucket, name)
 
