@@ -32,11 +32,11 @@ class _Application(Flask):
         self.logger.error("%s %s failed", request.method, printable(request.path), exc_info=exc_info)
 
 
-def create_app(config: MockConfig | None = None) -> Flask:
+def create_app(config: MockConfig | None = None, world: World | None = None) -> Flask:
     """A new mock as a Flask application; its world is `app.extensions["visionbatch_mock"]`.
 
-    Two applications share nothing. `MockServer` is the way to serve one: resets and cut answers
-    need its connection handler.
+    Two applications share nothing, unless they are given one world. `MockServer` is the way to serve one: resets and
+    cut answers need its connection handler.
     """
     app = _Application("visionbatch_mock", static_folder=None)
     # The vendor's pages write paths with and without a slash at the end, and a redirect would turn
@@ -45,7 +45,7 @@ def create_app(config: MockConfig | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.url_map.converters["bucket"] = object_routes.BucketConverter
     app.url_map.converters["object"] = object_routes.ObjectConverter
-    app.extensions[EXTENSION] = World(config)
+    app.extensions[EXTENSION] = world or World(config)
     exchange.install(app)
     app.before_request(auth.refuse_stranger)
     app.register_blueprint(control.bp)

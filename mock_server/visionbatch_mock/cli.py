@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--tls", action="store_true", help="speak HTTPS, with a certificate made up on the spot")
     serve.add_argument("--tls-cert", type=Path, help="speak HTTPS, with this certificate chain")
     serve.add_argument("--tls-key", type=Path, help="its key, where that is another file")
+    serve.add_argument("--state", type=Path, help="keep everything in this folder; without, a stop forgets it")
     serve.add_argument("--grace", type=float, default=GRACE_S, help="seconds that a stop gives to running requests")
     serve.add_argument("--access-log", action="store_true", help="write a line for each request to standard error")
     return parser
@@ -71,7 +72,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     logs.to_standard_error(access=arguments.access_log)
     server = _started(arguments)
     try:
-        _complain(_banner(exposed=exposed, guarded=arguments.control_token is not None))
+        _complain(_banner(arguments, exposed=exposed))
         sys.stdout.write(f"visionbatch-mock listening on {server.url}\n")
         sys.stdout.flush()
         stop.wait()
@@ -88,6 +89,7 @@ def _on_signal(stop: threading.Event, number: int, _: object) -> None:
 
 def _started(arguments: argparse.Namespace) -> "MockServer":
     from visionbatch_mock.server import MockServer  # noqa: PLC0415 - see above
+    from visionbatch_mock.state import StateUnusable  # noqa: PLC0415
 
     config = MockConfig(
         profile=arguments.profile,
@@ -96,9 +98,12 @@ def _started(arguments: argparse.Namespace) -> "MockServer":
         seed=arguments.seed,
         control_token=arguments.control_token,
     )
-    server = MockServer(config, host=arguments.host, port=arguments.port)
     try:
-        server.tls = _tls(arguments, server.world.directory / "tls")
+        server = MockServer(config, host=arguments.host, port=arguments.port, state=arguments.state)
+    except StateUnusable as error:
+        raise Unstartable(str(error)) from error
+    try:
+        server.tls = _tls(arguments, (arguments.state or server.world.directory) / "tls")
         return server.start()
     except OSError as error:
         server.stop()
@@ -106,6 +111,9 @@ def _started(arguments: argparse.Namespace) -> "MockServer":
             f"cannot listen on {arguments.host} port {arguments.port}: {error.strerror or error}; "
             "choose another with --port, or 0 for any"
         ) from error
+    except StateUnusable as error:
+        server.stop()
+        raise Unstartable(str(error)) from error
     except Unstartable:
         server.stop()
         raise
@@ -128,11 +136,12 @@ def _tls(arguments: argparse.Namespace, folder: Path) -> ssl.SSLContext | None:
     return context
 
 
-def _banner(*, exposed: bool, guarded: bool) -> str:
-    text = "this is a stand-in for tests, not the real service; it keeps nothing"
+def _banner(arguments: argparse.Namespace, *, exposed: bool) -> str:
+    kept = f"its state is in {arguments.state}" if arguments.state else "it keeps nothing"
+    text = f"this is a stand-in for tests, not the real service; {kept}"
     if not exposed:
         return text
-    control = "" if guarded else ", control calls included; --control-token guards those"
+    control = "" if arguments.control_token else ", control calls included; --control-token guards those"
     return f"{text}\nvisionbatch-mock: EXPOSED: other machines reach it and any key is taken{control}"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from flask import Flask
 
 from visionbatch_mock.connection import ConnectionHandler
+from visionbatch_mock.gate import Gate
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +34,9 @@ class Listener(socketserver.TCPServer):
     multithread = True
     multiprocess = False
 
-    def __init__(self, app: Flask, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, app: Flask, host: str, port: int, gate: Gate, tls: ssl.SSLContext | None = None) -> None:
         self.app = app
+        self._gate = gate
         self.ssl_context = tls
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._lock = threading.Lock()
@@ -56,7 +58,8 @@ class Listener(socketserver.TCPServer):
         with self._served:
             self._busy.add(connection)
         try:
-            yield
+            with self._gate.passing():
+                yield
         finally:
             with self._served:
                 self._busy.discard(connection)

@@ -7,6 +7,7 @@ import weakref
 from pathlib import Path
 
 from visionbatch_mock.config import MockConfig
+from visionbatch_mock.gate import Gate
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.metrics import Metrics
 from visionbatch_mock.names import Names
@@ -18,9 +19,12 @@ ANONYMOUS = "anonymous"
 
 
 class World:
-    """The state behind one application. Two of them share nothing."""
+    """The state behind one application. Two of them share nothing.
 
-    def __init__(self, config: MockConfig | None = None) -> None:
+    Bytes are in `directory`, or in a temporary one that goes with the world.
+    """
+
+    def __init__(self, config: MockConfig | None = None, directory: Path | None = None) -> None:
         self.config = config or MockConfig()
         self.stopping = threading.Event()
         self._lock = threading.Lock()
@@ -28,8 +32,10 @@ class World:
         self._sessions: dict[str, tuple[Tenant, UploadSession]] = {}
         self.names = Names()
         self.metrics = Metrics()
-        self.directory = Path(tempfile.mkdtemp(prefix="visionbatch-mock-"))
-        self._remove = weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
+        self.gate = Gate()
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="visionbatch-mock-"))
+        # A directory that was given is the giver's to keep.
+        self._remove = None if directory else weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
 
     def tenant(self, token: str = ANONYMOUS) -> Tenant:
         """The customer behind a token, made at its first mention."""
@@ -71,7 +77,8 @@ class World:
     def close(self) -> None:
         """End every pause and free the disk. The world cannot be used afterwards."""
         self.stopping.set()
-        self._remove()
+        if self._remove is not None:
+            self._remove()
 
     def _register(self, tenant: Tenant, session: UploadSession) -> None:
         with self._lock:

@@ -176,8 +176,7 @@ def test_a_signal_lets_the_running_upload_end_and_then_ends_the_process(number):
         ):
             head = f"PUT {split.path}?{split.query} HTTP/1.1\r\nHost: x\r\nContent-Length: {2 * MIB}\r\n\r\n"
             running.sendall(head.encode() + bytes(MIB))
-            received = f"{served.url}/metrics"
-            assert requests.get(received, timeout=20).status_code == 200
+            make_known(idle)
             wait_until(lambda: progress(served.url))
             served.process.send_signal(number)
             assert idle.recv(1) == b"", "an idle connection is closed at once"
@@ -187,6 +186,12 @@ def test_a_signal_lets_the_running_upload_end_and_then_ends_the_process(number):
         _, errors = served.process.communicate(timeout=20)
     assert served.process.returncode == 0
     assert "Traceback" not in errors
+
+
+def make_known(connection: socket.socket) -> None:
+    """Have the connection accepted, by a first request."""
+    connection.sendall(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert connection.recv(4096).endswith(b'{"status": "ready"}')
 
 
 def progress(url: str) -> bool:
@@ -203,6 +208,7 @@ def test_a_second_signal_does_not_wait():
             running.sendall(head.encode())
             wait_until(lambda: progress(served.url))
             with socket.create_connection(("127.0.0.1", split.port), timeout=20) as idle:
+                make_known(idle)
                 served.process.send_signal(signal.SIGTERM)
                 assert idle.recv(1) == b""
             served.process.send_signal(signal.SIGTERM)

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from visionbatch_mock.config import SessionKind
-from visionbatch_mock.storage.chunks import Standing
+from visionbatch_mock.storage.chunks import QUANTUM, Standing
 from visionbatch_mock.storage.objects import StoredObject, Target
 from visionbatch_mock.storage.spool import Spool
 
@@ -109,6 +109,13 @@ class UploadSession:
         """What a test wants to know of it."""
         state = self.status.value
         return {"id": self.id, "state": state, "persisted": self.persisted, "total": self.total}
+
+    def recover(self) -> None:
+        """After a restart, count the bytes that were on disk before anybody could write that down."""
+        if self._state is SessionState.OPEN:
+            before = self.persisted
+            self._spool.recover(QUANTUM)
+            self.note_persisted(before, self.persisted)
 
     def standing(self, *, strict: bool) -> Standing:
         """What the rules need to know."""
