@@ -32,6 +32,14 @@ EXTENSION = "visionbatch_mock"
 RETRY_TEST_HEADER = "x-retry-test-id"
 _UNRECORDED = ("/_control", "/retry_test")
 _PROBES = frozenset({"/health", "/ready", "/metrics"})
+_OPEN = frozenset(
+    {
+        "alt", "delimiter", "endOffset", "fields", "generation", "ifGenerationMatch", "ifGenerationNotMatch",
+        "ifMetagenerationMatch", "ifMetagenerationNotMatch", "limit", "maxResults", "name", "offset", "page",
+        "page_size", "prefix", "projection", "startOffset", "uploadType",
+    }
+)  # fmt: skip
+"""Arguments of queries whose values are no secrets; whatever is not here may be one."""
 
 access = logging.getLogger(ACCESS)
 
@@ -55,6 +63,7 @@ class Exchange:
             request.method,
             _shown_path(),
             query=tuple(request.args),
+            arguments=tuple(f"{k}={v if k in _OPEN else ''}" for k, v in request.args.items(multi=True)),
             content_range=request.headers.get("Content-Range"),
             content_length=request.content_length,
             content_type=request.headers.get("Content-Type"),

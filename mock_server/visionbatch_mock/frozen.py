@@ -9,19 +9,16 @@ later is kept without a word about it, as long as it keeps to that; a lambda or 
 import io
 import pickle
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from visionbatch_mock.tenant import Tenant
     from visionbatch_mock.world import World
 
-_LOCK, _RLOCK = type(threading.Lock()), type(threading.RLock())
-_NOT_STATE = frozenset({"config", "directory", "stopping", "metrics", "gate"})
-"""What belongs to the process and not to its history; private names of the world begin with an underscore."""
-_PRIVATE = frozenset({"_lock", "_remove"})
-
+_NEW_LOCK = {"lock": threading.Lock, "rlock": threading.RLock}
+_LOCKS = {type(make()): name for name, make in _NEW_LOCK.items()}
 _MODULES = ("visionbatch_mock.",)
 _NAMES = frozenset(
     {
@@ -37,22 +34,24 @@ _NAMES = frozenset(
 """What a state may be made of besides the mock's own classes; a file that names anything else is damaged."""
 
 
-def freeze(world: "World") -> bytes:
-    """All that the world knows, at this moment; nobody may change it meanwhile."""
+def freeze(world: "World", part: Any, tenant: "Tenant | None" = None) -> bytes:
+    """A part of the world, at this moment; nobody may change it meanwhile.
+
+    References to the world itself are not followed, and with `tenant` neither are those to that tenant and
+    to the names that all tenants share.
+    """
     held = io.BytesIO()
-    _Freezer(held, world).dump(_state(world))
+    _Freezer(held, world, tenant).dump(part)
     return held.getvalue()
 
 
-def thaw(world: "World", data: bytes) -> set[Path]:
-    """Put what was frozen into the world, in place of what it knows; gives the files that it needs.
+def thaw(world: "World", data: bytes, tenant: "Tenant | None" = None) -> tuple[Any, set[Path]]:
+    """What was frozen, and the files that it needs.
 
     Raises `pickle.UnpicklingError`, or whatever else damaged bytes make of themselves.
     """
-    thawer = _Thawer(io.BytesIO(data), world)
-    known: Mapping[str, Any] = thawer.load()
-    vars(world).update(known)
-    return thawer.files
+    thawer = _Thawer(io.BytesIO(data), world, tenant)
+    return thawer.load(), thawer.files
 
 
 def _proxied(values: dict[Any, Any]) -> MappingProxyType[Any, Any]:
@@ -60,26 +59,23 @@ def _proxied(values: dict[Any, Any]) -> MappingProxyType[Any, Any]:
     return MappingProxyType(values)
 
 
-def _state(world: "World") -> dict[str, Any]:
-    return {name: value for name, value in vars(world).items() if name not in _NOT_STATE | _PRIVATE}
+def _references(world: "World", tenant: "Tenant | None") -> dict[str, Any]:
+    """What is there already when a part is put back, and is referred to by name."""
+    told = {"world": world, "config": world.config}
+    return told if tenant is None else {**told, "tenant": tenant, "names": world.names}
 
 
 class _Freezer(pickle.Pickler):
-    def __init__(self, target: io.BytesIO, world: "World") -> None:
+    def __init__(self, target: io.BytesIO, world: "World", tenant: "Tenant | None") -> None:
         super().__init__(target, protocol=5)
-        self._world = world
+        self._directory = world.directory
+        self._names = {id(value): name for name, value in _references(world, tenant).items()}
 
     def persistent_id(self, obj: Any) -> Any:
-        if obj is self._world:
-            return ("world",)
-        if obj is self._world.config:
-            return ("config",)
-        if isinstance(obj, _LOCK):
-            return ("lock",)
-        if isinstance(obj, _RLOCK):
-            return ("rlock",)
-        if isinstance(obj, Path) and obj.is_relative_to(self._world.directory):
-            return ("file", str(obj.relative_to(self._world.directory)))
+        if name := self._names.get(id(obj)) or _LOCKS.get(type(obj)):
+            return (name,)
+        if isinstance(obj, Path) and obj.is_relative_to(self._directory):
+            return ("file", str(obj.relative_to(self._directory)))
         return None
 
     def reducer_override(self, obj: Any) -> Any:
@@ -87,23 +83,20 @@ class _Freezer(pickle.Pickler):
 
 
 class _Thawer(pickle.Unpickler):
-    def __init__(self, source: io.BytesIO, world: "World") -> None:
+    def __init__(self, source: io.BytesIO, world: "World", tenant: "Tenant | None") -> None:
         super().__init__(source)
-        self._world = world
+        self._directory = world.directory
+        self._references = _references(world, tenant)
         self.files: set[Path] = set()
 
     def persistent_load(self, pid: Any) -> Any:
         match pid:
-            case ("world",):
-                return self._world
-            case ("config",):
-                return self._world.config
-            case ("lock",):
-                return threading.Lock()
-            case ("rlock",):
-                return threading.RLock()
+            case (str(name),) if name in self._references:
+                return self._references[name]
+            case (str(name),) if name in _LOCKS.values():
+                return _NEW_LOCK[name]()
             case ("file", str(name)):
-                path = self._world.directory / name
+                path = self._directory / name
                 self.files.add(path)
                 return path
         raise pickle.UnpicklingError(f"unknown reference {pid!r}")

@@ -29,13 +29,13 @@ class Gate:
                 self._changed.notify_all()
 
     @contextmanager
-    def closed(self, wait_s: float) -> Iterator[bool]:
-        """Keep requests out; gives whether those inside were gone within `wait_s`, for else nothing is at rest."""
+    def closed(self, wait_s: float, spared: int = 0) -> Iterator[bool]:
+        """Keep requests out; gives whether those inside, but for `spared`, were gone within `wait_s`."""
         with self._changed:
             self._closed = True
         try:
             with self._changed:
-                empty = self._changed.wait_for(lambda: not self._inside, wait_s)
+                empty = self._changed.wait_for(lambda: self._inside <= spared, wait_s)
             yield empty
         finally:
             with self._changed:

@@ -36,6 +36,10 @@ class Faults:
         """The same for several operations."""
         return self._tenant.faults.plan({"instructions": instructions})
 
+    def preset(self, name: str) -> FaultPlan:
+        """A plan that stands ready, named after a row of the fault matrix."""
+        return self._tenant.faults.plan({"preset": name})
+
 
 class VisionMock:
     """What a test has: the server's address, and a customer that nobody else uses."""

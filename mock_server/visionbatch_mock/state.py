@@ -82,7 +82,8 @@ class State:
             told = written[:80].decode("ascii", "replace")
             raise StateUnusable(f"{self.folder} was written by {told!r} and this is {_stamp().decode()!r}; remove it")
         try:
-            needed = frozen.thaw(world, body)
+            part, needed = frozen.thaw(world, body)
+            world.put(part)
         except Exception as cause:
             raise StateUnusable(f"the state in {self.folder} is damaged ({cause}); remove it") from cause
         for path in set(self.files.iterdir()) - needed:
@@ -110,7 +111,7 @@ class State:
         with world.gate.closed(wait_s) as at_rest:
             if not at_rest:
                 return False
-            passed, data = world.gate.passed, frozen.freeze(world)
+            passed, data = world.gate.passed, frozen.freeze(world, world.part())
         fresh = self.folder / "world.new"
         with fresh.open("wb") as file:
             file.write(_stamp() + b"\n" + data)

@@ -4,7 +4,9 @@ import shutil
 import tempfile
 import threading
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from visionbatch_mock.config import MockConfig
 from visionbatch_mock.gate import Gate
@@ -16,6 +18,10 @@ from visionbatch_mock.tenant import Tenant
 
 ANONYMOUS = "anonymous"
 """The tenant of requests without credentials, as Google clients send them to emulators."""
+
+
+_OF_THE_PROCESS = frozenset({"config", "directory", "gate", "metrics", "stopping", "_lock", "_remove"})
+"""What a world has for as long as it runs; everything else is its history, which a restart may bring back."""
 
 
 class World:
@@ -50,10 +56,34 @@ class World:
         with self._lock:
             return list(self._tenants.values())
 
-    def sessions(self) -> list[UploadSession]:
-        """Every upload session that a URL reaches, ended ones included."""
+    def sessions(self, tenant: Tenant | None = None) -> list[UploadSession]:
+        """Every upload session that a URL reaches, ended ones included; or those of one tenant."""
         with self._lock:
-            return [session for _, session in self._sessions.values()]
+            return [session for owner, session in self._sessions.values() if tenant in {None, owner}]
+
+    def part(self) -> dict[str, Any]:
+        """Everything that is history and not of this process, by the names of this object."""
+        return {name: value for name, value in vars(self).items() if name not in _OF_THE_PROCESS}
+
+    def put(self, part: Mapping[str, Any]) -> None:
+        """Take over the history that `part` gave."""
+        vars(self).update(part)
+
+    def part_of(self, tenant: Tenant) -> dict[str, Any]:
+        """The same for one tenant, with what the world keeps for it."""
+        own = {name: value for name, value in vars(tenant).items() if name != "snapshots"}
+        with self._lock:
+            sessions = {key: value for key, value in self._sessions.items() if value[0] is tenant}
+        return {"own": own, "sessions": sessions, "names": self.names.of(tenant)}
+
+    def put_part(self, tenant: Tenant, part: Mapping[str, Any]) -> None:
+        """Take over what `part_of` gave, in place of what the tenant has."""
+        with self._lock:
+            kept = {key: value for key, value in self._sessions.items() if value[0] is not tenant}
+            self._sessions = {**kept, **part["sessions"]}
+        self.names.release([tenant])
+        self.names.put(tenant, part["names"])
+        vars(tenant).update(part["own"])
 
     def session(self, session_id: str) -> tuple[Tenant, UploadSession] | None:
         """The session of a URL and whose it is. The id is all the credential that there is."""

@@ -1,5 +1,6 @@
 """`--state`: what a mock knows after a restart, and after a kill."""
 
+import hashlib
 import io
 import signal
 import stat
@@ -62,9 +63,9 @@ def test_a_restart_goes_on_with_a_half_finished_upload_and_without_state_forgets
         assert put(session, archive, 2 * Q, len(archive)).status_code == 200
         call(again.url, "POST", "/_control/clock", json={"advance": 3600})
         ledger = call(again.url, "GET", "/_control/ledger").json()
-        ended = [(entry["effect"], entry.get("size"), entry.get("outcome")) for entry in ledger]
-        assert ("archive.committed", len(archive), None) in ended
-        assert ended[-1] == ("batch.processed", None, "success")
+        (committed,) = [entry for entry in ledger if entry["effect"] == "archive.committed"]
+        assert committed["sha256"] == hashlib.sha256(archive).hexdigest()
+        assert (ledger[-1]["effect"], ledger[-1]["outcome"]) == ("batch.processed", "success")
         stored = [(entry["start"], entry["stop"]) for entry in ledger if entry["effect"] == "bytes.persisted"]
         assert stored == [(0, 2 * Q), (2 * Q, len(archive))]
         again.end()
@@ -93,7 +94,7 @@ def test_bytes_that_came_after_the_last_save_count_in_whole_blocks(tmp_path, arc
         assert probe.headers["Range"] == f"bytes=0-{3 * Q - 1}"
         assert put(session, archive, 3 * Q, len(archive)).status_code == 200
         (committed,) = again.world.tenant("t").ledger.entries("archive.committed")
-        assert committed["size"] == len(archive)
+        assert committed["sha256"] == hashlib.sha256(archive).hexdigest()
 
 
 def test_everything_that_a_tenant_has_is_there_after_a_restart(tmp_path, archive):

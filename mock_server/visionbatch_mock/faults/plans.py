@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from visionbatch_mock.faults.grammar import Fault, Instruction, Need, UnknownInstruction, parse
+from visionbatch_mock.faults.presets import PRESETS
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.operations import Operation
 
@@ -136,7 +137,7 @@ class FaultBook:
         self._plans: dict[str, FaultPlan] = {}
 
     def plan(self, told: Mapping[str, Any], *, retry_test: bool = False) -> FaultPlan:
-        """Put `{"instructions": {operation: [..]}}` in force.
+        """Put `{"instructions": {operation: [..]}}`, or a preset by `{"preset": name}`, in force.
 
         Raises `UnknownInstruction`, before anything is in force, for a word it does not know.
         """
@@ -189,6 +190,10 @@ class FaultBook:
 
 
 def _read_queues(told: Mapping[str, Any]) -> dict[Operation, list[Instruction]]:
+    if set(told) == {"preset"}:
+        if told["preset"] not in PRESETS:
+            raise UnknownInstruction(f"unknown preset {told['preset']!r}; known are {sorted(PRESETS)}")
+        told = PRESETS[told["preset"]].as_json()
     instructions = told.get("instructions")
     if not isinstance(instructions, Mapping) or not instructions:
         raise UnknownInstruction("a plan is an object with 'instructions': {operation: [..]}")

@@ -35,10 +35,10 @@ class Spool:
 
     def append(self, block: bytes | memoryview) -> None:
         """Add a block at the end."""
-        data = bytes(block)
+        data, running = bytes(block), self._hashes()
         with self.path.open("ab") as file:
             file.write(data)
-        self._hashes().update(data)
+        running.update(data)
         self.size += len(data)
 
     def digests(self) -> Digests:
