@@ -7,6 +7,8 @@ moved at any moment, so it looks again and again instead of computing when the n
 import threading
 from typing import TYPE_CHECKING
 
+from visionbatch_mock.gate import Gate
+
 if TYPE_CHECKING:
     from visionbatch_mock.roboflow.room import Roboflow
 
@@ -15,10 +17,14 @@ TICK_S = 0.05
 
 
 class Courier:
-    """Delivers for all rooms of one world until `stopping`."""
+    """Delivers for all rooms of one world until `stopping`.
 
-    def __init__(self, stopping: threading.Event) -> None:
+    What the clock has made due it commits as requests do, while the `gate` is open.
+    """
+
+    def __init__(self, stopping: threading.Event, gate: Gate) -> None:
         self._stopping = stopping
+        self._gate = gate
         self._lock = threading.Lock()
         self._rooms: set[Roboflow] = set()
         self._thread: threading.Thread | None = None
@@ -41,7 +47,10 @@ class Courier:
     def _run(self) -> None:
         while not self._stopping.wait(TICK_S):
             for room in self._watched():
-                room.deliver()
+                with self._gate.passing():
+                    room.settle()
+                # A receiver may ask the mock something before it answers, so nobody is kept out meanwhile.
+                room.deliveries.deliver()
             if self._finished():
                 return
 
