@@ -232,7 +232,9 @@ def delay(instruction: Instruction | None) -> None:
         return
     if instruction.fault is Fault.THROTTLE:
         current().body.throttle(instruction.size)
-    elif instruction.fault in {Fault.DELAY, Fault.STALL}:
+    elif instruction.fault is Fault.STALL:
+        current().body.stall(instruction.size, instruction.seconds)
+    elif instruction.fault is Fault.DELAY:
         current().world.pause(instruction.seconds)
 
 
