@@ -91,6 +91,11 @@ class ViasBook:
         moving = any(pushes(task.output) and works(task.state) for task in tasks)
         return self._tenant.vias is self and (moving or self.outbox.waiting)
 
+    @property
+    def outgoing(self) -> Outbox:
+        """Events on their way to buckets and webhooks."""
+        return self.outbox
+
     def deliver(self) -> None:
         """Commit what has become due, and try to deliver it."""
         self.settle()
