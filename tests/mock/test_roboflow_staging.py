@@ -34,6 +34,10 @@ def test_a_missing_a_wrong_and_a_contradicted_key_are_refused_with_the_nested_fo
     assert isinstance(answer.json()["error"]["message"], str)
 
 
+def test_a_key_in_the_query_opens_this_service_only(workspace):
+    assert workspace.get("/v0.2/batches").status_code == 403
+
+
 def test_a_revoked_key_opens_nothing(workspace):
     workspace.inside.revoke()
     assert workspace.get(STAGING).status_code == 401

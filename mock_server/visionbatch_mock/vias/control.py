@@ -84,7 +84,7 @@ def move_task(task_id: str) -> Response:
 @bp.get("/deliveries")
 def deliveries() -> Response:
     """Every event on each of its ways, with the attempts."""
-    return json_answer([parcel.as_json() for parcel in _book().outbox.parcels()])
+    return json_answer([parcel.as_json() for parcel in _book().deliveries.parcels()])
 
 
 @bp.post("/deliveries")
