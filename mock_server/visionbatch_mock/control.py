@@ -75,7 +75,7 @@ def openapi() -> Response:
 @bp.post("/reset")
 def reset() -> Response:
     """Forget the tenant's history, or with `{"all": true}` everybody's."""
-    world().reset(None if json_object_of_control().get("all") else tenant_of_control())
+    world().reset(None if json_object_of_control(all=bool).get("all") else tenant_of_control())
     return empty_answer(204)
 
 
@@ -95,13 +95,13 @@ def move_clock() -> Response:
         "set": lambda epoch: clock.set(float(epoch)),
         "speed": lambda factor: clock.speed_up(float(factor)),
     }
-    told = json_object_of_control()
-    if not told or not set(told) <= set(acts):
+    told = json_object_of_control(freeze=bool, advance=float | int, set=float | int, speed=float | int)
+    if not told:
         raise Unacceptable(400, {"error": f"the clock knows {sorted(acts)}"})
     try:
         for name, value in told.items():
             acts[name](value)
-    except (TypeError, ValueError) as cause:
+    except (OverflowError, ValueError) as cause:
         raise Unacceptable(400, {"error": str(cause)}) from cause
     return get_clock()
 
@@ -174,7 +174,7 @@ def patch_settings() -> Response:
 @bp.post("/batches")
 def create_batch() -> Response:
     """A batch made in the vendor's web interface, whose user copies only the id."""
-    batch = tenant_of_control().batches.create(json_object_of_control().get("filename"))
+    batch = tenant_of_control().batches.create(json_object_of_control(filename=str | None).get("filename"))
     return json_answer({"batch_id": batch.id}, 201)
 
 
@@ -242,8 +242,8 @@ def remove_snapshot(snapshot_id: str) -> Response:
 @bp.post("/tokens/revoke")
 def revoke() -> Response:
     """Make a token invalid from now on."""
-    token = json_object_of_control().get("token")
-    if not isinstance(token, str) or not token:
+    token = json_object_of_control(token=str).get("token")
+    if not token:
         raise Unacceptable(400, {"error": "expected {'token': text}"})
     world().tenant(token).revoke()
     return empty_answer(204)

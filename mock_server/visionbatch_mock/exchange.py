@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import wraps
+from types import UnionType
 from typing import Any, ParamSpec, cast
 
 from flask import Flask, Response, current_app, g, request
@@ -279,11 +280,22 @@ def tenant_of_control() -> Tenant:
     return world().tenant(token_of_request() or ANONYMOUS)
 
 
-def json_object_of_control() -> dict[str, Any]:
-    """The body of such a call, empty when there is none."""
+def json_object_of_control(**known: type | UnionType) -> dict[str, Any]:
+    """The body of such a call, empty when there is none.
+
+    Raises `Unacceptable` for what is no object and, when keys and their types are given, for any other.
+    """
     if not request.get_data():
         return {}
     value = request.get_json(force=True, silent=True)
     if not isinstance(value, dict):
         raise Unacceptable(400, {"error": "expected a JSON object"})
+    if known and not all(_fits(each, known.get(key)) for key, each in value.items()):
+        shown = {key: getattr(kind, "__name__", str(kind)) for key, kind in known.items()}
+        raise Unacceptable(400, {"error": f"expected an object of {shown}"})
     return value
+
+
+def _fits(value: object, kind: type | UnionType | None) -> bool:
+    """Whether a value is of a kind, where true and false are no numbers."""
+    return kind is not None and isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

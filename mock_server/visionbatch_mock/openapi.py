@@ -186,7 +186,10 @@ def _operation(path: str, method: str, text: str) -> dict[str, Any]:
         name, schema = _QUERY[path]
         told["parameters"].append({"name": name, "in": "query", "required": False, "schema": schema})
     if taken is not None:
-        told["requestBody"] = {"required": False, "content": {"application/json": {"schema": taken}}}
+        told["requestBody"] = {
+            "required": "required" in taken or "minProperties" in taken or "oneOf" in taken,
+            "content": {"application/json": {"schema": taken}},
+        }
     return told
 
 

@@ -123,6 +123,9 @@ class State:
 
     def close(self) -> None:
         """Save for the last time, once no request is being served any more, and let the folder go."""
+        if self._lock.closed:
+            # The folder may be another's by now.
+            return
         if self._keeper is not None:
             self._keeper.join()
             self.save()

@@ -18,6 +18,8 @@ from visionbatch_mock import MockConfig, MockServer
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+NEEDS_AIRFLOW = re.compile("airflow|vision_connections")
+"""Of a snippet that tests of Airflow run instead."""
 KEY = "key-of-the-snippets"
 
 
@@ -55,7 +57,9 @@ def exported(mock: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
     tenant.settle()
 
 
-@pytest.mark.parametrize("text", [block for block in blocks("python") if "airflow" not in str(block.values[0])])
+@pytest.mark.parametrize(
+    "text", [block for block in blocks("python") if not NEEDS_AIRFLOW.search(str(block.values[0]))]
+)
 def test_a_python_snippet_runs(
     text: str, place: Path, mock: MockServer, exported: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

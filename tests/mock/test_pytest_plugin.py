@@ -120,14 +120,33 @@ def test_a_fault_that_was_never_met_fails_the_test(run):
         def test_waived(vision_faults):
             vision_faults(CREATE, "return-503")
 
+        def test_preset(vision_mock, vision_faults):
+            vision_faults.preset("CR1")
+            with pytest.raises(requests.ConnectionError):
+                call(vision_mock, "POST", "/v0.2/batches")
+
         def test_nonsense(vision_faults):
             with pytest.raises(ValueError, match="explode"):
                 vision_faults(CREATE, "explode")
     """)
-    result.assert_outcomes(passed=3, failed=2)
+    result.assert_outcomes(passed=4, failed=2)
     text = result.stdout.str()
     assert "never met: {'deepomatic.batches.create': ['drop-response']}" in text
     assert "never met: {'deepomatic.batches.create': ['return-500']}" in text
+
+
+def test_a_project_gives_the_server_its_own_settings(run):
+    result = run("""
+        from visionbatch_mock import MockConfig
+
+        @pytest.fixture(scope="session")
+        def vision_config():
+            return MockConfig(profile="rich", seed=5)
+
+        def test_settings(vision_mock):
+            assert call(vision_mock, "GET", "/v0.2/batches").json()["results"] == []
+    """)
+    result.assert_outcomes(passed=1)
 
 
 def test_connections_are_in_the_environment_and_only_during_the_test(run):

@@ -161,6 +161,30 @@ def test_two_clients_that_send_the_same_chunks_leave_one_copy(tenant, archive, d
     assert [stop for _, stop in runs[:-1]] == [start for start, _ in runs[1:]]
 
 
+@pytest.mark.parametrize("length", [2 * Q, 3 * Q + Q // 2])
+def test_a_chunk_that_is_sent_again_while_the_first_try_still_runs_leaves_one_copy(tenant, data, length):
+    upload = tenant.new_upload()
+    span = {"Content-Range": f"bytes 0-{length - 1}/{len(data)}", "Content-Length": str(length)}
+    path = upload.url.removeprefix(tenant.mock.url)
+    slow = connect(tenant.mock)
+    slow.putrequest("PUT", path)
+    for name, value in span.items():
+        slow.putheader(name, value)
+    slow.endheaders(data[: Q + 1000])
+    wait_for(lambda: tenant.effects("session.opened") and upload.probe().headers.get("Range") == f"bytes=0-{Q - 1}")
+    again = upload.chunk(data, 0, length, len(data))
+    assert again.status_code == (200 if length == len(data) else 308)
+    slow.send(data[Q + 1000 : length])
+    assert slow.getresponse().status == again.status_code
+    slow.close()
+    if length < len(data):
+        assert upload.chunk(data, length, len(data), len(data)).status_code == 200
+    (stored,) = tenant.inside.objects.listing("site-batches")
+    assert stored.path.read_bytes() == data
+    runs = sorted((e["start"], e["stop"]) for e in tenant.effects("bytes.persisted"))
+    assert [stop for _, stop in runs] == [*(start for start, _ in runs[1:]), len(data)]
+
+
 def test_two_servers_in_one_process_share_nothing():
     with MockServer(MockConfig(seed=1)) as one, MockServer(MockConfig(seed=1)) as two:
         headers = {"Authorization": "Token t"}

@@ -191,11 +191,11 @@ class FaultBook:
 
 def _read_queues(told: Mapping[str, Any]) -> dict[Operation, list[Instruction]]:
     if set(told) == {"preset"}:
-        if told["preset"] not in PRESETS:
+        if not isinstance(told["preset"], str) or told["preset"] not in PRESETS:
             raise UnknownInstruction(f"unknown preset {told['preset']!r}; known are {sorted(PRESETS)}")
-        told = PRESETS[told["preset"]].as_json()
+        told = {"instructions": PRESETS[told["preset"]].instructions}
     instructions = told.get("instructions")
-    if not isinstance(instructions, Mapping) or not instructions:
+    if not isinstance(instructions, Mapping) or not instructions or set(told) != {"instructions"}:
         raise UnknownInstruction("a plan is an object with 'instructions': {operation: [..]}")
     return {op: _read_queue(op, queue) for op, queue in _operations(instructions)}
 
