@@ -13,11 +13,11 @@ TICK_S = 0.05
 """Ours: real seconds between two looks."""
 
 
-class Outgoing(Protocol):
-    """What is to leave."""
+class Sender(Protocol):
+    """What is on its way out of a room."""
 
     def deliver(self) -> None:
-        """Try what is due."""
+        """Try what is due, once."""
 
 
 class Room(Protocol):
@@ -28,8 +28,8 @@ class Room(Protocol):
         """Whether to look again. A room whose tenant was reset is nobody's any more, and is not."""
 
     @property
-    def outgoing(self) -> Outgoing:
-        """What is to leave it."""
+    def deliveries(self) -> Sender:
+        """What is on its way."""
 
     def settle(self) -> None:
         """Commit what the clock has made due."""
@@ -69,7 +69,7 @@ class Courier:
                 with self._gate.passing():
                     room.settle()
                 # A receiver may ask the mock something before it answers, so nobody is kept out meanwhile.
-                room.outgoing.deliver()
+                room.deliveries.deliver()
             if self._finished():
                 return
 

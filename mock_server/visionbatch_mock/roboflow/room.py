@@ -80,11 +80,6 @@ class Roboflow:
         """Whether an event may still have to be delivered; never once the tenant was reset."""
         return self.tenant.roboflow is self and (self.jobs.moving or self.staging.busy or self.deliveries.waiting)
 
-    @property
-    def outgoing(self) -> Deliveries:
-        """Events on their way to subscribers."""
-        return self.deliveries
-
     def expect_events(self) -> None:
         """Have what becomes due delivered from now on, whether or not anybody asks the mock something."""
         self._watch(self)
