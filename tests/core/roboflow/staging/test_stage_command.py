@@ -37,7 +37,6 @@ def command(mock: MockServer, workspace: Any, tmp_path: Path) -> Callable[..., t
     return run
 
 
-@pytest.mark.fault("UP31")
 def test_a_folder_is_staged_and_waited_for_until_all_of_it_is_indexed(
     command: Any, workspace: Any, photos: Callable[..., Path], tmp_path: Path
 ) -> None:
