@@ -33,6 +33,8 @@ def blocks(language: str) -> list[pytest.ParameterSet]:
 @pytest.fixture(scope="module")
 def mock() -> Iterator[MockServer]:
     with MockServer(MockConfig(queued_s=0, processing_s=0)) as server:
+        at_once = dict.fromkeys(("PENDING", "STARTING", "RUNNING"), 0)
+        server.world.tenant(KEY).configure(vias_open_sources=True, vias_durations=at_once)
         yield server
 
 
