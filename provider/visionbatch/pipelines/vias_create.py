@@ -19,8 +19,9 @@ from visionbatch.pipelines.manifest import Manifest
 from visionbatch.pipelines.submitted import Submitted
 from visionbatch.pipelines.vias import Vias
 from visionbatch.pipelines.vias_answers import require_tasks
-from visionbatch.vias.api import LABEL_CHARS, SERVICE
+from visionbatch.vias.api import LABEL_CHARS
 from visionbatch.vias.batch_task import BatchTask
+from visionbatch.vias.calls import SERVICE
 from visionbatch.vias.decode import Answer
 from visionbatch.vias.goals import FINISHED, BatchRef, Goal
 
