@@ -26,7 +26,6 @@ from visionbatch_mock.vias import (
     iam_routes,
     source_routes,
     task_routes,
-    unpublished,
 )
 from visionbatch_mock.vias.errors import ViasError
 from visionbatch_mock.world import World
@@ -63,7 +62,6 @@ def create_app(config: MockConfig | None = None) -> Flask:
     app.register_blueprint(link_routes.bp)
     for room in (iam_routes, batch_routes_of_vias, task_routes, source_routes, group_routes, discovery_routes):
         app.register_blueprint(room.bp)
-    app.register_blueprint(unpublished.bp)
     app.register_error_handler(ViasError, ViasError.answer)
     app.register_error_handler(Unacceptable, _unacceptable)
     app.register_error_handler(Refused, roboflow_auth.refusal)

@@ -68,6 +68,7 @@ class Effect(StrEnum):
     REFERENCES_TAKEN = "roboflow.references_taken"
     JOB_CREATED = "roboflow.job_created"
     JOB_ENDED = "roboflow.job_ended"
+    """The end of a job in `state`: `ok` files have a result, `failed` ones have none."""
     JOB_ABORTED = "roboflow.job_aborted"
     """An abort was taken; the job's end follows."""
     JOB_RESTARTED = "roboflow.job_restarted"

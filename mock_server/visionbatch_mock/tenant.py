@@ -14,7 +14,7 @@ from visionbatch_mock.ids import IdSource
 from visionbatch_mock.journal import Journal
 from visionbatch_mock.ledger import Effect, Ledger
 from visionbatch_mock.names import Names
-from visionbatch_mock.roboflow.courier import Courier
+from visionbatch_mock.roboflow.courier import Room
 from visionbatch_mock.roboflow.room import Roboflow
 from visionbatch_mock.storage.description import Description
 from visionbatch_mock.storage.objects import ObjectStore, StoredObject, Target
@@ -41,7 +41,7 @@ class Tenant:
         directory: Path,
         register: Callable[["Tenant", UploadSession], None],
         names: Names,
-        courier: Courier,
+        watch: Callable[[Room], None],
     ) -> None:
         self.token = token
         self._config = config
@@ -49,7 +49,7 @@ class Tenant:
         self.directory = directory
         self._register = register
         self.names = names
-        self._courier = courier
+        self._watch = watch
         self.reset()
 
     def reset(self) -> None:
@@ -65,8 +65,8 @@ class Tenant:
         self.batches = BatchBook(self, self._ids.uuid)
         self.exports = ExportBook(self, self._ids)
         self.iam = Iam(self, self._ids)
-        self.vias = ViasBook(self, self._ids, self._courier)
-        self.roboflow = Roboflow(self, self._ids, self._config.seed, self._courier)
+        self.vias = ViasBook(self, self._ids, self._watch)
+        self.roboflow = Roboflow(self, self._ids, self._config.seed, self._watch)
 
     def configure(self, **settings: Any) -> None:
         """Change behaviour from now on; raises `SettingError` for what cannot be set."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from visionbatch_mock.config import MockConfig
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.names import Names
-from visionbatch_mock.roboflow.courier import Courier
+from visionbatch_mock.roboflow.courier import Courier, Room
 from visionbatch_mock.storage.sessions import UploadSession
 from visionbatch_mock.tenant import Tenant
 
@@ -36,7 +36,7 @@ class World:
         with self._lock:
             if token not in self._tenants:
                 ids = IdSource(self.config.seed, token)
-                told = (self.config, ids, self.directory, self._register, self.names, self.courier)
+                told = (self.config, ids, self.directory, self._register, self.names, self._watch)
                 self._tenants[token] = Tenant(token, *told)
             return self._tenants[token]
 
@@ -64,6 +64,9 @@ class World:
         self.stopping.set()
         self.courier.join()
         self._remove()
+
+    def _watch(self, room: Room) -> None:
+        self.courier.watch(room)
 
     def _register(self, tenant: Tenant, session: UploadSession) -> None:
         with self._lock:

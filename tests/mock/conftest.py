@@ -11,6 +11,7 @@ import pytest
 import requests
 from PIL import Image
 
+from support.huawei import Account
 from support.roboflow_wire import Workspace
 from visionbatch_mock import MockConfig, MockServer
 
@@ -112,6 +113,15 @@ def tenant(mock: MockServer) -> Iterator[Customer]:
     customer.inside.clock.freeze()
     yield customer
     customer.http.close()
+
+
+@pytest.fixture
+def account(mock: MockServer) -> Iterator[Account]:
+    """An account at Huawei, with a clock that stands at the present."""
+    found = Account(mock, f"AK{next(_numbers)}")
+    found.inside.clock.freeze()
+    yield found
+    found.http.close()
 
 
 @pytest.fixture(params=["json", "xml"])

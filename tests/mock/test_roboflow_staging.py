@@ -2,8 +2,10 @@
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
 from support.receiver import Receiver
 from support.roboflow_wire import STAGING, tar_of
@@ -155,6 +157,24 @@ def test_an_archive_sent_again_to_its_url_replaces_the_first(workspace, photos):
     assert workspace.count("b") == 3
     assert len(workspace.shards("b")) == 1
     assert [entry["again"] for entry in workspace.effects("shard_stored")] == [False, True]
+
+
+def test_shards_that_arrive_at_once_are_each_taken_once(workspace, photos):
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(one_shard, workspace, photos(2, f"s{number}")) for number in range(16)]:
+            assert done.result() == 200
+    workspace.inside.clock.advance(1)
+    assert workspace.count("b") == 32
+    assert len({entry["shard_id"] for entry in workspace.effects("shard_ingested")}) == 16
+
+
+def one_shard(workspace, members) -> int:
+    with requests.Session() as http:
+        http.trust_env = False
+        url = f"{workspace.mock.url}{STAGING}/b/bulk-upload/image-files"
+        signed = http.post(url, params={"api_key": workspace.key}, timeout=20).json()["signedURLDetails"]
+        answer = http.put(signed["uploadURL"], tar_of(members), headers=signed["extensionHeaders"], timeout=20)
+        return answer.status_code
 
 
 def test_names_count_in_every_shard(workspace, photos):

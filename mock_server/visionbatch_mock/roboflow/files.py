@@ -1,9 +1,9 @@
 """Files of batches and where their bytes lie: on disk, often in the middle of an archive."""
 
-import zlib
+import base64
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +23,12 @@ BLOCK_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A run of bytes in a file on disk; `crc32` is theirs."""
+    """A run of bytes in a file on disk; `checksum` is their CRC-32C."""
 
     path: Path
     offset: int
     size: int
-    crc32: int
+    checksum: int
 
     def blocks(self) -> Iterator[bytes]:
         """The bytes, read as they are asked for."""
@@ -58,7 +58,8 @@ class Warehouse:
 
     def __init__(self, tenant: "Tenant") -> None:
         self._tenant = tenant
-        self._numbers = count(1)
+        self._lock = threading.Lock()
+        self._kept = 0
 
     @property
     def scratch(self) -> Path:
@@ -67,8 +68,7 @@ class Warehouse:
 
     def keep(self, blocks: Iterable[bytes]) -> StoredObject:
         """Write an object and finish it."""
-        target = Target(BUCKET, str(next(self._numbers)))
-        session = self._tenant.new_session(target, _Silent(), SessionKind.JSON)
+        session = self._tenant.new_session(Target(BUCKET, self._new_name()), _Silent(), SessionKind.JSON)
         for block in blocks:
             session.append(session.persisted, memoryview(block))
         session.complete(self._tenant.objects.put, Promise())
@@ -82,6 +82,11 @@ class Warehouse:
         """The same as an entry of a batch."""
         return file_of(name, kind, self.keep(blocks), nested)
 
+    def _new_name(self) -> str:
+        with self._lock:
+            self._kept += 1
+            return str(self._kept)
+
     def object_of(self, file: StagedFile) -> StoredObject:
         """The object behind an entry, cut out of its archive if need be."""
         if file.stored is None:
@@ -91,11 +96,8 @@ class Warehouse:
 
 def file_of(name: str, kind: ContentType, stored: StoredObject, nested: ContentType | None = None) -> StagedFile:
     """An entry whose bytes are a whole object."""
-    crc32 = 0
-    whole = Content(stored.path, 0, stored.size, 0)
-    for block in whole.blocks():
-        crc32 = zlib.crc32(block, crc32)
-    return StagedFile(name, kind, Content(stored.path, 0, stored.size, crc32), None, nested, stored)
+    checksum = int.from_bytes(base64.b64decode(stored.digests.crc32c))
+    return StagedFile(name, kind, Content(stored.path, 0, stored.size, checksum), None, nested, stored)
 
 
 class _Silent:

@@ -10,12 +10,13 @@ from visionbatch_mock.operations import Operation
 from visionbatch_mock.roboflow.auth import enter
 from visionbatch_mock.roboflow.bodies import json_body
 from visionbatch_mock.roboflow.definition import BadDefinition, check_definition, check_override, input_kind
-from visionbatch_mock.roboflow.jobs import Job, Stage
+from visionbatch_mock.roboflow.jobs import Job
 from visionbatch_mock.roboflow.lifecycle import RESTARTABLE
 from visionbatch_mock.roboflow.paging import page, page_outlook
 from visionbatch_mock.roboflow.refusals import Refused
 from visionbatch_mock.roboflow.room import Roboflow
 from visionbatch_mock.roboflow.settings import Scope
+from visionbatch_mock.roboflow.stages import Stage, shown_tasks
 from visionbatch_mock.roboflow.words import JOB_ID
 
 bp = Blueprint("roboflow_jobs", __name__)
@@ -91,7 +92,7 @@ def tasks(workspace: str, job_id: str, stage_id: str) -> Response:
     room = _room(workspace, Scope.READ)
     with room.lock:
         job = _find(room, job_id)
-        shown, token = page(job.tasks_json(_stage(job, stage_id)), always=True)
+        shown, token = page(shown_tasks(_stage(job, stage_id), job.tasks, job.done()), always=True)
         return json_answer({"tasks": list(shown), **token})
 
 

@@ -4,71 +4,21 @@ The clock moves a job lazily, as it moves batches. All methods are called under 
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from visionbatch_mock.clock import iso
 from visionbatch_mock.config import Advance
 from visionbatch_mock.ledger import Effect
 from visionbatch_mock.roboflow.definition import VIDEO_JOB
-from visionbatch_mock.roboflow.files import StagedFile
 from visionbatch_mock.roboflow.lifecycle import ABORTABLE, TERMINAL, JobState, check_move
 from visionbatch_mock.roboflow.settings import Outcome
+from visionbatch_mock.roboflow.stages import Stage, Task
+from visionbatch_mock.roboflow.tasks import tasks_of
 
 if TYPE_CHECKING:
     from visionbatch_mock.roboflow.room import Roboflow
     from visionbatch_mock.tenant import Tenant
-
-FAILURES_PER_TASK = 10
-"""Images of a task that may fail before it is given up, where the job sets no rate; by the vendor's client."""
-
-
-@dataclass(slots=True)
-class Task:
-    """One chunk of the input; `wave` says when it gets a machine."""
-
-    id: str
-    files: list[StagedFile]
-    wave: int
-    failed: dict[str, str] = field(default_factory=dict)
-    lost: bool = False
-
-    @property
-    def good(self) -> list[StagedFile]:
-        """Files that have a result."""
-        return [] if self.lost else [file for file in self.files if file.name not in self.failed]
-
-
-@dataclass(slots=True)
-class Stage:
-    """One stage that has begun. `status` is `info` until it ends."""
-
-    id: str
-    name: str
-    tasks: int
-    batch_id: str
-    started: float
-    event: float
-    status: str = "info"
-    text: str = "running"
-
-    def end(self, status: str, text: str, at: float) -> None:
-        """Let it end."""
-        self.status, self.text, self.event = status, text, at
-
-    def as_json(self) -> dict[str, Any]:
-        """The stage as the service lists it."""
-        return {
-            "processingStageId": self.id,
-            "processingStageName": self.name,
-            "tasksNumber": max(1, self.tasks),
-            "outputBatches": [self.batch_id],
-            "startTimestamp": iso(self.started),
-            "notification": self.text,
-            "statusType": self.status,
-            "lastEventTimestamp": iso(self.event),
-        }
 
 
 class Job:
@@ -122,8 +72,6 @@ class Job:
             if name in told:
                 return told[name]
         return None
-
-    # What moves it.
 
     def settle(self) -> None:
         """Commit the steps that the clock has made due."""
@@ -182,8 +130,6 @@ class Job:
         while self.state in ways and self.state is not state and ways.index(self.state) < ways.index(state):
             self.step(now)
 
-    # What it does.
-
     def _start(self, at: float) -> None:
         behaviour = self._tenant.behaviour
         workflow = self.specification["workflowId"]
@@ -192,28 +138,10 @@ class Job:
             self._end(JobState.FAILED, f"Workflow {workflow} does not exist", at)
             return
         self._move(JobState.PROCESSING, at)
-        self.tasks = self._chunks(at)
+        self.tasks = tasks_of(self, self._room, at)
         self._begin_stage("processing", len(self.tasks), at)
         if not self.tasks:
             self._end(JobState.FAILED, f"Batch {self.batch_id} has nothing to process", at)
-
-    def _chunks(self, at: float) -> list[Task]:
-        batch = self._room.staging.get(self.batch_id)
-        size = 1 if self.video else self._tenant.behaviour.roboflow_images_per_task
-        part = self.definition["jobInput"].get("partName")
-        chunks = [] if batch is None else batch.chunks(size, part, at)
-        parallel = self.setting("maxParallelTasks") or len(chunks) or 1
-        tasks = [Task(self._room.new_id(), files, number // parallel) for number, files in enumerate(chunks)]
-        for task in tasks:
-            self._fail_files(task)
-        return tasks
-
-    def _fail_files(self, task: Task) -> None:
-        causes = self._tenant.behaviour.roboflow_image_failures
-        task.failed = {file.name: causes[file.name] for file in task.files if file.name in causes}
-        rate = self.setting("maxImageFailureRate")
-        allowed = FAILURES_PER_TASK if rate is None else rate * len(task.files)
-        task.lost = len(task.failed) > allowed or (self.video and bool(task.failed))
 
     def _end_processing(self, at: float) -> None:
         for task in self.tasks:
@@ -256,8 +184,9 @@ class Job:
         if self.stages and self.stages[-1].status == "info":
             self.stages[-1].end("error", text, at)
         self._log("info" if good else "error", "job-ended", {"message": text}, at)
-        failed = sum(len(task.files) - len(task.good) for task in self.tasks)
-        facts = {"state": state.value, "ok": sum(len(task.good) for task in self.tasks), "failed": failed}
+        # A job that did not end well leaves no results, however many of its files had one.
+        ok = sum(len(task.good) for task in self.tasks) if good else 0
+        facts = {"state": state.value, "ok": ok, "failed": sum(len(task.files) for task in self.tasks) - ok}
         self._tenant.ledger.commit(Effect.JOB_ENDED, at=at, job_id=self.id, **facts)
         self._room.tell_end(self, at, success=good)
 
@@ -298,8 +227,6 @@ class Job:
         self.history.append((at, state))
         self._room.jobs.note(self)
 
-    # What it shows.
-
     def done(self) -> float:
         """The share of the present stage's duration that is over, 0 to 1."""
         cycle = self._tenant.behaviour.lifecycle
@@ -324,28 +251,4 @@ class Job:
             "createdAt": iso(self.created),
             "lastUpdate": iso(self._since),
             "restartParametersOverride": self.overrides,
-        }
-
-    def tasks_json(self, stage: Stage) -> Sequence[dict[str, Any]]:
-        """The tasks of a stage."""
-        done = self.done() if stage.status == "info" else 1.0
-        waves = 1 + max((task.wave for task in self.tasks), default=0)
-        packing = stage.name == "export"
-        return [self._task_json(task, stage, done if packing else done * waves - task.wave) for task in self.tasks]
-
-    def _task_json(self, task: Task, stage: Stage, share: float) -> dict[str, Any]:
-        """A task of which `share` is done; below 0 it waits for a machine."""
-        over = share >= 1.0 or stage.status != "info"
-        if not over:
-            status, progress, text = "info", max(0.0, share) if share >= 0 else None, "running"
-        elif task.lost or (stage.status == "error"):
-            status, progress, text = "error", 1.0, f"{len(task.failed)} files failed"
-        else:
-            status, progress, text = "success", 1.0, f"{len(task.good)} files done"
-        return {
-            "taskId": task.id,
-            "notification": text,
-            "statusType": status,
-            "eventTimestamp": iso(stage.event),
-            "progress": progress,
         }

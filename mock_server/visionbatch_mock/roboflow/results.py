@@ -18,8 +18,9 @@ from visionbatch_mock.ledger import Effect
 from visionbatch_mock.roboflow.batches import Part, StagedBatch
 from visionbatch_mock.roboflow.definition import input_kind
 from visionbatch_mock.roboflow.files import BLOCK_BYTES, StagedFile
-from visionbatch_mock.roboflow.jobs import Job, Task
+from visionbatch_mock.roboflow.jobs import Job
 from visionbatch_mock.roboflow.rows import Row, as_csv, as_jsonl, image_row, video_rows
+from visionbatch_mock.roboflow.stages import Task
 from visionbatch_mock.roboflow.staging import Staging
 from visionbatch_mock.roboflow.words import BatchType, ContentType
 

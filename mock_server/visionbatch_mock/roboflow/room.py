@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.ledger import Effect
 from visionbatch_mock.roboflow.batches import StagedBatch
-from visionbatch_mock.roboflow.courier import Courier
 from visionbatch_mock.roboflow.deliveries import Deliveries
 from visionbatch_mock.roboflow.jobs import Job
 from visionbatch_mock.roboflow.notices import of_job
@@ -61,11 +60,11 @@ class Jobs:
 class Roboflow:
     """Batches, jobs, signed URLs and webhooks of one tenant. `lock` guards all but the webhooks."""
 
-    def __init__(self, tenant: "Tenant", ids: IdSource, seed: int | None, courier: Courier) -> None:
+    def __init__(self, tenant: "Tenant", ids: IdSource, seed: int | None, watch: Callable[["Roboflow"], None]) -> None:
         self.tenant = tenant
         self.lock = threading.RLock()
         self._ids = ids
-        self._courier = courier
+        self._watch = watch
         self.deliveries = Deliveries(tenant, ids)
         self.staging = Staging(tenant, ids, self.deliveries)
         self.jobs = Jobs()
@@ -83,7 +82,7 @@ class Roboflow:
 
     def expect_events(self) -> None:
         """Have what becomes due delivered from now on, whether or not anybody asks the mock something."""
-        self._courier.watch(self)
+        self._watch(self)
 
     def settle(self) -> None:
         """Commit what the clock has made due."""

@@ -27,7 +27,7 @@ def image_row(seed: int | None, file: StagedFile, outputs: Sequence[str]) -> Row
 
 def video_rows(seed: int | None, file: StagedFile, outputs: Sequence[str], max_fps: float | None) -> Iterator[Row]:
     """A row for each frame that is processed."""
-    seconds = 1 + file.content.crc32 % MOST_SECONDS
+    seconds = 1 + file.content.checksum % MOST_SECONDS
     frames = int(seconds * min(SOURCE_FPS, max_fps or SOURCE_FPS)) or 1
     for frame in range(frames):
         chance = _chance(seed, file, frame)
@@ -51,7 +51,7 @@ def as_csv(rows: Iterable[Row]) -> bytes:
 
 
 def _chance(seed: int | None, file: StagedFile, number: int) -> random.Random:
-    return random.Random(f"{seed}/{file.name}/{file.content.crc32}/{number}")  # noqa: S311 - repeatable, not secret
+    return random.Random(f"{seed}/{file.name}/{file.content.checksum}/{number}")  # noqa: S311 - repeatable, not secret
 
 
 def _outputs(chance: random.Random) -> dict[str, Any]:

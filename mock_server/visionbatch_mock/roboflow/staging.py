@@ -1,6 +1,7 @@
 """What the staging service does with batches: begins them, takes files into them, ingests, and lets them expire."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from visionbatch_mock.ids import IdSource
@@ -30,8 +31,6 @@ class Staging:
         self.grants = Grants(tenant, ids)
         self._batches: dict[str, StagedBatch] = {}
         self._busy: dict[str, tuple[StagedBatch, Shard]] = {}
-
-    # What requests do.
 
     def begin(self, batch_id: str, type_: BatchType, kind: ContentType, display_name: str | None) -> StagedBatch:
         """The batch to upload to, made with the first upload.
@@ -83,12 +82,12 @@ class Staging:
 
     def sign_video(self, batch: StagedBatch, name: str) -> Grant:
         """A URL that takes one video, which is usable as soon as it is there."""
-        return self.grants.write(lambda stored: self.add(batch, name, stored))
+        return self.grants.write(partial(self.add, batch, name))
 
     def sign_shard(self, batch: StagedBatch) -> Grant:
         """A URL that takes one archive; a shard is known from its archive's last byte on."""
         shard_id = self._ids.uuid()
-        return self.grants.write(lambda stored: self._archive(batch, shard_id, stored))
+        return self.grants.write(partial(self._archive, batch, shard_id))
 
     def refer(
         self, batch: StagedBatch, subscription: Subscription, finds: Sequence[Callable[[], Found]], *, listed: bool
@@ -102,7 +101,7 @@ class Staging:
 
     def _archive(self, batch: StagedBatch, shard_id: str, stored: StoredObject) -> None:
         rules, again = self._tenant.behaviour, shard_id in batch.shards
-        self._arrive(batch, shard_id, lambda: examine(stored.path, rules), None, listed=True)
+        self._arrive(batch, shard_id, partial(examine, stored.path, rules), None, listed=True)
         facts: dict[str, Any] = {"size": stored.size, "sha256": stored.digests.sha256, "again": again}
         self._tenant.ledger.commit(Effect.SHARD_STORED, batch_id=batch.id, shard_id=shard_id, **facts)
 
@@ -127,8 +126,6 @@ class Staging:
     def busy(self) -> bool:
         """Whether anything is being ingested."""
         return bool(self._busy)
-
-    # What time does.
 
     def settle(self) -> None:
         """Commit what the clock has made due."""

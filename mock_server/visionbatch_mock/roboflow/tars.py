@@ -7,10 +7,11 @@ may hold is by the vendor's pages and its client's code: images at the top level
 
 import json
 import tarfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
+
+import google_crc32c
 
 from visionbatch_mock.deepomatic.images import UnreadableImage, inspect
 from visionbatch_mock.roboflow.files import Content, StagedFile
@@ -91,7 +92,7 @@ def _take(found: Found, member: tarfile.TarInfo, raw: IO[bytes], path: Path, rul
     if refused:
         found.rejected.append(Rejected(refused[0], member.name, refused[1]))
     else:
-        place = Content(path, member.offset_data, member.size, zlib.crc32(content))
+        place = Content(path, member.offset_data, member.size, google_crc32c.value(content))
         found.files.append(StagedFile(member.name, ContentType.IMAGES, place))
 
 

@@ -7,7 +7,10 @@ from typing import Any, TypeVar
 
 from flask import request
 
-from visionbatch_mock.vias.errors import Code, ViasError
+from visionbatch_mock.exchange import current
+from visionbatch_mock.vias import rules
+from visionbatch_mock.vias.codes import Code
+from visionbatch_mock.vias.errors import ViasError
 from visionbatch_mock.vias.gateway import body_received
 from visionbatch_mock.vias.rules import invalid
 
@@ -23,6 +26,14 @@ def json_body() -> dict[str, Any]:
     if not isinstance(told, dict):
         raise ViasError(Code.BAD_FORMAT, "the body is no JSON object")
     return told
+
+
+def check(told: dict[str, Any], known: frozenset[str], *, creating: bool) -> None:
+    """Hold what batches and tasks share to its rules, as strictly as the caller's account has it."""
+    behaviour = current().tenant.behaviour
+    rules.check_common(told, creating=creating, known=known if behaviour.vias_reject_unknown else None)
+    if creating:
+        rules.text(told, "service_name", rules.NAME if behaviour.vias_strict_service_names else None, 100)
 
 
 @dataclass(frozen=True, slots=True)

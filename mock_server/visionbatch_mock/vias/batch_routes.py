@@ -13,12 +13,12 @@ from visionbatch_mock.vias.book import ViasBook
 from visionbatch_mock.vias.rooms import room, settled
 from visionbatch_mock.vias.settings import Action
 from visionbatch_mock.vias.tally import Tally
+from visionbatch_mock.vias.task_shown import TYPES
 from visionbatch_mock.vias.tasks import Batch, Task
 
 bp = room("vias_batches", "/batch-tasks")
 
 KNOWN = rules.COMMON | {"batch_input"}
-TYPES = {"cloud": "0", "edge": "1"}
 
 
 @bp.post("")
@@ -26,7 +26,7 @@ TYPES = {"cloud": "0", "edge": "1"}
 def create() -> Response:
     """A batch task; 200 also when some or all of its sources failed."""
     told = asking.json_body()
-    _check(told, creating=True)
+    asking.check(told, KNOWN, creating=True)
     groups = _groups(told)
     book = settled()
     with book.lock:
@@ -57,7 +57,9 @@ def list_batches() -> Response:
 def update(batch_id: str) -> Response:
     """Other settings for a batch; the service stays, also when the request names one."""
     told = asking.json_body()
-    _check(told, creating=False)
+    asking.check(told, KNOWN, creating=False)
+    if "batch_input" in told:
+        _groups(told)
     changed = {key: value for key, value in told.items() if key not in {"service_name", "service_version"}}
     book = settled()
     with book.lock:
@@ -97,13 +99,6 @@ def _find(book: ViasBook, batch_id: str) -> Batch:
 
 def _answer(tally: Tally) -> Response:
     return json_answer(tally.as_json(current().tenant.behaviour.vias_count_errors))
-
-
-def _check(told: dict[str, Any], *, creating: bool) -> None:
-    behaviour = current().tenant.behaviour
-    rules.check_common(told, creating=creating, known=KNOWN if behaviour.vias_reject_unknown else None)
-    if creating:
-        rules.text(told, "service_name", rules.NAME if behaviour.vias_strict_service_names else None, 100)
 
 
 def _groups(told: dict[str, Any]) -> list[dict[str, Any]]:

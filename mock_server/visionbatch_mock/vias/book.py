@@ -1,12 +1,14 @@
 """Everything that VIAS keeps for one account, and the one lock over it."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from visionbatch_mock.ledger import Effect
-from visionbatch_mock.vias.errors import Code, ViasError
+from visionbatch_mock.vias.codes import Code
+from visionbatch_mock.vias.errors import ViasError
 from visionbatch_mock.vias.events import event_of
+from visionbatch_mock.vias.fate import life_of, refusal_of
 from visionbatch_mock.vias.outbox import Outbox, pushes
 from visionbatch_mock.vias.places import Places
 from visionbatch_mock.vias.scenes import Chosen, Service, VideoSource
@@ -17,7 +19,7 @@ from visionbatch_mock.vias.tasks import Batch, Task, duration_of, works
 
 if TYPE_CHECKING:
     from visionbatch_mock.ids import IdSource
-    from visionbatch_mock.roboflow.courier import Courier
+    from visionbatch_mock.roboflow.courier import Room
     from visionbatch_mock.tenant import Tenant
 
 _EFFECTS: Mapping[str, Effect] = {
@@ -34,17 +36,17 @@ MOST_EVENTS = 1000
 class ViasBook:
     """Batches and tasks of a tenant. Callers hold `lock` while they read or change what it gives them."""
 
-    def __init__(self, tenant: "Tenant", ids: "IdSource", courier: "Courier") -> None:
+    def __init__(self, tenant: "Tenant", ids: "IdSource", watch: "Callable[[Room], None]") -> None:
         self.lock = threading.RLock()
         self._tenant = tenant
         self._ids = ids
         self.places = Places(tenant, ids)
         self.outbox = Outbox(tenant)
-        self._courier = courier
+        self._watch = watch
         self._batches: dict[str, Batch] = {}
         self._tasks: dict[str, Task] = {}
-
-    # -- reading
+        # By batch too: a list of batches, and the end of one, would else walk over all tasks for each.
+        self._of_batch: dict[str, dict[str, Task]] = {}
 
     def batches(self) -> list[Batch]:
         """Batches in order of creation. A deleted one stays while any of its tasks does."""
@@ -55,20 +57,19 @@ class ViasBook:
         found = self._batches.get(batch_id)
         if found is None:
             code = self._tenant.behaviour.vias_not_found
-            raise ViasError(Code(code), f"no batch task has the id {batch_id}", batch_id)
+            raise ViasError(code, f"no batch task has the id {batch_id}", batch_id)
         return found
 
     def tasks(self, batch_id: str | None = None) -> list[Task]:
         """Tasks in order of creation, all or those of a batch."""
-        return [task for task in self._tasks.values() if batch_id in {None, task.batch_id}]
+        found = self._tasks if batch_id is None else self._of_batch.get(batch_id, {})
+        return list(found.values())
 
     def task(self, task_id: str) -> Task:
         """The task, or VIAS's refusal."""
         if task_id not in self._tasks:
             raise ViasError(Code.NO_TASK, f"no task has the id {task_id}", task_id)
         return self._tasks[task_id]
-
-    # -- moving on
 
     def settle(self) -> None:
         """Commit the steps that the clock has made due."""
@@ -95,16 +96,14 @@ class ViasBook:
     def find(self, task: Task, at: float) -> None:
         """Let a task find something; it leaves on every way of its output."""
         task.found += 1
-        self.outbox.put(event_of(task, task.found, at, self._tenant.behaviour.vias_event_type), task.output)
         if pushes(task.output):
-            self._courier.watch(self)
+            self.outbox.put(event_of(task, task.found, at, self._tenant.behaviour.vias_event_type), task.output)
+            self._watch(self)
 
     def force(self, task_id: str, state: str) -> None:
         """Put a task into any state, known or not."""
         with self.lock:
             self.task(task_id).force(state, self._tenant.clock.now(), self._entered)
-
-    # -- batches
 
     def create_batch(self, fields: dict[str, Any], chosen: Sequence[Chosen]) -> Tally:
         """A batch and a task for each source; some may fail while the others are made."""
@@ -113,22 +112,27 @@ class ViasBook:
         self._check_new(name, (batch.name for batch in self._batches.values()), len(chosen))
         batch = Batch(self._hex_id(), name, service, now, fields)
         tally = Tally(behaviour.vias_error_text)
-        self._tenant.ledger.commit(Effect.VIAS_BATCH_CREATED, batch_id=batch.id, name=name, sources=len(chosen))
         for each in chosen:
             self._add_to(batch, each, tally)
         if tally.succeeded or behaviour.vias_keep_failed or not chosen:
             self._batches[batch.id] = batch
             tally.batch_id = batch.id
+            facts = {"name": name, "sources": len(chosen), "failed": len(tally.errors)}
+            self._tenant.ledger.commit(Effect.VIAS_BATCH_CREATED, batch_id=batch.id, **facts)
         return tally
 
     def update_batch(self, batch: Batch, fields: dict[str, Any]) -> Tally:
-        """Other settings for the batch and its tasks, whose states stay as they are."""
+        """Other settings for the batch and its tasks, whose sources and states stay as they are."""
+        if fields.get("name", batch.name) != batch.name:
+            self._check_new(fields["name"], (each.name for each in self._batches.values()), 0)
         batch.fields = {**batch.fields, **fields}
         batch.name = batch.fields["name"]
         tally = Tally(self._tenant.behaviour.vias_error_text, batch.id)
         for task in self.tasks(batch.id):
             task.settings = {**task.settings, **_of_task(fields)}
             tally.succeeded += 1
+        # An output may have become one that something leaves by.
+        self._watch(self)
         self._tenant.ledger.commit(Effect.VIAS_BATCH_UPDATED, batch_id=batch.id, fields=sorted(fields))
         return tally
 
@@ -149,8 +153,6 @@ class ViasBook:
             batch.deleted = not tally.errors
             self._drop_empty(batch.id)
         return tally
-
-    # -- tasks
 
     def create_task(self, fields: dict[str, Any], source: VideoSource | None, told: dict[str, Any]) -> Task:
         """A task that belongs to no batch, on a video source or on an input of the older kinds."""
@@ -180,12 +182,13 @@ class ViasBook:
 
     def update_task(self, task: Task, fields: dict[str, Any]) -> None:
         """Other settings for one task."""
-        task.name = fields["name"]
+        if fields["input"]["type"] != task.input["type"]:
+            raise ViasError(Code.INVALID, "the type of an input cannot be changed", "input.type")
+        task.name, task.input = fields["name"], fields["input"]
         task.settings = {**task.settings, **fields}
         task.updated = self._tenant.clock.now()
+        self._watch(self)
         self._tenant.ledger.commit(Effect.VIAS_TASK_UPDATED, task_id=task.id, fields=sorted(fields))
-
-    # -- steps
 
     def _check_new(self, name: str, names: Iterable[str], count: int) -> None:
         behaviour = self._tenant.behaviour
@@ -232,6 +235,8 @@ class ViasBook:
         source_id = source.id if source else None
         task = Task(self._hex_id(), name, batch_id, source_id, source_name, None, service, now, told, dict(settings))
         self._tasks[task.id] = task
+        if batch_id is not None:
+            self._of_batch.setdefault(batch_id, {})[task.id] = task
         self._tenant.ledger.commit(
             Effect.VIAS_TASK_CREATED, task_id=task.id, batch_id=batch_id, source_id=source_id, name=name
         )
@@ -250,33 +255,22 @@ class ViasBook:
 
     def _begin(self, task: Task) -> None:
         if pushes(task.output):
-            self._courier.watch(self)
+            self._watch(self)
         task.begin(self._life(task, started=False), task.created, self._entered)
 
     def _life(self, task: Task, *, started: bool) -> Sequence[str]:
-        """The states that a task passes after its creation, or after a start."""
-        behaviour = self._tenant.behaviour
-        if not (started or behaviour.vias_auto_start):
-            return LIVES[Life.IDLE]
-        lives = behaviour.vias_lives
-        for key in (task.source_id, task.source_name, "*"):
-            if lives.get(key or ""):
-                return lives[key or ""]
         source = self.places.sources.get(task.source_id or "")
-        ends = source.ends(behaviour.vias_finite_types) if source else task.input.get("type") in {"obs", "url"}
-        life = LIVES[Life.FILE if ends else Life.STREAM]
-        return life[1:] if started else life
+        return life_of(task, source, self._tenant.behaviour, started=started)
 
     def _refusal(self, source_id: str | None, source_name: str, action: Action) -> tuple[Code, str] | None:
-        if {source_id, source_name, "*"} & set(self._tenant.behaviour.vias_refusals.get(action, ())):
-            return Code.NOT_ALLOWED, f"{action} is refused by the mock's settings"
-        return None
+        return refusal_of(source_id, source_name, action, self._tenant.behaviour)
 
     def _entered(self, task: Task, at: float) -> None:
         """Note a step of a task: it is in a new state, or gone."""
         facts: dict[str, Any] = {"task_id": task.id, "batch_id": task.batch_id, "source_id": task.source_id}
         if task.gone:
             del self._tasks[task.id]
+            self._of_batch.get(task.batch_id or "", {}).pop(task.id, None)
             self._tenant.ledger.commit(Effect.VIAS_TASK_DELETED, at=at, **facts)
             self._drop_empty(task.batch_id)
             return
@@ -290,8 +284,9 @@ class ViasBook:
 
     def _drop_empty(self, batch_id: str | None) -> None:
         batch = self._batches.get(batch_id or "")
-        if batch is not None and batch.deleted and not self.tasks(batch.id):
+        if batch is not None and batch.deleted and not self._of_batch.get(batch.id):
             del self._batches[batch.id]
+            self._of_batch.pop(batch.id, None)
 
     def _hex_id(self) -> str:
         return self._ids.uuid().replace("-", "")

@@ -1,38 +1,15 @@
 """Refusals in the three dialects that a client of VIAS meets: VIAS itself, the gateway before it, and IAM.
 
-VIAS says "not found" with 400 and "not allowed" with 500; the table of codes is Huawei's.
+VIAS says "not found" with 400 and "not allowed" with 500.
 """
 
-from enum import StrEnum
 from typing import Any
 
 from flask import Response
 
 from visionbatch_mock.answers import json_answer, status_line
-
-
-class Code(StrEnum):
-    """Codes of VIAS, as printed; the number of digits differs and means nothing."""
-
-    INVALID = "VIAS.00010001"
-    NO_OBJECT = "VIAS.00010002"
-    EXISTS = "VIAS.00010003"
-    BAD_FORMAT = "VIAS.00010004"
-    INTERNAL = "VIAS.00010006"
-    NO_TASK = "VIAS.00010007"
-    NO_ID = "VIAS.00010008"
-    SOURCE_EXISTS = "VIAS.00010010"
-    TASK_EXISTS = "VIAS.00010011"
-    NOT_ALLOWED = "VIAS.00010012"
-    SOURCE_QUOTA = "VIAS.0010047"
-    TASK_QUOTA = "VIAS.0010048"
-    POOL_QUOTA = "VIAS.00010050"
-
-    @property
-    def status(self) -> int:
-        """The status that the code comes with."""
-        return 500 if self in {Code.INTERNAL, Code.NOT_ALLOWED} else 400
-
+from visionbatch_mock.refusals import Refusal
+from visionbatch_mock.vias.codes import Code
 
 _ADVICE = {
     Code.INVALID: "Check the parameter against the API reference.",
@@ -42,11 +19,11 @@ _ADVICE = {
 }
 
 
-class ViasError(Exception):
+class ViasError(Refusal):
     """A request that VIAS refuses; `about` names the parameter or the id."""
 
     def __init__(self, code: Code, message: str, about: str | None = None) -> None:
-        super().__init__(f"{code}: {message}")
+        super().__init__(code.status, message)
         self.code = code
         self.message = message
         self.about = about

@@ -14,6 +14,7 @@ from visionbatch_mock.vias.errors import (
     error_for_status,
     gateway_error,
     keystone_error,
+    no_such_api,
     not_permitted,
     too_large,
     unauthenticated,
@@ -35,7 +36,7 @@ def install(app: Flask) -> None:
     app.before_request(refuse_stranger)
     app.after_request(_numbered)
     app.register_error_handler(Refused, lambda refused: gateway_error(refused, request_id()))
-    speak("/v2/", lambda status, message: error_for_status(status, message, request_id()))
+    speak("/v2/", _error)
     speak("/v3", keystone_error)
 
 
@@ -143,6 +144,13 @@ def _as_sent(value: str) -> str:
 
 def _shown(epoch: float) -> str:
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _error(status: int, message: str) -> Response:
+    """An error below `/v2/`; of a path or a method that is not published the gateway says the same."""
+    if request.routing_exception is not None:
+        return gateway_error(no_such_api(), request_id())
+    return error_for_status(status, message, request_id())
 
 
 def _numbered(response: Response) -> Response:

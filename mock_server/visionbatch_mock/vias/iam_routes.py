@@ -53,12 +53,6 @@ def projects() -> Response:
     return json_answer({"projects": found, "links": links})
 
 
-@bp.route("/<path:rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
-def nothing(rest: str) -> Response:
-    """The rest of IAM, which is not here."""
-    return keystone_error(404, f"Could not find: {rest}.")
-
-
 def _told() -> dict[str, Any]:
     try:
         told = json.loads(body_received())

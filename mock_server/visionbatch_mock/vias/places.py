@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from visionbatch_mock.ledger import Effect
-from visionbatch_mock.vias.errors import Code, ViasError
+from visionbatch_mock.vias.codes import Code
+from visionbatch_mock.vias.errors import ViasError
 from visionbatch_mock.vias.rules import invalid, output_types
 from visionbatch_mock.vias.scenes import Chosen, EdgePool, Service, VideoGroup, VideoSource
 
@@ -20,6 +21,7 @@ class Places:
         self._tenant = tenant
         self._ids = ids
         self.sources: dict[str, VideoSource] = {}
+        self._source_names: dict[str, VideoSource] = {}
         self.groups: dict[str, VideoGroup] = {}
         self.services: dict[str, Service] = {}
         self.pools: dict[str, EdgePool] = {}
@@ -83,14 +85,16 @@ class Places:
 
     def update_source(self, source: VideoSource, name: str, type_config: str) -> None:
         """Another name and configuration; raises `ViasError` for a name that is taken."""
-        if any(other.name == name for other in self.sources.values() if other is not source):
+        if self._source_names.get(name, source) is not source:
             raise ViasError(Code.SOURCE_EXISTS, f"a video source named {name} exists", name)
+        del self._source_names[source.name]
         source.name, source.type_config = name, type_config
+        self._source_names[name] = source
         self._tenant.ledger.commit(Effect.VIAS_SOURCE_UPDATED, source_id=source.id)
 
     def remove_source(self, source: VideoSource) -> None:
         """Forget a source."""
-        del self.sources[source.id]
+        del self.sources[source.id], self._source_names[source.name]
         self._tenant.ledger.commit(Effect.VIAS_SOURCE_DELETED, source_id=source.id)
 
     def update_group(self, group: VideoGroup, members: Sequence[VideoSource]) -> None:
@@ -133,12 +137,12 @@ class Places:
         quota = self._tenant.behaviour.vias_source_quota
         if len(self.sources) >= quota:
             raise ViasError(Code.SOURCE_QUOTA, f"the quota of {quota} video sources is reached")
-        if any(source.name == name for source in self.sources.values()):
+        if name in self._source_names:
             raise ViasError(Code.SOURCE_EXISTS, f"a video source named {name} exists", name)
         now = self._tenant.clock.now()
         made = VideoSource(source_id or self._ids.uuid(), name, access_type, kind, type_config, now)
         made.group_ids |= set(group_ids)
-        self.sources[made.id] = made
+        self.sources[made.id] = self._source_names[name] = made
         self._tenant.ledger.commit(Effect.VIAS_SOURCE_CREATED, source_id=made.id, name=name)
         return made
 

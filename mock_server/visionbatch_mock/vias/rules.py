@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from visionbatch_mock.vias.errors import Code, ViasError
+from visionbatch_mock.vias.codes import Code
+from visionbatch_mock.vias.errors import ViasError
 
 NAME = re.compile(r"[\u4E00-\u9FA5a-zA-Z0-9_-]{1,100}")
 VERSION = re.compile(r"[a-z0-9.]{3,32}")

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from visionbatch_mock.readers import SettingError, choice, flag, names, positive, seconds, text
+from visionbatch_mock.vias.codes import Code
 
 ERROR_FIELDS = frozenset({"source", "code", "text"})
 RESULT_FIELDS = frozenset({"path", "task_id", "timestamp", "message_id"})
@@ -62,7 +63,7 @@ class ViasBehaviour:
     vias_keep_failed: bool = True
     """A source that failed at creation is a task in CREATE_FAILED; else it leaves nothing behind."""
     vias_unique_names: bool = True
-    vias_not_found: str = "VIAS.00010008"
+    vias_not_found: Code = Code.NO_ID
     """Code for the id of a batch that does not exist."""
     vias_open_sources: bool = False
     """Groups and sources that nobody made are made at their first mention, as files."""
@@ -176,7 +177,7 @@ READERS: Mapping[str, Any] = MappingProxyType(
         "vias_error_text": _template(ERROR_FIELDS),
         "vias_keep_failed": flag,
         "vias_unique_names": flag,
-        "vias_not_found": text,
+        "vias_not_found": lambda n, v: choice(Code, n, v),
         "vias_open_sources": flag,
         "vias_open_services": flag,
         "vias_empty_list_means_group": flag,

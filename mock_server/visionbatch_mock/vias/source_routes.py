@@ -10,7 +10,8 @@ from visionbatch_mock.exchange import current, operation
 from visionbatch_mock.operations import Operation
 from visionbatch_mock.vias import asking, rules
 from visionbatch_mock.vias.book import ViasBook
-from visionbatch_mock.vias.errors import Code, ViasError
+from visionbatch_mock.vias.codes import Code
+from visionbatch_mock.vias.errors import ViasError
 from visionbatch_mock.vias.rooms import room, settled
 from visionbatch_mock.vias.scenes import VideoSource
 

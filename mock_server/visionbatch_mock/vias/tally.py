@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from visionbatch_mock.vias.errors import Code
+from visionbatch_mock.vias.codes import Code
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ from visionbatch_mock.exchange import current, operation
 from visionbatch_mock.operations import Operation
 from visionbatch_mock.vias import asking, rules
 from visionbatch_mock.vias.book import ViasBook
-from visionbatch_mock.vias.errors import Code, ViasError
+from visionbatch_mock.vias.codes import Code
+from visionbatch_mock.vias.errors import ViasError
 from visionbatch_mock.vias.rooms import room, settled
 from visionbatch_mock.vias.scenes import Chosen
 from visionbatch_mock.vias.settings import Action, Count
@@ -27,7 +28,7 @@ INPUTS = ("video_source", "obs", "url", "restful", "edgecamera", "vcn")
 def create(service_name: str) -> Response:
     """A task for each input."""
     told = {**asking.json_body(), "service_name": service_name}
-    _check(told, creating=True)
+    asking.check(told, KNOWN, creating=True)
     kind, data = _inputs(told)
     book = settled()
     with book.lock:
@@ -73,7 +74,7 @@ def show(task_id: str) -> Response:
 def update(task_id: str) -> Response:
     """Other settings for a task, with exactly one input."""
     told = asking.json_body()
-    _check(told, creating=False)
+    asking.check(told, KNOWN, creating=False)
     rules.text(told, "name", rules.NAME)
     rules.check_output(rules.object_of(told, "output"))
     _, data = _inputs(told)
@@ -117,13 +118,6 @@ def _act(task_id: str, action: Action) -> Response:
 
 def _find(book: ViasBook, task_id: str) -> Task:
     return book.task(rules.check_id("task_id", task_id))
-
-
-def _check(told: dict[str, Any], *, creating: bool) -> None:
-    behaviour = current().tenant.behaviour
-    rules.check_common(told, creating=creating, known=KNOWN if behaviour.vias_reject_unknown else None)
-    if creating:
-        rules.text(told, "service_name", rules.NAME if behaviour.vias_strict_service_names else None, 100)
 
 
 def _inputs(told: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from visionbatch_mock.vias.errors import Code
+from visionbatch_mock.vias.codes import Code
 from visionbatch_mock.vias.scenes import Service
 from visionbatch_mock.vias.states import AT_REST, OTHER_S, TaskState
 
