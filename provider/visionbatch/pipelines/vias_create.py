@@ -206,7 +206,7 @@ def require_an_end(task: BatchTask, goal: Goal | None) -> None:
     if task.schedule is not None and goal is not None and "RUNNING" not in goal.wanted:
         raise ConfigError(
             f"a batch task with a weekly schedule never ends, so nobody can wait for it to be {goal}",
-            next_step="Use wait=False, or wait_for=running within its hours.",
+            next_step="Use wait=False (--no-wait), or wait_for=running within its hours.",
         )
 
 

@@ -64,19 +64,27 @@ class Lists:
     def batch(self, batch_id: str, name: str, retry: RetryPolicy) -> Flow[BatchEntry]:
         """One batch, from as many pages as it takes.
 
-        :param name: its name, which makes the list short; empty when it is not known.
+        :param name: the name it was given, which makes the list short; empty when it is not known. Should it have
+            another by now, the whole list is read.
         :raises NotFound: when it is not in the list.
         """
+        for name_like in dict.fromkeys((name, "")):
+            entry = yield from self._among(batch_id, name_like, retry)
+            if entry is not None:
+                return entry
+        raise NotFound("it is not in the list of batch tasks", status=404)
+
+    def _among(self, batch_id: str, name_like: str, retry: RetryPolicy) -> Flow[BatchEntry | None]:
         seen: set[str] = set()
         for number in page_numbers():
-            entries, goes_on = yield from self.page(number, name, retry)
+            entries, goes_on = yield from self.page(number, name_like, retry)
             for entry in entries:
                 if entry.batch_id == batch_id:
                     return entry
             if not goes_on:
                 break
             _require_news(seen, (entry.batch_id for entry in entries))
-        raise NotFound("it is not in the list of batch tasks", status=404)
+        return None
 
     def tasks(self, batch_id: str, retry: RetryPolicy) -> Flow[list[Mapping[str, Any]]]:
         """The tasks of a batch.
