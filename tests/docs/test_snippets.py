@@ -39,6 +39,8 @@ def blocks(language: str) -> list[pytest.ParameterSet]:
 def mock() -> Iterator[MockServer]:
     at_once = {f"roboflow_{stage}_s": 0.0 for stage in ("queued", "processing", "export")}
     with MockServer(MockConfig(queued_s=0, processing_s=0, **at_once)) as server:
+        vias = dict.fromkeys(("PENDING", "STARTING", "RUNNING"), 0)
+        server.world.tenant(KEY).configure(vias_open_sources=True, vias_durations=vias)
         yield server
 
 
