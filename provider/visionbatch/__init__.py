@@ -60,7 +60,10 @@ if TYPE_CHECKING:
     from visionbatch.pipelines.manifest import Manifest
     from visionbatch.pipelines.progress import LoggedProgress
     from visionbatch.pipelines.roboflow import Roboflow, roboflow_batches_site, roboflow_key, roboflow_site
+    from visionbatch.pipelines.roboflow_fetch import FetchSettings, fetch_results
     from visionbatch.pipelines.roboflow_job import RoboflowJobRun
+    from visionbatch.pipelines.roboflow_manifest import ResultsManifest, ResultsOutcome
+    from visionbatch.pipelines.row_settings import RowSettings
     from visionbatch.pipelines.site import Site
     from visionbatch.pipelines.submitted import Submitted
     from visionbatch.report.export import export_report
@@ -69,6 +72,8 @@ if TYPE_CHECKING:
     from visionbatch.roboflow.notifications import roboflow_notice
     from visionbatch.roboflow.ready import BatchReadiness, ready_ref
     from visionbatch.roboflow.settings import RoboflowSettings, roboflow_url
+    from visionbatch.transfer.unpack import Unpacked, unpack
+    from visionbatch.transfer.unpack_budget import UnpackBudget
     from visionbatch.transfer.upload import Checkpoint
     from visionbatch.vias.notifications import vias_event_line, vias_notice
 
@@ -95,6 +100,7 @@ _HOMES = {
     "Fate": "model.tally",
     "FetchManifest": "pipelines.export_manifest",
     "FetchOutcome": "pipelines.export_manifest",
+    "FetchSettings": "pipelines.roboflow_fetch",
     "FileRunStore": "io.run_files",
     "Folder": "io.folders",
     "GcsBucket": "io.gcs_bucket",
@@ -125,10 +131,13 @@ _HOMES = {
     "Phase": "model.snapshot",
     "Policies": "model.policy",
     "Report": "pipelines.inputs",
+    "ResultsManifest": "pipelines.roboflow_manifest",
+    "ResultsOutcome": "pipelines.roboflow_manifest",
     "RetryPolicy": "flow.retry",
     "Roboflow": "pipelines.roboflow",
     "RoboflowJobRun": "pipelines.roboflow_job",
     "RoboflowSettings": "roboflow.settings",
+    "RowSettings": "pipelines.row_settings",
     "RunRecord": "model.run",
     "RunStore": "model.run",
     "Secret": "model.secret",
@@ -142,6 +151,8 @@ _HOMES = {
     "Tally": "model.tally",
     "TransferSettings": "config",
     "Tuning": "pipelines.client",
+    "UnpackBudget": "transfer.unpack_budget",
+    "Unpacked": "transfer.unpack",
     "Verdict": "flow.judge",
     "VisionBatchError": "errors",
     "Wanted": "pipelines.export_fetch",
@@ -156,6 +167,7 @@ _HOMES = {
     "export_tables": "pipelines.export_tables",
     "fetch_export": "pipelines.export_fetch",
     "fetch_link": "pipelines.export_link",
+    "fetch_results": "pipelines.roboflow_fetch",
     "hub": "pipelines.hub",
     "json_object": "model.bounded_json",
     "judge": "flow.judge",
@@ -176,6 +188,7 @@ _HOMES = {
     "settled": "pipelines.export_arrival",
     "site_url": "deepomatic.settings",
     "token_header": "pipelines.deepomatic",
+    "unpack": "transfer.unpack",
     "vias_event_line": "vias.notifications",
     "vias_notice": "vias.notifications",
 }
@@ -203,6 +216,7 @@ __all__ = [
     "Fate",
     "FetchManifest",
     "FetchOutcome",
+    "FetchSettings",
     "FileRunStore",
     "Folder",
     "GcsBucket",
@@ -233,10 +247,13 @@ __all__ = [
     "Phase",
     "Policies",
     "Report",
+    "ResultsManifest",
+    "ResultsOutcome",
     "RetryPolicy",
     "Roboflow",
     "RoboflowJobRun",
     "RoboflowSettings",
+    "RowSettings",
     "RunRecord",
     "RunStore",
     "Secret",
@@ -250,6 +267,8 @@ __all__ = [
     "Tally",
     "TransferSettings",
     "Tuning",
+    "UnpackBudget",
+    "Unpacked",
     "Verdict",
     "VisionBatchError",
     "Wanted",
@@ -265,6 +284,7 @@ __all__ = [
     "export_tables",
     "fetch_export",
     "fetch_link",
+    "fetch_results",
     "hub",
     "json_object",
     "judge",
@@ -285,6 +305,7 @@ __all__ = [
     "settled",
     "site_url",
     "token_header",
+    "unpack",
     "vias_event_line",
     "vias_notice",
 ]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.orders import write_orders
+from support.outputs import Outputs
 from visionbatch_mock import MockConfig, MockServer
 
 ROOT = Path(__file__).parents[2]
@@ -55,9 +56,15 @@ def exported(mock: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
     tenant.settle()
 
 
+@pytest.fixture
+def processed(mock: MockServer) -> None:
+    """The job that the pages name, with its results."""
+    Outputs(mock.world.tenant(KEY)).job("j-1")
+
+
 @pytest.mark.parametrize("text", [block for block in blocks("python") if "airflow" not in str(block.values[0])])
 def test_a_python_snippet_runs(
-    text: str, place: Path, mock: MockServer, exported: None, capsys: pytest.CaptureFixture[str]
+    text: str, place: Path, mock: MockServer, exported: None, processed: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = {"base_url": mock.url, "api_key": KEY, "state_dir": place / "state"}
     exec(compile(text, "snippet", "exec"), names)

@@ -12,6 +12,7 @@ import click
 from visionbatch._version import __version__
 from visionbatch.cli.deepomatic import deepomatic
 from visionbatch.cli.roboflow import roboflow
+from visionbatch.cli.roboflow_fetch import fetch
 from visionbatch.errors import ExitCode, VisionBatchError
 
 _SIGNALLED = 128
@@ -29,6 +30,7 @@ def cli(context: click.Context, *, as_json: bool, quiet: bool) -> None:
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
 
 
+roboflow.add_command(fetch)
 for group in (deepomatic, roboflow):
     cli.add_command(group)
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from visionbatch.config import DownloadSettings
-from visionbatch.errors import UnreadableRecord
+from visionbatch.errors import ConfigError, UnreadableRecord
 from visionbatch.io.folders import Folder
 from visionbatch.io.held import held
 from visionbatch.io.ranged import Ranges
@@ -69,6 +69,10 @@ class FetchSettings:
     budget: UnpackBudget = field(default_factory=UnpackBudget)
     table: RowSettings | None = None
     download: DownloadSettings = field(default_factory=lambda: DownloadSettings(connections=8))
+
+    def __post_init__(self) -> None:
+        if self.on_bad_member not in tuple(OnBadMember):
+            raise ConfigError(f"on_bad_member is fail or skip, not {self.on_bad_member!r}")
 
 
 @dataclass(frozen=True)

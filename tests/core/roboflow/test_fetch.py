@@ -28,7 +28,7 @@ from visionbatch.pipelines.roboflow_fetch import FetchSettings, fetch_results
 from visionbatch.pipelines.roboflow_manifest import MANIFEST, ResultsManifest
 from visionbatch.pipelines.row_settings import RowSettings
 from visionbatch.roboflow.settings import RoboflowSettings
-from visionbatch_mock.tenant import Tenant
+from visionbatch_mock.roboflow.lifecycle import JobState
 
 MIB = 1 << 20
 GET = "roboflow.files.get"
@@ -120,55 +120,22 @@ def test_results_that_were_made_anew_are_fetched_anew(client, outputs, tenant, f
     assert below(folder) == {"j-1-export/results/x.txt": b"new"}
 
 
-def test_the_results_of_a_job_are_found_by_its_stages(client, tenant, folder):
-    _run_a_job(client, tenant)
-    manifest = fetch(client, folder, "j-1")
-    assert manifest.job_id == "j-1"
-    assert manifest.batches == ("j-1-export",)
+def test_the_results_of_a_job_are_found_by_its_stages(client, outputs, folder):
+    manifest = fetch(client, folder, outputs.job("j-1"))
+    assert (manifest.job_id, manifest.batches) == ("j-1", ("j-1-export",))
     (rows,) = (content for name, content in below(folder).items() if name.endswith("aggregated_results.jsonl"))
     assert [json.loads(line)["image"] for line in rows.splitlines()] == ["a.jpg"]
     processing = fetch_results(client, "j-1", LocalFolder(folder / "single"), stage="processing")
     assert processing.batches == ("j-1-processing",)
+
+
+def test_a_stage_that_has_not_ended_has_no_results(client, outputs, folder):
+    outputs.job("j-1", until=JobState.EXPORTING)
+    with pytest.raises(InputMissing, match="stage 'export' is still running") as caught:
+        fetch(client, folder, "j-1")
+    assert caught.value.retry_safe
     with pytest.raises(InputMissing, match="no stage 'tea' yet, its stages are: processing, export"):
         fetch_results(client, "j-1", LocalFolder(folder), stage="tea")
-
-
-def _run_a_job(client: Roboflow, tenant: Tenant) -> None:
-    from visionbatch.flow.effects import Request  # noqa: PLC0415
-
-    calls = client.api.calls
-
-    def flow():
-        path = yield from calls.staging("/batches/{}/bulk-upload/image-references", "b-1")
-        reference = {"name": "a.jpg", "url": "https://storage.googleapis.com/x/a.jpg?sig=1"}
-        yield from calls.post(Request("POST", path, (), {"imageReferences": [reference], "ingestId": "i-1"}))
-
-    client.perform(flow())
-    tenant.clock.advance(10.0)
-    _create(client)
-    with pytest.raises(InputMissing, match=r"no stage 'export' yet"):
-        fetch_results(client, "j-1", LocalFolder(Path("/nowhere")))
-    client.wait("j-1")
-
-
-def _create(client: Roboflow) -> None:
-    from visionbatch.flow.effects import Request  # noqa: PLC0415
-
-    calls = client.api.calls
-    definition = {
-        "type": "simple-image-processing-v1",
-        "jobInput": {"type": "staging-batch-input-v1", "batchId": "b-1"},
-        "computeConfiguration": {"type": "compute-configuration-v2", "machineType": "cpu"},
-        "processingSpecification": {
-            "type": "workflows-processing-specification-v1", "workspace": client.workspace(), "workflowId": "inspect",
-        },
-    }  # fmt: skip
-
-    def flow():
-        path = yield from calls.processing("/jobs/{}", "j-1")
-        yield from calls.post(Request("POST", path, (), definition))
-
-    client.perform(flow())
 
 
 def test_a_link_that_expires_in_mid_file_is_renewed_by_a_listing_and_the_rest_is_fetched(
