@@ -135,6 +135,8 @@ class RoboflowFetch:
             try:
                 self._fetch_all(noted)
             except BaseException:
+                # What was not looked at yet stays noted, and is looked at by the next run.
+                self._files = {**self._noted, **self._files}
                 self._write(self._manifest)
                 raise
             table = self._joined() if self._settings.table else {}
@@ -150,8 +152,13 @@ class RoboflowFetch:
         except UnreadableRecord as error:
             log.warning("%s: %s", self._folder.location, error)
             return {}
-        same = before is not None and before.fingerprint == self._listing.fingerprint
-        return {file.key: file for file in before.files} if before is not None and same else {}
+        if before is None:
+            return {}
+        if before.fingerprint != self._listing.fingerprint:
+            where, count = self._folder.location, len(before.files)
+            log.warning("%s has %d files of other results: those that are not replaced now stay there", where, count)
+            return {}
+        return {file.key: file for file in before.files}
 
     def _fetch_all(self, noted: FetchLog) -> None:
         settings = self._settings.download

@@ -18,7 +18,7 @@ from support.outputs import Outputs
 from support.patience import wait_until
 from support.tars import member, of_files, packed, tar
 from visionbatch.config import DownloadSettings
-from visionbatch.errors import AlreadyRunning, Damaged, InputMissing, LinkExpired, NoRoom, UnsafeArchive
+from visionbatch.errors import AlreadyRunning, Damaged, EndlessList, InputMissing, LinkExpired, NoRoom, UnsafeArchive
 from visionbatch.io.folders import LocalFolder, ObjectFolder
 from visionbatch.model.safe_names import broken_rule
 from visionbatch.model.secret import Secret
@@ -111,6 +111,18 @@ def test_what_is_there_is_not_fetched_again_and_what_was_damaged_is(client, outp
     assert below(folder)["j-1-export/results/r_0/b.jpg"] == b"b"
 
 
+def test_a_run_that_fails_forgets_nothing_of_what_is_there(client, outputs, folder, books, tenant):
+    outputs.batch(parts={"a": [("r_0.tar", of_files({"a.jpg": PHOTO}))], "b": [("x.txt", b"x")]})
+    fetch(client, folder)
+    tenant.configure(roboflow_looping_tokens=True)
+    with pytest.raises(EndlessList):
+        fetch(client, folder)
+    assert ResultsManifest.parse((folder / MANIFEST).read_bytes()).outcome == "unfinished"
+    tenant.configure(roboflow_looping_tokens=False)
+    assert fetch(client, folder).outcome == "done"
+    assert len(books.requests(GET)) == 2
+
+
 def test_results_that_were_made_anew_are_fetched_anew(client, outputs, tenant, folder):
     outputs.batch(parts={"results": [("x.txt", b"old")]})
     fetch(client, folder)
@@ -187,8 +199,6 @@ def test_a_file_that_is_gone_when_its_link_has_expired_is_said_to_be(client, out
 
 
 def test_a_listing_that_comes_round_again_ends(client, outputs, folder, tenant):
-    from visionbatch.errors import EndlessList  # noqa: PLC0415
-
     outputs.batch(parts={"results": [(f"{number}.bin", b"x") for number in range(7)]})
     tenant.configure(roboflow_page_items=2, roboflow_looping_tokens=True)
     with pytest.raises(EndlessList):
