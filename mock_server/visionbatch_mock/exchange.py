@@ -296,6 +296,11 @@ def json_object_of_control(**known: type | UnionType) -> dict[str, Any]:
     return value
 
 
+def sure(told: dict[str, Any], key: str) -> bool:
+    """Whether a body is `{key: true}` and nothing else; a 1 is no true."""
+    return set(told) == {key} and told[key] is True
+
+
 def _fits(value: object, kind: type | UnionType | None) -> bool:
     """Whether a value is of a kind, where true and false are no numbers."""
     return kind is not None and isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

@@ -6,6 +6,7 @@ from typing import Any
 
 from visionbatch_mock.clock import TenantClock
 from visionbatch_mock.config import Behaviour, MockConfig, SessionKind
+from visionbatch_mock.courier import Room
 from visionbatch_mock.deepomatic.batches import BatchBook
 from visionbatch_mock.deepomatic.work_orders import WorkOrderStore
 from visionbatch_mock.exports.book import ExportBook
@@ -14,7 +15,6 @@ from visionbatch_mock.ids import IdSource
 from visionbatch_mock.journal import Journal
 from visionbatch_mock.ledger import Effect, Ledger
 from visionbatch_mock.names import Names
-from visionbatch_mock.roboflow.courier import Room
 from visionbatch_mock.roboflow.room import Roboflow
 from visionbatch_mock.snapshots import Snapshots
 from visionbatch_mock.storage.description import Description
@@ -25,6 +25,9 @@ from visionbatch_mock.storage.spool import Spool
 from visionbatch_mock.storage.watching import ObjectWatcher, note_created
 from visionbatch_mock.vias.book import ViasBook
 from visionbatch_mock.vias.iam import Iam
+
+INVALID_PREFIX = "invalid"
+"""Keys that begin like this are wrong, so that a test needs no set-up for a wrong key."""
 
 
 class Tenant:
@@ -70,6 +73,11 @@ class Tenant:
         self.iam = Iam(self, self._ids)
         self.vias = ViasBook(self, self._ids, self._watch)
         self.roboflow = Roboflow(self, self._ids, self._config.seed, self._watch)
+
+    @property
+    def shut_out(self) -> bool:
+        """Whether the key opens nothing: it was withdrawn, or is one of those that are always wrong."""
+        return self.revoked or self.token.startswith(INVALID_PREFIX)
 
     def configure(self, **settings: Any) -> None:
         """Change behaviour from now on; raises `SettingError` for what cannot be set."""

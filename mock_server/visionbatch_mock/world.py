@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from visionbatch_mock.config import MockConfig
+from visionbatch_mock.courier import Courier, Room
 from visionbatch_mock.gate import Gate
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.metrics import Metrics
 from visionbatch_mock.names import Names
-from visionbatch_mock.roboflow.courier import Courier, Room
 from visionbatch_mock.storage.sessions import UploadSession
 from visionbatch_mock.tenant import Tenant
 

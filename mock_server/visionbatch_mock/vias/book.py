@@ -18,8 +18,8 @@ from visionbatch_mock.vias.tally import Tally
 from visionbatch_mock.vias.tasks import Batch, Task, duration_of, works
 
 if TYPE_CHECKING:
+    from visionbatch_mock.courier import Room
     from visionbatch_mock.ids import IdSource
-    from visionbatch_mock.roboflow.courier import Room
     from visionbatch_mock.tenant import Tenant
 
 _EFFECTS: Mapping[str, Effect] = {
