@@ -94,6 +94,11 @@ class Tenant:
         self.vias.settle()
         self.roboflow.settle()
 
+    def expect_events(self) -> None:
+        """Have webhooks that become due leave from now on, whether or not anybody asks the mock something."""
+        for room in (self.vias, self.roboflow):
+            self._watch(room)
+
     def settle_exports(self) -> None:
         """Let the vendor write the exports that have become due."""
         self.exports.settle()

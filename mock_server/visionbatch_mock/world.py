@@ -72,7 +72,7 @@ class World:
         """Take over the history that `part` gave."""
         vars(self).update(part)
         for tenant in self.tenants():
-            tenant.roboflow.expect_events()
+            tenant.expect_events()
 
     def part_of(self, tenant: Tenant) -> dict[str, Any]:
         """The same for one tenant, with what the world keeps for it."""
@@ -89,7 +89,7 @@ class World:
         self.names.release([tenant])
         self.names.put(tenant, part["names"])
         vars(tenant).update(part["own"])
-        tenant.roboflow.expect_events()
+        tenant.expect_events()
 
     def session(self, session_id: str) -> tuple[Tenant, UploadSession] | None:
         """The session of a URL and whose it is. The id is all the credential that there is."""
