@@ -52,6 +52,7 @@ _PLAN = record(
         "id": TEXT,
         "instructions": _QUEUES,
         "met": list_of(record({"instruction": TEXT, "operation": TEXT, "seq": WHOLE})),
+        "lapsed": _QUEUES,
         "completed": YES,
     }
 )
@@ -87,7 +88,10 @@ _MAIL = record(
 )
 _ERROR: Schema = record({"error": TEXT})
 
-_PLANNED = either(record({"instructions": {**_QUEUES, "minProperties": 1}}), record({"preset": NAME}))
+_PLANNED = either(
+    record({"instructions": {**_QUEUES, "minProperties": 1}}, {"seed": {"type": ["string", "integer"]}}),
+    record({"preset": NAME}),
+)
 _MOVED = either(record({"advance": ANY}), record({"force": word_of(BatchState)}))
 
 _OWN: Calls = {

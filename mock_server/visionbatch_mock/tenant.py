@@ -11,6 +11,7 @@ from visionbatch_mock.deepomatic.batches import BatchBook
 from visionbatch_mock.deepomatic.work_orders import WorkOrderStore
 from visionbatch_mock.exports.book import ExportBook
 from visionbatch_mock.faults import FaultBook
+from visionbatch_mock.gate import Gate
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.journal import Journal
 from visionbatch_mock.ledger import Effect, Ledger
@@ -54,6 +55,7 @@ class Tenant:
         self._register = register
         self.names = names
         self._watch = watch
+        self.gate = Gate()
         self.snapshots = Snapshots(self)
         self.reset()
 
@@ -65,7 +67,7 @@ class Tenant:
         self.clock = TenantClock(self._config.speed)
         self.ledger = Ledger(self._now, self.settle)
         self.journal = Journal()
-        self.faults = FaultBook(self._ids)
+        self.faults = FaultBook(self._ids, self._now)
         self.objects = ObjectStore(self._now)
         self.work_orders = WorkOrderStore(self._ids, self._now)
         self.batches = BatchBook(self, self._ids.uuid)

@@ -76,7 +76,7 @@ class World:
 
     def part_of(self, tenant: Tenant) -> dict[str, Any]:
         """The same for one tenant, with what the world keeps for it."""
-        own = {name: value for name, value in vars(tenant).items() if name != "snapshots"}
+        own = {name: value for name, value in vars(tenant).items() if name not in {"gate", "snapshots"}}
         with self._lock:
             sessions = {key: value for key, value in self._sessions.items() if value[0] is tenant}
         return {"own": own, "sessions": sessions, "names": self.names.of(tenant)}
