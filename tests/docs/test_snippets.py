@@ -16,6 +16,7 @@ import requests
 from PIL import Image
 
 from support.orders import write_orders
+from support.outputs import Outputs
 from visionbatch_mock import MockConfig, MockServer
 
 ROOT = Path(__file__).parents[2]
@@ -38,9 +39,9 @@ def blocks(language: str) -> list[pytest.ParameterSet]:
 @pytest.fixture(scope="module")
 def mock() -> Iterator[MockServer]:
     at_once = {f"roboflow_{stage}_s": 0.0 for stage in ("queued", "processing", "export")}
-    tasks_at_once = dict.fromkeys(["PENDING", "STARTING", "RUNNING", "STOPPING"], 0)
-    settings = MockConfig(queued_s=0, processing_s=0, vias_open_sources=True, vias_durations=tasks_at_once, **at_once)
-    with MockServer(settings) as server:
+    with MockServer(MockConfig(queued_s=0, processing_s=0, **at_once)) as server:
+        vias = dict.fromkeys(("PENDING", "STARTING", "RUNNING", "STOPPING"), 0)
+        server.world.tenant(KEY).configure(vias_open_sources=True, vias_durations=vias)
         yield server
 
 
@@ -84,6 +85,12 @@ def exported(mock: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def processed(mock: MockServer) -> None:
+    """The job that the pages name, with its results."""
+    Outputs(mock.world.tenant(KEY)).job("j-1")
+
+
+@pytest.fixture
 def staged(mock: MockServer) -> None:
     """Two photos in the batch that the pages name."""
     held = io.BytesIO()
@@ -97,7 +104,7 @@ def staged(mock: MockServer) -> None:
         ).raise_for_status()
 
 
-@pytest.mark.usefixtures("exported", "staged", "named")
+@pytest.mark.usefixtures("exported", "staged", "processed", "named")
 @pytest.mark.parametrize(
     "text", [block for block in blocks("python") if not NEEDS_AIRFLOW.search(str(block.values[0]))]
 )

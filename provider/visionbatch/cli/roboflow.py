@@ -31,6 +31,7 @@ from visionbatch.roboflow.words import job_snapshot
 @click.group(
     cls=LazyGroup,
     elsewhere={
+        "fetch": "visionbatch.cli.roboflow_fetch:fetch",
         "stage": "visionbatch.cli.roboflow_stage:stage",
         "ready": "visionbatch.cli.roboflow_stage:ready",
     },

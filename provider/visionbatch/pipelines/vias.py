@@ -15,8 +15,10 @@ from visionbatch.pipelines.client import DAY_S, Client, Tuning
 from visionbatch.pipelines.environment import VIAS, from_environment, vias_account, vias_settings
 from visionbatch.pipelines.site import Site, told_at_once
 from visionbatch.pipelines.vias_access import Access, Accounts, vias_origin, vias_site
-from visionbatch.vias.api import Created, Query, ViasApi, with_project
+from visionbatch.vias.api import ViasApi, with_project
 from visionbatch.vias.batch_task import BatchTask
+from visionbatch.vias.calls import Query
+from visionbatch.vias.creation import Created
 from visionbatch.vias.decode import Answer, BatchEntry
 from visionbatch.vias.goals import FINISHED, BatchRef, Goal
 from visionbatch.vias.settings import ViasSettings
