@@ -43,6 +43,7 @@ from visionbatch.roboflow.words import job_snapshot
     "--key-in", type=click.Choice([word.value for word in KeyIn]), default="header", help="Where the key travels."
 )
 @click.option("--store-host", "hosts", multiple=True, help="Host of signed addresses; the large object stores without.")
+@click.option("--allow-inside", is_flag=True, help="Let webhooks and lists lead inside the network, as a mock's do.")
 @click.option("--api-key-file", type=Path, help="File with the API key; - is stdin.")
 @click.pass_context
 def roboflow(context: click.Context, /, **given: Any) -> None:
@@ -94,7 +95,6 @@ def _compute(given: dict[str, Any]) -> dict[str, Any]:
 @click.option("--aggregation", default="", help="csv or jsonl.")
 @click.option("--max-fps", type=float, help="Sub-sampling of frames of videos.")
 @click.option("--notify-file", type=Path, help="File with the address of a webhook, which is a secret.")
-@click.option("--notify-inside", is_flag=True, help="Let that webhook be inside the network, as with a mock server.")
 @click.option("--inference-backend", default="", help="old-inference or inference-models.")
 @_compute_options
 @click.option("--name", default="", help="Name of the job that people see.")

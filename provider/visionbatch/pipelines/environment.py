@@ -31,6 +31,7 @@ ROBOFLOW = {
     "workspace": "",
     "key_in": KeyIn.HEADER.value,
     "hosts": (),
+    "allow_inside": False,
     "api_key_file": None,
 }
 VIAS = {
@@ -45,6 +46,9 @@ VIAS = {
     "states_from": "batches",
 }
 """Options of a service with their defaults; each is the option of that name of the command line."""
+
+YES = frozenset({"1", "true", "t", "yes", "y", "on"})
+"""What a flag is set by; the command line, which has click read it, knows the same words."""
 
 DEEPOMATIC_KEY = "VISIONBATCH_DEEPOMATIC_API_KEY"
 ROBOFLOW_KEY = "VISIONBATCH_ROBOFLOW_API_KEY"
@@ -66,6 +70,8 @@ def _read(variable: str, default: Any) -> Any:
     text = os.environ.get(variable, "")
     if not text:
         return default
+    if isinstance(default, bool):
+        return text.strip().lower() in YES
     if isinstance(default, tuple):
         return tuple(text.split())
     return Path(text) if default is None else text
@@ -95,6 +101,7 @@ def roboflow_settings(options: Options) -> RoboflowSettings:
         key_in=options["key_in"],
         upload_hosts=options["hosts"] or STORES,
         download_hosts=options["hosts"] or STORES,
+        allow_inside=options["allow_inside"],
     )
 
 

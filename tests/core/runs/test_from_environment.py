@@ -90,9 +90,10 @@ def test_each_option_of_the_command_line_is_read_from_the_same_variable(
 ) -> None:
     assert [parameter.name for parameter in group.params] == list(options)
     for name, default in options.items():
-        monkeypatch.setenv(f"VISIONBATCH_{group.name}_{name}".upper(), "one two" if default == () else "word")
+        written = {bool: "Yes", tuple: "one two"}.get(type(default), "word")
+        monkeypatch.setenv(f"VISIONBATCH_{group.name}_{name}".upper(), written)
     read = from_environment(str(group.name), options)
-    assert set(read.values()) <= {"word", Path("word"), ("one", "two")}
+    assert set(read.values()) <= {"word", Path("word"), ("one", "two"), True}
     for variable in [name for name in os.environ if name.startswith("VISIONBATCH_")]:
         monkeypatch.delenv(variable)
     context = group.make_context(str(group.name), [], resilient_parsing=True, auto_envvar_prefix="VISIONBATCH")
