@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
 .PHONY: setup demo test test-fast crash matrix smoke airflow mock lint format docs bench bench-archives readers \
-  debian-packages vendor-client clean
+  debian-packages vendor-client integrations clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -56,6 +56,14 @@ vendor-client: setup .venv-inference/.ready  ## Roboflow's own client against th
 .venv-inference/.ready: constraints-inference.txt
 	test -x .venv-inference/bin/python || $(PYTHON) -m venv .venv-inference
 	PIP_CONSTRAINT= .venv-inference/bin/python -m pip install --quiet --no-deps --requirement constraints-inference.txt
+	touch $@
+
+integrations: setup .venv-workflows/.ready  ## The examples for Dagster and Prefect, by these tools themselves.
+	CI=1 $(BIN)/python -m pytest tests/integrations
+
+.venv-workflows/.ready: constraints-workflows.txt pyproject.toml
+	test -x .venv-workflows/bin/python || $(PYTHON) -m venv .venv-workflows
+	PIP_CONSTRAINT=constraints-workflows.txt .venv-workflows/bin/python -m pip install --quiet --editable . dagster prefect
 	touch $@
 
 debian-packages:  ## Install what tests need of Debian, where it is missing; no server of it is left running.
