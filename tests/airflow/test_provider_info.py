@@ -111,9 +111,11 @@ def test_the_hook_agrees_with_its_entry():
 
 def understood() -> set[str]:
     """What the hook takes from the extra: its own keys, and the settings that are not the connection's host."""
-    from airflow_visionbatch.hooks.deepomatic import _OWN_KEYS  # noqa: PLC0415
+    from airflow_visionbatch.hooks.deepomatic import DeepomaticHook  # noqa: PLC0415
 
-    return set(_OWN_KEYS) | {field.name for field in dataclasses.fields(DeepomaticSettings)} - {"base_url"}
+    return set(DeepomaticHook.own_keys) | {field.name for field in dataclasses.fields(DeepomaticSettings)} - {
+        "base_url"
+    }
 
 
 def test_the_form_has_no_field_that_the_hook_would_refuse():
