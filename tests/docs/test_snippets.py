@@ -16,11 +16,14 @@ import requests
 from PIL import Image
 
 from support.orders import write_orders
+from support.outputs import Outputs
 from visionbatch_mock import MockConfig, MockServer
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+NEEDS_AIRFLOW = re.compile("airflow|vision_connections")
+"""Of a snippet that tests of Airflow run instead."""
 KEY = "key-of-the-snippets"
 
 
@@ -37,6 +40,8 @@ def blocks(language: str) -> list[pytest.ParameterSet]:
 def mock() -> Iterator[MockServer]:
     at_once = {f"roboflow_{stage}_s": 0.0 for stage in ("queued", "processing", "export")}
     with MockServer(MockConfig(queued_s=0, processing_s=0, **at_once)) as server:
+        vias = dict.fromkeys(("PENDING", "STARTING", "RUNNING"), 0)
+        server.world.tenant(KEY).configure(vias_open_sources=True, vias_durations=vias)
         yield server
 
 
@@ -60,6 +65,12 @@ def exported(mock: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def processed(mock: MockServer) -> None:
+    """The job that the pages name, with its results."""
+    Outputs(mock.world.tenant(KEY)).job("j-1")
+
+
+@pytest.fixture
 def staged(mock: MockServer) -> None:
     """Two photos in the batch that the pages name."""
     held = io.BytesIO()
@@ -73,8 +84,10 @@ def staged(mock: MockServer) -> None:
         ).raise_for_status()
 
 
-@pytest.mark.usefixtures("exported", "staged")
-@pytest.mark.parametrize("text", [block for block in blocks("python") if "airflow" not in str(block.values[0])])
+@pytest.mark.usefixtures("exported", "staged", "processed")
+@pytest.mark.parametrize(
+    "text", [block for block in blocks("python") if not NEEDS_AIRFLOW.search(str(block.values[0]))]
+)
 def test_a_python_snippet_runs(text: str, place: Path, mock: MockServer, capsys: pytest.CaptureFixture[str]) -> None:
     names = {"base_url": mock.url, "api_key": KEY, "state_dir": place / "state"}
     exec(compile(text, "snippet", "exec"), names)
