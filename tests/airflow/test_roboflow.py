@@ -88,6 +88,7 @@ def test_the_shipped_dag_goes_from_a_folder_to_a_table(airflow, workspace, tenan
 def test_each_day_becomes_a_batch_a_job_and_a_folder_of_its_own(airflow, workspace, tenant, tmp_path):
     for day, count in (("2026-11-20", 3), ("2026-11-21", 5)):
         photos(tmp_path / "photos" / day, count)
+    tenant.configure(roboflow_processing_s=0.0, roboflow_export_s=0.0)
     given = {"photos": str(tmp_path / "photos"), "results": str(tmp_path / "results")}
     run = airflow.run_shipped(DAGS, "roboflow_days", given)
     assert set(run.states.values()) == {"success"}
