@@ -217,6 +217,7 @@ def test_end_from_trigger_goes_on_in_a_worker(run_job):
     [
         ({"media": "sounds"}, "images or videos"),
         ({"batch": {"kind": "single"}}, "names no batch"),
+        ({"batch": {"batch_id": "j-1", "outcome": "done"}}, "names no batch"),
         ({"definition": {"aggregation": "csv"}}, "aggregation has an argument of its own"),
         ({"definition": {"notifications_url": "https://example.com/secret"}}, "notifications_url has an argument"),
         ({"definition": {"worker": 2}}, "worker"),
