@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from visionbatch.model.listed import Listed
     from visionbatch.model.notice import Notice, NoticeKind
     from visionbatch.model.outside import outside_url
-    from visionbatch.model.policy import OnBrokenLine, OnFailedJob, OnPartial, OnTimeout, Policies
+    from visionbatch.model.policy import OnBrokenLine, OnFailedJob, OnInputChange, OnPartial, OnTimeout, Policies
     from visionbatch.model.refs import refs_of
     from visionbatch.model.run import RunRecord, RunStore
     from visionbatch.model.secret import Secret, SecretUrl
@@ -149,6 +149,7 @@ _HOMES = {
     "ObsOutput": "vias.outputs",
     "OnBrokenLine": "model.policy",
     "OnFailedJob": "model.policy",
+    "OnInputChange": "model.policy",
     "OnPartial": "model.policy",
     "OnTimeout": "model.policy",
     "Outcome": "flow.judge",
@@ -292,6 +293,7 @@ __all__ = [
     "ObsOutput",
     "OnBrokenLine",
     "OnFailedJob",
+    "OnInputChange",
     "OnPartial",
     "OnTimeout",
     "Outcome",
