@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
+from PIL import Image
 
 from support.orders import write_orders
 from visionbatch_mock import MockConfig, MockServer
@@ -32,7 +35,10 @@ def blocks(language: str) -> list[pytest.ParameterSet]:
 
 @pytest.fixture(scope="module")
 def mock() -> Iterator[MockServer]:
-    with MockServer(MockConfig(queued_s=0, processing_s=0)) as server:
+    at_once = {f"roboflow_{stage}_s": 0.0 for stage in ("queued", "processing", "export")}
+    with MockServer(MockConfig(queued_s=0, processing_s=0, **at_once)) as server:
+        vias = dict.fromkeys(("PENDING", "STARTING", "RUNNING"), 0)
+        server.world.tenant(KEY).configure(vias_open_sources=True, vias_durations=vias)
         yield server
 
 
@@ -55,10 +61,23 @@ def exported(mock: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
     tenant.settle()
 
 
+@pytest.fixture
+def staged(mock: MockServer) -> None:
+    """Two photos in the batch that the pages name."""
+    held = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(held, "JPEG")
+    for name in ("1.jpg", "2.jpg"):
+        requests.post(
+            f"{mock.url}/data-staging/v1/external/mock-workspace/batches/line-4/upload/image",
+            params={"api_key": KEY, "fileName": name},
+            files={name: held.getvalue()},
+            timeout=30,
+        ).raise_for_status()
+
+
+@pytest.mark.usefixtures("exported", "staged")
 @pytest.mark.parametrize("text", [block for block in blocks("python") if "airflow" not in str(block.values[0])])
-def test_a_python_snippet_runs(
-    text: str, place: Path, mock: MockServer, exported: None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_python_snippet_runs(text: str, place: Path, mock: MockServer, capsys: pytest.CaptureFixture[str]) -> None:
     names = {"base_url": mock.url, "api_key": KEY, "state_dir": place / "state"}
     exec(compile(text, "snippet", "exec"), names)
     assert capsys.readouterr().out

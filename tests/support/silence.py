@@ -7,6 +7,7 @@ import json
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 from urllib.parse import quote
 
 import pytest
@@ -15,6 +16,8 @@ from visionbatch_mock.tenant import Tenant
 
 NOT_OURS = ("visionbatch_mock", "werkzeug", "asyncio")
 """Loggers of the server's side, which runs in this process too."""
+
+PHASES: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
 
 
 class Silence:
@@ -47,7 +50,9 @@ class Silence:
         return [self._tenant.token, *sessions, *self._more]
 
     def check(self) -> None:
-        ours = [record for record in self._caplog.records if not record.name.startswith(NOT_OURS)]
+        # At the end of a fixture, ``caplog.records`` are those of the teardown alone.
+        every = [record for phase in PHASES for record in self._caplog.get_records(phase)]
+        ours = [record for record in every if not record.name.startswith(NOT_OURS)]
         lines = [self._caplog.handler.format(record) for record in ours]
         text = "\n".join([*lines, *self._texts])
         for secret in self.secrets():

@@ -19,6 +19,8 @@ from visionbatch.errors import (
 )
 from visionbatch.flow.effects import Flow, Request
 from visionbatch.flow.retry import RetryPolicy, persist, transient
+from visionbatch.model.outside import outside_url
+from visionbatch.model.secret import SecretUrl
 from visionbatch.roboflow.calls import ONCE, Calls, named
 from visionbatch.roboflow.decode import Fields, every
 from visionbatch.roboflow.ids import require_job_id
@@ -86,10 +88,18 @@ class Jobs:
         :raises IdTaken: when the id belongs to a job that does something else.
         :raises OutOfCredits: when the workspace has none left.
         :raises PlanRefused: when its plan has no batch processing.
+        :raises UnsafeUrl: for a webhook that leads inside a network; nothing was sent.
         """
         require_job_id(job_id)
+        self._require_outside(definition.notifications_url)
         attempt = _Creation(self._calls, self, job_id, definition, name)
         return named(job_id, persist(attempt, self._calls.retry, on=_worth_asking_again))
+
+    def _require_outside(self, receiver: SecretUrl | None) -> None:
+        inside = self._calls.settings.allow_inside
+        schemes = ("https", "http") if inside else ("https",)
+        if receiver is not None:
+            outside_url(receiver.reveal(), what="notifications_url", schemes=schemes, allow_inside=inside)
 
     def stages(self, job_id: str, retry: RetryPolicy | None = None) -> Flow[tuple[JobStage, ...]]:
         """The stages that have begun, earliest first."""

@@ -52,6 +52,7 @@ class RoboflowSettings:
     :param upload_hosts: hosts to which shards and videos may be sent, see `visionbatch.config.AllowedHosts`.
     :param download_hosts: hosts from which results may be fetched.
     :param allow_plain_http: accept a ``base_url`` with http beyond loopback.
+    :param allow_inside: let a webhook lead inside a network, and by plain http, as a mock server needs it.
     :param staging_path: of Data Staging, with ``{workspace}``.
     :param processing_path: of Batch Processing, with ``{workspace}``.
     :param page_size: entries of a page of a list; 100 is the most that is documented for jobs.
@@ -67,6 +68,7 @@ class RoboflowSettings:
     upload_hosts: tuple[str, ...] = STORES
     download_hosts: tuple[str, ...] = STORES
     allow_plain_http: bool = False
+    allow_inside: bool = False
     staging_path: str = "/data-staging/v1/external/{workspace}"
     processing_path: str = "/batch-processing/v1/external/{workspace}"
     page_size: int = 100
