@@ -196,7 +196,13 @@ def test_everything_a_test_needs_is_there_over_http(account):
 
 @pytest.mark.parametrize(
     ("path", "body"),
-    [("/groups", {}), ("/services", {"api": "a", "x": 1}), ("/tasks/none", {"force": "FROZEN"}), ("/services", {})],
+    [
+        ("/groups", {"name": "g", "sources": 5}),
+        ("/services", {"api": "a", "x": 1}),
+        ("/groups", {}),
+        ("/tasks/none", {"force": "FROZEN"}),
+        ("/services", {}),
+    ],
 )
 def test_wrong_words_over_http_are_refused(account, path, body):
     assert control(account, "POST", path, body).status_code == 400

@@ -41,7 +41,7 @@ class ViasBook:
         self._tenant = tenant
         self._ids = ids
         self.places = Places(tenant, ids)
-        self.outbox = Outbox(tenant)
+        self.deliveries = Outbox(tenant)
         self._watch = watch
         self._batches: dict[str, Batch] = {}
         self._tasks: dict[str, Task] = {}
@@ -86,18 +86,18 @@ class ViasBook:
         # Without the lock, which is held while the one who asks this is told that there is something to watch.
         tasks = list(self._tasks.values())
         moving = any(pushes(task.output) and works(task.state) for task in tasks)
-        return self._tenant.vias is self and (moving or self.outbox.waiting)
+        return self._tenant.vias is self and (moving or self.deliveries.waiting)
 
     def deliver(self) -> None:
         """Commit what has become due, and try to deliver it."""
         self.settle()
-        self.outbox.deliver()
+        self.deliveries.deliver()
 
     def find(self, task: Task, at: float) -> None:
         """Let a task find something; it leaves on every way of its output."""
         task.found += 1
         if pushes(task.output):
-            self.outbox.put(event_of(task, task.found, at, self._tenant.behaviour.vias_event_type), task.output)
+            self.deliveries.put(event_of(task, task.found, at, self._tenant.behaviour.vias_event_type), task.output)
             self._watch(self)
 
     def force(self, task_id: str, state: str) -> None:

@@ -29,8 +29,9 @@ def project() -> Response:
 def make_group() -> Response:
     """A group and its sources: `{"name": .., "sources": [{"name": .., "type": "obs", "type_config": ".."}]}`."""
     told, places = json_object_of_control(), _book().places
+    name, sources = _text(told, "name"), _list(told, "sources")
     with _book().lock:
-        group = places.add_group(_text(told, "name"))
+        group = places.add_group(name)
         made = [
             places.add_source(
                 _text(source, "name"),
@@ -38,7 +39,7 @@ def make_group() -> Response:
                 str(source.get("type_config", "")),
                 group_ids=(group.id,),
             )
-            for source in told.get("sources", [])
+            for source in sources
         ]
     return json_answer({"video_group_id": group.id, "video_source_ids": [source.id for source in made]}, 201)
 
@@ -52,7 +53,9 @@ def make_service() -> Response:
         raise Unacceptable(400, {"error": f"a service has api, output_types and {sorted(known)}"})
     facts: dict[str, Any] = {key: _text(told, key) for key in known & set(told)}
     with _book().lock:
-        made = _book().places.add_service(_text(told, "api"), output_types=tuple(told.get("output_types", ())), **facts)
+        made = _book().places.add_service(
+            _text(told, "api"), output_types=tuple(map(str, _list(told, "output_types"))), **facts
+        )
     return json_answer({"service_id": made.id, "alg_id": made.algorithm_id}, 201)
 
 
@@ -84,7 +87,7 @@ def move_task(task_id: str) -> Response:
 @bp.get("/deliveries")
 def deliveries() -> Response:
     """Every event on each of its ways, with the attempts."""
-    return json_answer([parcel.as_json() for parcel in _book().outbox.parcels()])
+    return json_answer([parcel.as_json() for parcel in _book().deliveries.parcels()])
 
 
 @bp.post("/deliveries")
@@ -109,6 +112,13 @@ def _text(told: Any, key: str) -> str:
     value = told.get(key) if isinstance(told, dict) else None
     if not isinstance(value, str) or not value:
         raise Unacceptable(400, {"error": f"{key}: expected a text"})
+    return value
+
+
+def _list(told: dict[str, Any], key: str) -> list[Any]:
+    value = told.get(key, [])
+    if not isinstance(value, list):
+        raise Unacceptable(400, {"error": f"{key}: expected a list"})
     return value
 
 
