@@ -14,11 +14,13 @@ import click
 from visionbatch.cli.answers import answer
 from visionbatch.cli.credentials import secret_of
 from visionbatch.cli.run_state import kept_run
+from visionbatch.cli.vias_fetch import fetch_command
 from visionbatch.errors import ConfigError
 from visionbatch.flow.judge import judge
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnPartial, Policies
 from visionbatch.pipelines.vias import Vias, batch_ref
+from visionbatch.pipelines.vias_access import Accounts
 from visionbatch.pipelines.vias_answers import require_tasks
 from visionbatch.pipelines.vias_create import ViasRun
 from visionbatch.pipelines.vias_wait import wait as wait_for_end
@@ -62,14 +64,20 @@ def vias(context: click.Context, /, **given: Any) -> None:
 
 def client(options: Mapping[str, Any]) -> Vias:
     """The client that the group's options describe."""
+    return Vias(*_opened(options))
+
+
+def _opened(options: Mapping[str, Any]) -> tuple[ViasSettings, Accounts]:
     settings = ViasSettings(
         options["region"],
         options["project_id"],
         base_url=options["url"],
         iam_url=options["iam_url"],
+        obs_url=options.get("obs_url", ""),
+        obs_addressing=options.get("obs_addressing", "virtual"),
         states_from=options["states_from"],
     )
-    return Vias(settings, lambda: _account(options))
+    return settings, lambda: _account(options)
 
 
 def _account(options: Mapping[str, Any]) -> Account:
@@ -216,6 +224,9 @@ def _act(options: Mapping[str, Any], action: str, batch_id: str, on_partial: str
         return
     require_tasks(done, policy, _DONE[action])
     answer(options, done.to_json(), f"batch {batch_id}: {_DONE[action]}, {done}")
+
+
+vias.add_command(fetch_command(_opened))
 
 
 def _task(body: Path, name: str) -> BatchTask:
