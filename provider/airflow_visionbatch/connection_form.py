@@ -63,3 +63,51 @@ WEBHOOK_FIELDS: dict[str, Any] = {
 
 WEBHOOK_EXTRAS = frozenset(WEBHOOK_FIELDS)
 """Keys of the extra that belong to the receiver, and that a service's hook leaves alone."""
+
+ROBOFLOW_FIELDS: dict[str, Any] = {
+    "region": _text("Region", "Region of the workspace; not needed with a base URL.", enum=["us", "eu"], default="us"),
+    "workspace": _text("Workspace", "Slug of the workspace; asked for by the key when empty."),
+    "key_in": _text("Key in", "Where the key travels; query puts it into addresses.", enum=["header", "query"]),
+    "upload_hosts": _text(
+        "Upload hosts",
+        "Hosts that files may be sent to, separated by commas; the large object stores when empty. "
+        "A mock server is written out with its scheme: http://127.0.0.1:8080",
+    ),
+    "download_hosts": _text("Download hosts", "Hosts that results may be fetched from, in the same form."),
+    "allow_plain_http": {
+        "label": "Allow plain http",
+        "description": "Accept a base URL with http beyond this machine, which shows the key to the network.",
+        "schema": {"type": ["boolean", "null"], "default": False},
+    },
+    "allow_inside": {
+        "label": "Allow addresses inside the network",
+        "description": "Let references and webhooks lead inside the network and use http, as with a mock server.",
+        "schema": {"type": ["boolean", "null"], "default": False},
+    },
+    "staging_path": _text("Staging path", "Path of Data Staging, with {workspace}; empty for the documented one."),
+    "processing_path": _text("Processing path", "Path of Batch Processing, with {workspace}."),
+    "page_size": {
+        "label": "Page size",
+        "description": "Entries of a page of a list.",
+        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 1000},
+    },
+    "status_aliases": {
+        "label": "Status words",
+        "description": 'Words of shards and tasks that are not known here, such as {"done": "ready"}.',
+        "schema": {"type": ["object", "null"], "format": "json"},
+    },
+    "credit_words": _text("Credit words", "Words by which a refusal is about credits and not about speed."),
+    "console_url": _text("Page for people", "Where people follow a job, with {workspace} and {job_id}."),
+    **WEBHOOK_FIELDS,
+    "transfer": {
+        "label": "Transfer settings",
+        "description": 'How files travel, such as {"max_bytes_per_s": 10000000}.',
+        "schema": {"type": ["object", "null"], "format": "json"},
+    },
+}
+
+ROBOFLOW_BEHAVIOUR: dict[str, Any] = {
+    "hidden-fields": ["schema", "login", "port", "extra"],
+    "relabeling": {"host": "Base URL", "password": "API key"},
+    "placeholders": {"host": "https://api.roboflow.com", "password": "private key of the workspace"},
+}

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from visionbatch.model.listed import Listed
     from visionbatch.model.notice import Notice, NoticeKind
     from visionbatch.model.outside import outside_url
-    from visionbatch.model.policy import OnBrokenLine, OnFailedJob, OnPartial, OnTimeout, Policies
+    from visionbatch.model.policy import OnBrokenLine, OnFailedJob, OnInputChange, OnPartial, OnTimeout, Policies
     from visionbatch.model.refs import refs_of
     from visionbatch.model.run import RunRecord, RunStore
     from visionbatch.model.secret import Secret, SecretUrl
@@ -62,8 +62,11 @@ if TYPE_CHECKING:
     from visionbatch.pipelines.progress import LoggedProgress
     from visionbatch.pipelines.reference_sources import references_at
     from visionbatch.pipelines.roboflow import Roboflow, roboflow_batches_site, roboflow_key, roboflow_site
+    from visionbatch.pipelines.roboflow_fetch import FetchSettings, fetch_results
     from visionbatch.pipelines.roboflow_job import RoboflowJobRun
+    from visionbatch.pipelines.roboflow_manifest import ResultsManifest, ResultsOutcome
     from visionbatch.pipelines.roboflow_stage import RoboflowStageRun
+    from visionbatch.pipelines.row_settings import RowSettings
     from visionbatch.pipelines.site import Site
     from visionbatch.pipelines.stage_manifest import StageManifest
     from visionbatch.pipelines.submitted import Submitted
@@ -84,6 +87,8 @@ if TYPE_CHECKING:
     from visionbatch.roboflow.references import Reference, references_of
     from visionbatch.roboflow.settings import RoboflowSettings, roboflow_url
     from visionbatch.roboflow.stage_settings import StageSettings
+    from visionbatch.transfer.unpack import Unpacked, unpack
+    from visionbatch.transfer.unpack_budget import UnpackBudget
     from visionbatch.transfer.upload import Checkpoint
     from visionbatch.vias.account import IamUser
     from visionbatch.vias.batch_task import BatchTask
@@ -121,6 +126,7 @@ _HOMES = {
     "Fate": "model.tally",
     "FetchManifest": "pipelines.export_manifest",
     "FetchOutcome": "pipelines.export_manifest",
+    "FetchSettings": "pipelines.roboflow_fetch",
     "FileRunStore": "io.run_files",
     "Folder": "io.folders",
     "GcsBucket": "io.gcs_bucket",
@@ -148,6 +154,7 @@ _HOMES = {
     "ObsOutput": "vias.outputs",
     "OnBrokenLine": "model.policy",
     "OnFailedJob": "model.policy",
+    "OnInputChange": "model.policy",
     "OnPartial": "model.policy",
     "OnTimeout": "model.policy",
     "Outcome": "flow.judge",
@@ -158,11 +165,14 @@ _HOMES = {
     "Policies": "model.policy",
     "Reference": "roboflow.references",
     "Report": "pipelines.inputs",
+    "ResultsManifest": "pipelines.roboflow_manifest",
+    "ResultsOutcome": "pipelines.roboflow_manifest",
     "RetryPolicy": "flow.retry",
     "Roboflow": "pipelines.roboflow",
     "RoboflowJobRun": "pipelines.roboflow_job",
     "RoboflowSettings": "roboflow.settings",
     "RoboflowStageRun": "pipelines.roboflow_stage",
+    "RowSettings": "pipelines.row_settings",
     "RunRecord": "model.run",
     "RunStore": "model.run",
     "S3Bucket": "io.s3_bucket",
@@ -180,6 +190,8 @@ _HOMES = {
     "Tally": "model.tally",
     "TransferSettings": "config",
     "Tuning": "pipelines.client",
+    "UnpackBudget": "transfer.unpack_budget",
+    "Unpacked": "transfer.unpack",
     "Verdict": "flow.judge",
     "Vias": "pipelines.vias",
     "ViasResults": "pipelines.vias_manifest",
@@ -204,6 +216,7 @@ _HOMES = {
     "export_tables": "pipelines.export_tables",
     "fetch_export": "pipelines.export_fetch",
     "fetch_link": "pipelines.export_link",
+    "fetch_results": "pipelines.roboflow_fetch",
     "fetch_vias_results": "pipelines.vias_results",
     "hub": "pipelines.hub",
     "json_object": "model.bounded_json",
@@ -233,6 +246,7 @@ _HOMES = {
     "site_url": "deepomatic.settings",
     "tasks_of_batch": "pipelines.vias_bucket",
     "token_header": "pipelines.deepomatic",
+    "unpack": "transfer.unpack",
     "vias_event_line": "vias.notifications",
     "vias_notice": "vias.notifications",
     "vias_site": "pipelines.vias_access",
@@ -265,6 +279,7 @@ __all__ = [
     "Fate",
     "FetchManifest",
     "FetchOutcome",
+    "FetchSettings",
     "FileRunStore",
     "Folder",
     "GcsBucket",
@@ -292,6 +307,7 @@ __all__ = [
     "ObsOutput",
     "OnBrokenLine",
     "OnFailedJob",
+    "OnInputChange",
     "OnPartial",
     "OnTimeout",
     "Outcome",
@@ -302,11 +318,14 @@ __all__ = [
     "Policies",
     "Reference",
     "Report",
+    "ResultsManifest",
+    "ResultsOutcome",
     "RetryPolicy",
     "Roboflow",
     "RoboflowJobRun",
     "RoboflowSettings",
     "RoboflowStageRun",
+    "RowSettings",
     "RunRecord",
     "RunStore",
     "S3Bucket",
@@ -324,6 +343,8 @@ __all__ = [
     "Tally",
     "TransferSettings",
     "Tuning",
+    "UnpackBudget",
+    "Unpacked",
     "Verdict",
     "Vias",
     "ViasResults",
@@ -349,6 +370,7 @@ __all__ = [
     "export_tables",
     "fetch_export",
     "fetch_link",
+    "fetch_results",
     "fetch_vias_results",
     "hub",
     "json_object",
@@ -378,6 +400,7 @@ __all__ = [
     "site_url",
     "tasks_of_batch",
     "token_header",
+    "unpack",
     "vias_event_line",
     "vias_notice",
     "vias_site",
