@@ -80,7 +80,7 @@ def roboflow_days() -> None:
     """A batch and a job for each folder in the folder, such as one for each day; none waits for another."""
 
     @task
-    def days(params: Any = None, run_id: str = "") -> list[dict[str, str]]:
+    def days(params: Any = None, run_id: Any = None) -> list[dict[str, str]]:
         """What each of them needs to know."""
         folders = sorted(place for place in Path(params["photos"]).iterdir() if place.is_dir())
         results = Path(params["results"], run_id)

@@ -12,7 +12,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,11 @@ import pytest
 from support.airflow_runs import InProcessAirflow, Records, when_started
 from support.books import Books
 from support.features import Feature
-from support.orders import CHUNK, write_orders
+from support.orders import CHUNK, photo, write_orders
 from visionbatch_mock import MockConfig, MockServer
 from visionbatch_mock.deepomatic.batches import Batch
 from visionbatch_mock.lifecycle import BatchState
+from visionbatch_mock.roboflow.words import BatchType, ContentType
 from visionbatch_mock.tenant import Tenant
 
 HERE = Path(__file__).parent
@@ -32,6 +33,12 @@ KEY_MARKS = "%/+="
 """Characters that a key may hold and that some encodings change."""
 
 QUICK = {"queued_s": 0.0, "processing_s": 0.3}
+QUICK_WORKSPACE = {
+    "roboflow_indexing_s": 0.2,
+    "roboflow_queued_s": 0.0,
+    "roboflow_processing_s": 0.3,
+    "roboflow_export_s": 0.1,
+}
 
 NOT_OURS = ("ignore:Using `httpx` with `starlette.testclient` is deprecated",)
 """Warnings of Airflow's own parts, by their text; ours stay errors."""
@@ -185,3 +192,32 @@ def batch(tenant: Tenant) -> Batch:
     batch = tenant.batches.create("made elsewhere")
     batch.force(BatchState.PROCESSING)
     return batch
+
+
+@pytest.fixture
+def workspace(connection: Connections, tenant: Tenant, mock: MockServer) -> Callable[..., str]:
+    """This test's customer is behind ``roboflow_default`` as well, in a hurry; call it to change the connection."""
+    tenant.configure(**QUICK_WORKSPACE)
+
+    def connect(conn_id: str = "roboflow_default", **changes: Any) -> str:
+        extra = {"upload_hosts": mock.url, "download_hosts": mock.url, **changes.pop("extra", {})}
+        return connection(conn_id, conn_type="roboflow", extra=extra, **changes)
+
+    connect()
+    return connect
+
+
+@pytest.fixture
+def staged(tenant: Tenant) -> Callable[..., str]:
+    """Batches with files in them that something else has put there."""
+
+    def stage(count: int = 4, batch_id: str = "photos", content: ContentType = ContentType.IMAGES) -> str:
+        room = tenant.roboflow
+        with room.lock:
+            batch = room.staging.make(batch_id, BatchType.SIMPLE, content)
+            for number in range(count):
+                name = f"{number:03}.jpg"
+                batch.single[name] = room.staging.warehouse.file(name, content, [photo(number)])
+        return batch_id
+
+    return stage

@@ -145,7 +145,7 @@ class RemoteRunOperator(StoppableOperator):
 
         with failing_for_good(), self._client() as client:
             ended = WaitEnded.read(event)
-            ended.replay(self.log)
+            ended.replay(self.log, self.noun)
             return self._finish(client, context, Submitted.from_json(ended.carry), ended.snapshot)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:

@@ -143,7 +143,7 @@ class RemoteSensor(ServiceSensor):
 
         with failing_for_good():
             ended = WaitEnded.read(event)
-            ended.replay(self.log)
+            ended.replay(self.log, self.noun)
             try:
                 return self._accepted(context, ended.snapshot())
             except DeadlinePassed as error:
