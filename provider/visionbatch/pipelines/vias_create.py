@@ -23,7 +23,7 @@ from visionbatch.vias.api import LABEL_CHARS
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import SERVICE
 from visionbatch.vias.decode import Answer
-from visionbatch.vias.goals import FINISHED, BatchRef, Goal
+from visionbatch.vias.goals import FINISHED, BatchRef, Goal, require_cancel
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,7 @@ class ViasRun:
         self._policies = policies or default_policies()
         self._goal = None if wait_for is None else Goal.parse(wait_for)
         self._adopt = adopt
+        require_cancel(on_cancel)
         self._on_cancel = on_cancel
         self._created = created
         self._decided = decided

@@ -60,6 +60,15 @@ FINISHED = Goal("finished", frozenset({"SUCCEEDED"}), FAILURES | {"STOPPED"})
 _GOALS = {goal.name: goal for goal in (RUNNING, FINISHED)}
 
 
+def require_cancel(word: str) -> None:
+    """Refuse another way to cancel than there are.
+
+    :raises ConfigError: unless it is ``stop``, ``delete``, or empty for what the settings say.
+    """
+    if word not in ("", "stop", "delete"):
+        raise ConfigError(f"on_cancel is stop or delete, not {word!r}")
+
+
 @dataclass(frozen=True)
 class BatchRef:
     """A batch and what is waited for, as one text: ``<id>``, ``<id>?wait_for=running``.
@@ -74,8 +83,7 @@ class BatchRef:
     on_cancel: str = ""
 
     def __post_init__(self) -> None:
-        if self.on_cancel not in ("", "stop", "delete"):
-            raise ConfigError(f"on_cancel is stop or delete, not {self.on_cancel!r}")
+        require_cancel(self.on_cancel)
 
     @classmethod
     def parse(cls, text: str) -> BatchRef:
