@@ -17,14 +17,18 @@ from airflow_visionbatch.connection_form import WEBHOOK_EXTRAS
 from airflow_visionbatch.get_provider_info import get_provider_info
 from support.features import Feature, lacks, needs
 from support.moved import runtime_providers
-from visionbatch import DeepomaticSettings, RoboflowSettings
+from visionbatch import DeepomaticSettings, RoboflowSettings, ViasSettings
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow")]
 
 INFO = get_provider_info()
 CONNECTIONS = {connection["connection-type"]: connection for connection in INFO["connection-types"]}
-SETTINGS = {"deepomatic": DeepomaticSettings, "roboflow": RoboflowSettings}
-OWN_KEYS = {"deepomatic": {"site", "region", "transfer"}, "roboflow": {"region", "transfer"} | WEBHOOK_EXTRAS}
+SETTINGS = {"deepomatic": DeepomaticSettings, "roboflow": RoboflowSettings, "huawei_vias": ViasSettings}
+OWN_KEYS = {
+    "deepomatic": {"site", "region", "transfer"},
+    "roboflow": {"region", "transfer"} | WEBHOOK_EXTRAS,
+    "huawei_vias": {"auth", "domain", "security_token"} | WEBHOOK_EXTRAS,
+}
 """What the hooks take beside the settings of their service."""
 STANDARD = {"description", "host", "port", "login", "password", "schema", "extra"}
 
@@ -91,8 +95,9 @@ def test_airflow_draws_the_connection_forms_without_the_hooks():
     drawn, imported = forms()
     for kind, connection in CONNECTIONS.items():
         assert set(drawn[kind]["extra_fields"]) == set(connection["conn-fields"])
-        assert drawn[kind]["standard_fields"]["password"]["title"] == "API key"
-        assert drawn[kind]["standard_fields"]["login"]["hidden"]
+        behaviour, standard = connection["ui-field-behaviour"], drawn[kind]["standard_fields"]
+        assert standard["password"]["title"] == behaviour["relabeling"]["password"]
+        assert bool(standard["login"]["hidden"]) == ("login" in behaviour["hidden-fields"])
     # Airflow 3.2 reads the form from the metadata and imports every hook all the same.
     assert not imported or not Feature.TASK_STATE.is_there
 

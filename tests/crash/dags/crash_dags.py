@@ -17,6 +17,7 @@ from typing import Any
 from airflow.sdk import dag, task
 
 from airflow_visionbatch.operators.deepomatic import DeepomaticRunBatchOperator
+from airflow_visionbatch.operators.vias import ViasCreateBatchTaskOperator
 
 PLANS = Path(os.environ["CRASH_PLANS"])
 STORE = os.environ.get("CRASH_STORE")
@@ -113,6 +114,30 @@ one_task("deferrable_clear", deferrable=True, retries=0)
 one_task("with_report", deferrable=True, retries=2, report_path="{{ dag_run.conf['reports'] }}")
 one_task("leave_running", deferrable=True, retries=0, cancel_on_kill=False)
 one_task("impatient", deferrable=True, retries=0, timeout=6, execution_timeout=timedelta(minutes=10))
+
+VIDEOS = [{"video_source_group_id": "group-0001", "video_source_list": [{"video_source_id": "source-0001"}]}]
+
+
+@dag(schedule=None, catchup=False, max_active_runs=100, max_active_tasks=100)
+def vias_retry() -> None:
+    """One batch task of VIAS."""
+    ViasCreateBatchTaskOperator(
+        task_id="send",
+        vias_conn_id="{{ dag_run.conf['connection'] }}",
+        name="{{ run_id }}",
+        service_name="fire",
+        service_version="1.0",
+        groups=VIDEOS,
+        outputs={"event_center": True},
+        deferrable=True,
+        poll_interval=0.5,
+        retries=2,
+        retry_delay=timedelta(seconds=1),
+        pre_execute=prepare,
+    )
+
+
+vias_retry()
 
 
 @dag(schedule=None, catchup=False, max_active_runs=100, max_active_tasks=100)
