@@ -46,7 +46,11 @@ def staged_to_fetched(photos: Any, results: Any, name: Any = "") -> Any:
     """
     staged = RoboflowStageOperator(task_id="stage", source=photos, display_name=name)
     ready = RoboflowBatchReadySensor(
-        task_id="ready", batch=staged.output, deferrable=True, timeout=timedelta(hours=6).total_seconds()
+        task_id="ready",
+        batch=staged.output,
+        poke_interval=10,
+        timeout=timedelta(hours=6).total_seconds(),
+        deferrable=True,
     )
     job = RoboflowRunJobOperator(
         task_id="run",

@@ -12,7 +12,7 @@ def batch_in(value: Any) -> str:
     :param value: its id, or the manifest that `RoboflowStageOperator` returned.
     :raises visionbatch.errors.ConfigError: for anything else.
     """
-    return _named(value, "batch")
+    return _named(value, "batch", unless="outcome")
 
 
 def job_in(value: Any) -> str:
@@ -21,7 +21,7 @@ def job_in(value: Any) -> str:
     :param value: its id, or the manifest that `RoboflowRunJobOperator` returned.
     :raises visionbatch.errors.ConfigError: for anything else.
     """
-    return _named(value, "job")
+    return _named(value, "job", unless="ready_ref")
 
 
 def ready_ref_in(value: Any, expected: Any = None) -> str:
@@ -41,11 +41,15 @@ def ready_ref_in(value: Any, expected: Any = None) -> str:
     return ready_ref(batch, int(expected) if str(expected).isdecimal() else expected)
 
 
-def _named(value: Any, what: str) -> str:
+def _named(value: Any, what: str, *, unless: str) -> str:
+    """The id in a manifest, which has one key for all services.
+
+    :param unless: what only the manifest of the other thing has.
+    """
     from visionbatch.errors import ConfigError
 
-    # The id in a manifest has one key for all services, whatever it is the id of.
-    named = value.get("batch_id") if isinstance(value, Mapping) else value
+    manifest = value if isinstance(value, Mapping) else {"batch_id": value}
+    named = None if unless in manifest else manifest.get("batch_id")
     if not isinstance(named, str) or not named.strip():
         raise ConfigError(f"this names no {what}: give its id, or the manifest of the task that made it")
     return named.strip()

@@ -13,6 +13,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ import pytest
 from support.airflow_runs import InProcessAirflow, Records, when_started
 from support.books import Books
 from support.features import Feature
-from support.orders import CHUNK, photo, write_orders
+from support.orders import CHUNK, write_orders
+from support.outputs import filled
 from visionbatch_mock import MockConfig, MockServer
 from visionbatch_mock.deepomatic.batches import Batch
 from visionbatch_mock.lifecycle import BatchState
-from visionbatch_mock.roboflow.words import BatchType, ContentType
 from visionbatch_mock.tenant import Tenant
 
 HERE = Path(__file__).parent
@@ -209,15 +210,5 @@ def workspace(connection: Connections, tenant: Tenant, mock: MockServer) -> Call
 
 @pytest.fixture
 def staged(tenant: Tenant) -> Callable[..., str]:
-    """Batches with files in them that something else has put there."""
-
-    def stage(count: int = 4, batch_id: str = "photos", content: ContentType = ContentType.IMAGES) -> str:
-        room = tenant.roboflow
-        with room.lock:
-            batch = room.staging.make(batch_id, BatchType.SIMPLE, content)
-            for number in range(count):
-                name = f"{number:03}.jpg"
-                batch.single[name] = room.staging.warehouse.file(name, content, [photo(number)])
-        return batch_id
-
-    return stage
+    """Batches with files in them that something else has put there, see `support.outputs.filled`."""
+    return partial(filled, tenant)

@@ -19,6 +19,16 @@ MODULES = {
         "airflow_visionbatch.hooks.deepomatic",
         "airflow_visionbatch.links",
     ),
+    "jobs": (
+        "airflow_visionbatch.operators.roboflow",
+        "airflow_visionbatch.hooks.roboflow",
+        "airflow_visionbatch.links",
+    ),
+    "staging and results": (
+        "airflow_visionbatch.operators.roboflow_stage",
+        "airflow_visionbatch.operators.roboflow_results",
+        "airflow_visionbatch.sensors.roboflow",
+    ),
     "export": (
         "airflow_visionbatch.operators.deepomatic_export",
         "airflow_visionbatch.operators.deepomatic_export_tables",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import threading
 from pathlib import Path
@@ -21,6 +22,7 @@ from visionbatch_mock.tenant import Tenant
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow")]
 
 DAGS = Path(__file__).parents[2] / "dags" / "roboflow_batch.py"
+PAGE = Path(__file__).parents[2] / "docs" / "roboflow.md"
 JOB = "roboflow.jobs.get"
 CREATED, ABORTED, RESTARTED = "roboflow.job_created", "roboflow.job_aborted", "roboflow.job_restarted"
 
@@ -88,6 +90,7 @@ def test_the_shipped_dag_goes_from_a_folder_to_a_table(airflow, workspace, tenan
 def test_each_day_becomes_a_batch_a_job_and_a_folder_of_its_own(airflow, workspace, tenant, tmp_path):
     for day, count in (("2026-11-20", 3), ("2026-11-21", 5)):
         photos(tmp_path / "photos" / day, count)
+    tenant.configure(roboflow_processing_s=0.0, roboflow_export_s=0.0)
     given = {"photos": str(tmp_path / "photos"), "results": str(tmp_path / "results")}
     run = airflow.run_shipped(DAGS, "roboflow_days", given)
     assert set(run.states.values()) == {"success"}
@@ -98,6 +101,13 @@ def test_each_day_becomes_a_batch_a_job_and_a_folder_of_its_own(airflow, workspa
     assert sorted(jobs) == sorted(batch["batch_id"] for batch in staged)
     folders = [fetched["folder"] for fetched in run.results("one_day.fetch")]
     assert [Path(folder).name for folder in folders] == ["2026-11-20", "2026-11-21"]
+
+
+@pytest.mark.parametrize("text", re.findall(r"^```python\n(from airflow.*?)^```", PAGE.read_text(), re.M | re.S))
+def test_a_snippet_of_the_page_is_a_dag_or_an_asset(text):
+    names: dict[str, Any] = {}
+    exec(text, names)  # the page's own words
+    assert names.get("ended") or names["fetched"].dag.task_ids == ["stage", "ready", "run", "fetch"]
 
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["sync", "deferrable"])
@@ -207,6 +217,7 @@ def test_end_from_trigger_goes_on_in_a_worker(run_job):
     [
         ({"media": "sounds"}, "images or videos"),
         ({"batch": {"kind": "single"}}, "names no batch"),
+        ({"batch": {"batch_id": "j-1", "outcome": "done"}}, "names no batch"),
         ({"definition": {"aggregation": "csv"}}, "aggregation has an argument of its own"),
         ({"definition": {"notifications_url": "https://example.com/secret"}}, "notifications_url has an argument"),
         ({"definition": {"worker": 2}}, "worker"),

@@ -13,7 +13,7 @@ from airflow_visionbatch.staged import batch_in
 if TYPE_CHECKING:
     from visionbatch import JobDefinition, Roboflow, RoboflowJobRun, RunStore, Submitted
 
-GIVEN_APART = frozenset({"kind", "batch_id", "notifications_url", "notify_inside"})
+GIVEN_APART = frozenset({"kind", "batch_id", "notifications_url"})
 """Fields of a job's definition that follow from other arguments."""
 
 
@@ -38,7 +38,8 @@ class RoboflowRunJobOperator(RemoteRunOperator):
         ``max_parallel_tasks``, ``max_fps``, ``part``, ``images_metadata_part``, ``metadata_inputs``, ``image_input``,
         ``images_to_persist``, ``workflow_workspace``, ``inference_backend``. Templated.
     :param job_name: name that people see; Dag and task by default. Templated.
-    :param notify: have the service post to the connection's webhook receiver when the job ends, which wakes the wait.
+    :param notify: have the service post to the connection's webhook receiver when the job ends, which makes an asset
+        event of it; the wait itself needs none.
     :param on_failed_job: what a retry does when the job of the last try has failed: make a ``new`` one, or ``restart``
         it.
     :param roboflow_conn_id: connection of type ``roboflow``. Templated.
@@ -165,8 +166,7 @@ class RoboflowRunJobOperator(RemoteRunOperator):
             return {}
         from airflow_visionbatch.receiver.addresses import receiver_url
 
-        # Whether it may lead inside the network has been decided with the connection, when it was made.
-        return {"notifications_url": receiver_url(self.service, self.roboflow_conn_id), "notify_inside": True}
+        return {"notifications_url": receiver_url(self.service, self.roboflow_conn_id)}
 
     def _inputs(self) -> list[str]:
         from airflow_visionbatch.assets import remote_uri

@@ -37,7 +37,8 @@ class RoboflowStageOperator(StoppableOperator):
     :param report_path: folder for the list of files that are called otherwise in the batch, local or object store.
         Templated.
     :param report_conn_id: connection of its object store.
-    :param notify: have the service post to the connection's webhook receiver what becomes of shards and references.
+    :param notify: have the service post to the connection's webhook receiver what becomes of archives and references,
+        which makes asset events of it.
     :param on_input_change: ``fail`` when the input has changed since the run began, or ``cancel_and_new``, which begins
         another batch and leaves the old one to expire.
     :param state_path: object-store folder for the run record, where Airflow's task state is not there or not wanted, or

@@ -43,6 +43,7 @@ KEY_VARIABLE = "VISIONBATCH_ROBOFLOW_API_KEY"
     "--key-in", type=click.Choice([word.value for word in KeyIn]), default="header", help="Where the key travels."
 )
 @click.option("--store-host", "hosts", multiple=True, help="Host of signed addresses; the large object stores without.")
+@click.option("--allow-inside", is_flag=True, help="Let webhooks and lists lead inside the network, as a mock's do.")
 @click.option("--api-key-file", type=Path, help="File with the API key; - is stdin.")
 @click.pass_context
 def roboflow(
@@ -53,6 +54,7 @@ def roboflow(
     workspace: str,
     key_in: str,
     hosts: tuple[str, ...],
+    allow_inside: bool,
     api_key_file: Path | None,
 ) -> None:
     """Roboflow Batch Processing. The API key comes from VISIONBATCH_ROBOFLOW_API_KEY, or from the file named by
@@ -64,6 +66,7 @@ def roboflow(
         key_in=key_in,
         upload_hosts=hosts or STORES,
         download_hosts=hosts or STORES,
+        allow_inside=allow_inside,
     )
     context.obj = {**context.obj, "settings": settings, "api_key_file": api_key_file}
 
@@ -110,7 +113,6 @@ def _compute(given: dict[str, Any]) -> dict[str, Any]:
 @click.option("--aggregation", default="", help="csv or jsonl.")
 @click.option("--max-fps", type=float, help="Sub-sampling of frames of videos.")
 @click.option("--notify-file", type=Path, help="File with the address of a webhook, which is a secret.")
-@click.option("--notify-inside", is_flag=True, help="Let that webhook be inside the network, as with a mock server.")
 @click.option("--inference-backend", default="", help="old-inference or inference-models.")
 @_compute_options
 @click.option("--name", default="", help="Name of the job that people see.")
