@@ -10,9 +10,6 @@ from airflow_visionbatch.hooks.service import ServiceHook, base_url, filled_in
 if TYPE_CHECKING:
     from visionbatch import AccessKey, DownloadSettings, IamUser, Pace, S3Bucket, Site, Vias, ViasSettings
 
-OWN_KEYS = frozenset({"auth", "domain", "security_token"})
-"""Extras that say who asks."""
-
 
 class ViasHook(ServiceHook):
     """Reads a connection of type ``huawei_vias`` and opens the project it names.
@@ -29,6 +26,7 @@ class ViasHook(ServiceHook):
     default_conn_name = "vias_default"
     conn_type = "huawei_vias"
     hook_name = "Huawei Cloud VIAS"
+    own_keys = WEBHOOK_EXTRAS | {"auth", "domain", "security_token"}
     lists = frozenset({"endless_types", "not_found_codes", "name_taken_codes", "not_allowed_codes"})
 
     def __init__(self, vias_conn_id: str = default_conn_name, pace: Pace | None = None) -> None:
@@ -40,10 +38,10 @@ class ViasHook(ServiceHook):
 
         :raises visionbatch.errors.ConfigError: when the connection is incomplete or has unknown extras.
         """
-        from visionbatch import Vias
+        from visionbatch import Pace, Tuning, Vias
 
         connection = self.get_connection(self.conn_id)
-        return Vias(self._settings(connection), self._credentials, tuning=self._tuning(connection))
+        return Vias(self._settings(connection), self._credentials, tuning=Tuning(pace=self._pace or Pace()))
 
     def bucket(self, name: str, download: DownloadSettings | None = None) -> S3Bucket:
         """A bucket of OBS, for use in a worker; a context manager.
@@ -86,6 +84,5 @@ class ViasHook(ServiceHook):
     def _settings(self, connection: Any) -> ViasSettings:
         from visionbatch import ViasSettings, settings_from
 
-        values = self._extras(connection, apart=WEBHOOK_EXTRAS | OWN_KEYS)
-        told = {"base_url": base_url(connection), **values}
+        told = {"base_url": base_url(connection), **self._extras(connection)}
         return settings_from(ViasSettings, told, where=f"{self._where}, extra")
