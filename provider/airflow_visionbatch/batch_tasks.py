@@ -48,9 +48,12 @@ def batch_id_in(value: Any) -> str:
     :param value: its id, or the manifest that `ViasCreateBatchTaskOperator` returned.
     :raises visionbatch.errors.ConfigError: for anything else.
     """
-    from airflow_visionbatch.staged import batch_in
+    from visionbatch.errors import ConfigError
 
-    return batch_in(value)
+    named = value.get("batch_id") if isinstance(value, Mapping) else value
+    if not isinstance(named, str) or not named.strip():
+        raise ConfigError("this names no batch: give its id, or the manifest of the task that made it")
+    return named.strip()
 
 
 def _whole(body: Any) -> BatchTask:
