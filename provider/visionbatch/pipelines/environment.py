@@ -117,6 +117,8 @@ def vias_settings(options: Options) -> ViasSettings:
         options["project_id"],
         base_url=options["url"],
         iam_url=options["iam_url"],
+        obs_url=options.get("obs_url", ""),
+        obs_addressing=options.get("obs_addressing", "virtual"),
         states_from=options["states_from"],
     )
 
