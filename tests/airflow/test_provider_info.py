@@ -13,7 +13,6 @@ from typing import Any
 import jsonschema
 import pytest
 
-from airflow_visionbatch.connection_form import WEBHOOK_EXTRAS
 from airflow_visionbatch.get_provider_info import get_provider_info
 from support.features import Feature, lacks, needs
 from support.moved import runtime_providers
@@ -24,8 +23,6 @@ pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow")]
 INFO = get_provider_info()
 CONNECTIONS = {connection["connection-type"]: connection for connection in INFO["connection-types"]}
 SETTINGS = {"deepomatic": DeepomaticSettings, "roboflow": RoboflowSettings}
-OWN_KEYS = {"deepomatic": {"site", "region", "transfer"}, "roboflow": {"region", "transfer"} | WEBHOOK_EXTRAS}
-"""What the hooks take beside the settings of their service."""
 STANDARD = {"description", "host", "port", "login", "password", "schema", "extra"}
 
 
@@ -123,9 +120,10 @@ def test_the_hook_agrees_with_its_entry(connection_type):
 
 
 def test_the_form_has_a_field_for_each_extra_that_the_hook_takes_and_no_other(connection_type, fields):
-    kind = connection_type["connection-type"]
-    settings = {field.name for field in dataclasses.fields(SETTINGS[kind])} - {"base_url"}
-    assert set(fields) == OWN_KEYS[kind] | settings
+    module, _, name = connection_type["hook-class-name"].rpartition(".")
+    settings = dataclasses.fields(SETTINGS[connection_type["connection-type"]])
+    own = getattr(import_module(module), name).own_keys
+    assert set(fields) == own | {field.name for field in settings} - {"base_url"}
 
 
 def test_the_form_hides_and_relabels_standard_fields_only(connection_type, fields):

@@ -27,6 +27,7 @@ class RoboflowHook(ServiceHook):
     conn_type = "roboflow"
     hook_name = "Roboflow"
     lists = frozenset({"upload_hosts", "download_hosts", "credit_words"})
+    own_keys = frozenset({"transfer", "region"}) | WEBHOOK_EXTRAS
 
     def __init__(self, roboflow_conn_id: str = default_conn_name, pace: Pace | None = None) -> None:
         super().__init__(roboflow_conn_id, pace)
@@ -60,7 +61,7 @@ class RoboflowHook(ServiceHook):
         from visionbatch import RoboflowSettings, roboflow_url, settings_from
 
         extra = filled_in(connection)
-        values = self._extras(connection, apart=WEBHOOK_EXTRAS | {"region"})
+        values = self._extras(connection)
         told = {
             "base_url": base_url(connection) or roboflow_url(extra.get("region") or "us"),
             # Whoever lets the receiver be inside the network lets the service be told of it.

@@ -23,6 +23,8 @@ class ServiceHook(BaseHook):
 
     lists: ClassVar[frozenset[str]] = frozenset()
     """Extras that hold several values: a list, or one text with commas."""
+    own_keys: ClassVar[frozenset[str]] = frozenset({"transfer"})
+    """Extras that are no settings of the service itself."""
 
     def __init__(self, conn_id: str, pace: Pace | None = None) -> None:
         super().__init__()
@@ -92,16 +94,13 @@ class ServiceHook(BaseHook):
             raise ConfigError(f"{self._where} has no {what} in its password")
         return Secret(connection.password)
 
-    def _extras(self, connection: Any, apart: frozenset[str] = frozenset()) -> dict[str, Any]:
-        """The extras that are settings of the service, lists as such.
-
-        :param apart: keys that mean something else.
-        """
+    def _extras(self, connection: Any) -> dict[str, Any]:
+        """The extras that are settings of the service, lists as such."""
         extra = filled_in(connection)
         return {
             key: as_list(value) if key in self.lists else value
             for key, value in extra.items()
-            if key not in apart | {"transfer"}
+            if key not in self.own_keys
         }
 
 
