@@ -242,7 +242,7 @@ def test_a_kill_stops_or_deletes_the_batch_of_a_task_that_was_ended_and_no_other
     assert bool(tenant.ledger.entries(STOPPED)) == ((state, how) == ("failed", "stop"))
 
 
-@pytest.mark.parametrize(("state", "deleted"), [("failed", 1), ("deferred", 0)])
+@pytest.mark.parametrize(("state", "deleted"), [("failed", 1), ("deferred", 0), (None, 0)])
 async def test_so_does_a_kill_of_a_task_that_waits_in_the_triggerer(on_paper, tenant, monkeypatch, state, deleted):
     from airflow.providers.common.compat.sdk import TaskDeferred  # noqa: PLC0415
 
@@ -256,6 +256,15 @@ async def test_so_does_a_kill_of_a_task_that_waits_in_the_triggerer(on_paper, te
     trigger.task_instance = PaperTi()
     await trigger.on_kill()
     assert len(tenant.ledger.entries(DELETED)) == deleted
+
+
+def test_the_commands_that_a_trigger_names_for_what_it_leaves_alone_are_there(capsys):
+    from airflow_visionbatch.triggers.snapshot import BY_HAND  # noqa: PLC0415
+    from visionbatch.cli import main  # noqa: PLC0415
+
+    for command in BY_HAND.values():
+        assert main([*command.split(), "--help"]) == 0
+        assert f"{command} [OPTIONS]" in capsys.readouterr().out
 
 
 def action(name: str, **arguments: Any) -> Any:

@@ -25,6 +25,9 @@ EVENT_SCHEMA = 1
 KILL_S = 29.0
 """Seconds for the answer to a kill: Airflow gives it thirty."""
 
+BY_HAND = {"deepomatic": "deepomatic delete", "roboflow": "roboflow abort", "huawei_vias": "vias stop"}
+"""Commands that end a batch or job."""
+
 TOLD_OF_KILLS = hasattr(BaseTrigger, "on_kill")
 """Airflow 3.3 tells a trigger of a kill; before, a cancelled coroutine may be a kill or a mere restart."""
 
@@ -145,11 +148,12 @@ class SnapshotTrigger(BaseTrigger):
         elif owner is Owner.UNKNOWN and not self.cancel_on_unknown:
             self.log.warning(
                 "%s %s is left alone: Airflow did not say what became of the task. To cancel it by hand: "
-                "visionbatch %s delete %s",
+                "visionbatch %s %s",
                 self.service,
                 self.ref,
-                self.service.replace("_", "-"),
-                self.ref,
+                BY_HAND.get(self.service, "runs cancel"),
+                # What is waited for stands behind the id.
+                self.ref.partition("?")[0],
             )
         elif self.deadline is not None and time.time() >= self.deadline:
             # The task may have failed for that, under another triggerer, and its policy says what becomes of the rest.
