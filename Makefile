@@ -99,6 +99,7 @@ bench: setup  ## Measure the product beside its peers.
 	$(BIN)/python -m benchmarks.triggers --watchers 1000
 	$(BIN)/python -m benchmarks.export_download
 	$(BIN)/python -m benchmarks.export_tables
+	$(BIN)/python -m benchmarks.mock
 
 bench-archives: setup  ## The goals for archives, beside what else makes and sends them; DOCUMENTED=path to the vendor's script.
 	$(BIN)/python -m pip install --quiet --group bench

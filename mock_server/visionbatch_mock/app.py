@@ -1,9 +1,11 @@
 """The application: one world, and a blueprint for each service."""
 
+from types import TracebackType
+
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from visionbatch_mock import control, exchange, retry_tests
+from visionbatch_mock import control, exchange, probes, retry_tests
 from visionbatch_mock.answers import error_for, json_answer
 from visionbatch_mock.config import MockConfig
 from visionbatch_mock.deepomatic import auth, batch_routes, work_order_routes
@@ -18,6 +20,7 @@ from visionbatch_mock.storage.asking import refusal
 from visionbatch_mock.storage.objects import BucketInTheWay, NoSuchBucket
 from visionbatch_mock.storage.permissions import Denied
 from visionbatch_mock.storage.preconditions import PreconditionFailed
+from visionbatch_mock.text import printable
 from visionbatch_mock.vias import batch_routes as batch_routes_of_vias
 from visionbatch_mock.vias import (
     discovery_routes,
@@ -31,26 +34,38 @@ from visionbatch_mock.vias.errors import ViasError
 from visionbatch_mock.world import World
 
 
-def create_app(config: MockConfig | None = None) -> Flask:
+class _Application(Flask):
+    """Flask, but that a client's path cannot begin a line of the log."""
+
+    def log_exception(
+        self,
+        exc_info: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
+    ) -> None:
+        """Say which request the mock itself failed at."""
+        self.logger.error("%s %s failed", request.method, printable(request.path), exc_info=exc_info)
+
+
+def create_app(config: MockConfig | None = None, world: World | None = None) -> Flask:
     """A new mock as a Flask application; its world is `app.extensions["visionbatch_mock"]`.
 
-    Two applications share nothing. `MockServer` is the way to serve one: resets and cut answers
-    need its connection handler.
+    Two applications share nothing, unless they are given one world. `MockServer` is the way to serve one: resets and
+    cut answers need its connection handler.
     """
-    app = Flask("visionbatch_mock", static_folder=None)
+    app = _Application("visionbatch_mock", static_folder=None)
     # The vendor's pages write paths with and without a slash at the end, and a redirect would turn
     # a POST into a GET in common clients. Object names may hold several slashes in a row.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters["bucket"] = object_routes.BucketConverter
     app.url_map.converters["object"] = object_routes.ObjectConverter
-    app.extensions[EXTENSION] = World(config)
+    app.extensions[EXTENSION] = world or World(config)
     exchange.install(app)
     app.before_request(auth.refuse_stranger)
     gateway.install(app)
     app.before_request(roboflow_auth.refuse_stranger)
     app.register_blueprint(control.bp)
     app.register_blueprint(retry_tests.bp)
+    app.register_blueprint(probes.bp)
     app.register_blueprint(batch_routes.bp)
     app.register_blueprint(work_order_routes.bp)
     app.register_blueprint(staging_routes.bp)

@@ -13,11 +13,14 @@ import struct
 import termios
 import time
 from collections.abc import Iterable
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from werkzeug.serving import WSGIRequestHandler
 
 from visionbatch_mock.hangup import Ending, Hangup, wished
+
+if TYPE_CHECKING:
+    from visionbatch_mock.listener import Listener
 
 DRAIN_BYTES = 64 * 1024 * 1024
 """Ours: how much of a body nobody wanted is read to keep a connection; beyond, it is closed."""
@@ -79,6 +82,7 @@ class _Continue:
 class ConnectionHandler(WSGIRequestHandler):
     """Serves the requests of one connection, one after the other."""
 
+    server: "Listener"  # type: ignore[assignment]  # Werkzeug expects its own server, of which this one has all it asks
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
@@ -97,6 +101,12 @@ class ConnectionHandler(WSGIRequestHandler):
 
     def run_wsgi(self) -> None:
         """Serve one request."""
+        with self.server.serving(self.connection):
+            self._serve()
+        if self.server.draining:
+            self.close_connection = True
+
+    def _serve(self) -> None:
         interim = _Continue(self.wfile, expected=self._expects_continue())
         environ = self.make_environ()
         length = self._body_length(environ)

@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 
 from visionbatch_mock.answers import empty_answer, json_answer
 from visionbatch_mock.deepomatic.batches import Batch
@@ -20,9 +20,13 @@ from visionbatch_mock.exchange import (
 )
 from visionbatch_mock.exports import control as export_control
 from visionbatch_mock.faults import FaultPlan, UnknownInstruction
+from visionbatch_mock.faults.presets import PRESETS
+from visionbatch_mock.journal_view import explained
 from visionbatch_mock.lifecycle import BatchState
+from visionbatch_mock.openapi import document
 from visionbatch_mock.readers import SettingError, choice
 from visionbatch_mock.roboflow import control as roboflow_control
+from visionbatch_mock.snapshots import NotAtRest, Snapshot
 from visionbatch_mock.storage.insert import session_url
 from visionbatch_mock.storage.sessions import SessionState
 from visionbatch_mock.vias import control as vias_control
@@ -50,16 +54,28 @@ def refused(error: ValueError) -> Response:
     return json_answer({"error": str(error)}, 400)
 
 
+@bp.errorhandler(NotAtRest)
+def busy(error: NotAtRest) -> Response:
+    """Something else is going on; the same call may work in a moment."""
+    return json_answer({"error": str(error)}, 409)
+
+
 @bp.get("/health")
 def health() -> Response:
     """200 as soon as the mock serves."""
     return json_answer({"status": "ok"})
 
 
+@bp.get("/openapi.json")
+def openapi() -> Response:
+    """The control interface as an OpenAPI 3.1 document."""
+    return json_answer(document(current_app))
+
+
 @bp.post("/reset")
 def reset() -> Response:
     """Forget the tenant's history, or with `{"all": true}` everybody's."""
-    world().reset(None if json_object_of_control().get("all") else tenant_of_control())
+    world().reset(None if json_object_of_control(all=bool).get("all") else tenant_of_control())
     return empty_answer(204)
 
 
@@ -79,13 +95,13 @@ def move_clock() -> Response:
         "set": lambda epoch: clock.set(float(epoch)),
         "speed": lambda factor: clock.speed_up(float(factor)),
     }
-    told = json_object_of_control()
-    if not told or not set(told) <= set(acts):
+    told = json_object_of_control(freeze=bool, advance=float | int, set=float | int, speed=float | int)
+    if not told:
         raise Unacceptable(400, {"error": f"the clock knows {sorted(acts)}"})
     try:
         for name, value in told.items():
             acts[name](value)
-    except (TypeError, ValueError) as cause:
+    except (OverflowError, ValueError) as cause:
         raise Unacceptable(400, {"error": str(cause)}) from cause
     return get_clock()
 
@@ -103,6 +119,12 @@ def list_faults() -> Response:
     return json_answer([plan.as_json() for plan in tenant_of_control().faults.plans()])
 
 
+@bp.get("/faults/presets")
+def list_presets() -> Response:
+    """Plans that stand ready, named after rows of the fault matrix."""
+    return json_answer([preset.as_json() for preset in PRESETS.values()])
+
+
 @bp.get("/faults/<plan_id>")
 def get_fault(plan_id: str) -> Response:
     """A plan: what remains, what was met, and whether that is all."""
@@ -118,9 +140,12 @@ def remove_fault(plan_id: str) -> Response:
 
 @bp.get("/journal")
 def journal() -> Response:
-    """The tenant's requests; `?operation=` picks one kind."""
+    """The tenant's requests, each as a command too, and what those without a route were meant to be.
+
+    `?operation=` picks one kind.
+    """
     entries = tenant_of_control().journal.entries(request.args.get("operation"))
-    return json_answer([entry.as_json() for entry in entries])
+    return json_answer([explained(entry, request.host_url.rstrip("/")) for entry in entries])
 
 
 @bp.get("/ledger")
@@ -149,7 +174,7 @@ def patch_settings() -> Response:
 @bp.post("/batches")
 def create_batch() -> Response:
     """A batch made in the vendor's web interface, whose user copies only the id."""
-    batch = tenant_of_control().batches.create(json_object_of_control().get("filename"))
+    batch = tenant_of_control().batches.create(json_object_of_control(filename=str | None).get("filename"))
     return json_answer({"batch_id": batch.id}, 201)
 
 
@@ -188,14 +213,47 @@ def end_session(batch_id: str, act: str) -> Response:
     return json_answer({"url": session_url(session), "state": session.status.value})
 
 
+@bp.get("/snapshots")
+def list_snapshots() -> Response:
+    """Moments of the tenant that can be come back to, oldest first."""
+    return json_answer([snapshot.as_json() for snapshot in tenant_of_control().snapshots.all()])
+
+
+@bp.post("/snapshots")
+def take_snapshot() -> Response:
+    """Remember this moment of the tenant, unfinished uploads included; other requests wait meanwhile."""
+    return json_answer(tenant_of_control().snapshots.take(world(), inside=1).as_json(), 201)
+
+
+@bp.post("/snapshots/<snapshot_id>/restore")
+def restore_snapshot(snapshot_id: str) -> Response:
+    """Go back to a moment; what has happened since is forgotten."""
+    tenant_of_control().snapshots.restore(world(), _snapshot(snapshot_id), inside=1)
+    return empty_answer(204)
+
+
+@bp.delete("/snapshots/<snapshot_id>")
+def remove_snapshot(snapshot_id: str) -> Response:
+    """Forget a moment."""
+    tenant_of_control().snapshots.remove(_snapshot(snapshot_id))
+    return empty_answer(204)
+
+
 @bp.post("/tokens/revoke")
 def revoke() -> Response:
     """Make a token invalid from now on."""
-    token = json_object_of_control().get("token")
-    if not isinstance(token, str) or not token:
+    token = json_object_of_control(token=str).get("token")
+    if not token:
         raise Unacceptable(400, {"error": "expected {'token': text}"})
     world().tenant(token).revoke()
     return empty_answer(204)
+
+
+def _snapshot(snapshot_id: str) -> Snapshot:
+    found = tenant_of_control().snapshots.get(snapshot_id)
+    if found is None:
+        raise Unacceptable(404, {"error": f"no snapshot {snapshot_id}"})
+    return found
 
 
 def _plan(plan_id: str) -> FaultPlan:

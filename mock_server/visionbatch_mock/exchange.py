@@ -6,8 +6,11 @@ that a client that has its answer in hand finds the line finished.
 
 import hashlib
 import json
+import logging
+import time
 from collections.abc import Callable
 from functools import wraps
+from types import UnionType
 from typing import Any, ParamSpec, cast
 
 from flask import Flask, Response, current_app, g, request
@@ -19,9 +22,11 @@ from visionbatch_mock.faults.content import altered, beforehand
 from visionbatch_mock.faults.effects import instead
 from visionbatch_mock.hangup import Ending, reset_connection, wished
 from visionbatch_mock.journal import Journal
+from visionbatch_mock.logs import ACCESS
 from visionbatch_mock.operations import Operation, Surface
 from visionbatch_mock.refusals import Refusal
 from visionbatch_mock.tenant import Tenant
+from visionbatch_mock.text import printable
 from visionbatch_mock.vias.arrival import AUTH_TOKEN, tenant_of
 from visionbatch_mock.world import ANONYMOUS, World
 
@@ -31,6 +36,17 @@ EXTENSION = "visionbatch_mock"
 RETRY_TEST_HEADER = "x-retry-test-id"
 _WHOLE = frozenset({Surface.UPLOAD, Surface.PUT})
 _UNRECORDED = ("/_control", "/retry_test")
+_PROBES = frozenset({"/health", "/ready", "/metrics"})
+_OPEN = frozenset(
+    {
+        "alt", "delimiter", "endOffset", "fields", "generation", "ifGenerationMatch", "ifGenerationNotMatch",
+        "ifMetagenerationMatch", "ifMetagenerationNotMatch", "limit", "maxResults", "name", "offset", "page",
+        "page_size", "prefix", "projection", "startOffset", "uploadType",
+    }
+)  # fmt: skip
+"""Arguments of queries whose values are no secrets; whatever is not here may be one."""
+
+access = logging.getLogger(ACCESS)
 
 
 class Exchange:
@@ -44,11 +60,15 @@ class Exchange:
         self._journal: Journal = tenant.journal
         self.operation: Operation | None = None
         self.met: Instruction | None = None
+        self.matched = request.routing_exception is None
+        """False for a request that no route wants; one that the profile hides has a route all the same."""
+        self._began = time.monotonic()
         self.seq = self._journal.open(
             tenant.clock.now(),
             request.method,
             _shown_path(),
             query=tuple(request.args),
+            arguments=tuple(f"{k}={v if k in _OPEN else ''}" for k, v in request.args.items(multi=True)),
             content_range=request.headers.get("Content-Range"),
             content_length=request.content_length,
             content_type=request.headers.get("Content-Type"),
@@ -70,6 +90,7 @@ class Exchange:
         if met is not None:
             self.met = met
             self._journal.complete(self.seq, fault=met.text)
+            self.world.metrics.fault(met.fault.value)
         return met
 
     def finish(self, response: Response) -> None:
@@ -81,7 +102,17 @@ class Exchange:
             received=self.body.received,
             status=None if silent else response.status_code,
             range=response.headers.get("Range"),
+            matched=self.matched,
         )
+        self._count("reset" if silent else str(response.status_code))
+
+    def _count(self, status: str) -> None:
+        name = "none" if self.operation is None else self.operation.value
+        seconds = time.monotonic() - self._began
+        self.world.metrics.request(name, status, seconds, self.body.received, matched=self.matched)
+        if access.isEnabledFor(logging.INFO):
+            path, met = printable(_shown_path()), self.met.text if self.met else "-"
+            access.info("%s %s %s %s %d fault=%s", request.method, path, status, name, self.body.received, met)
 
 
 def _shown_path() -> str:
@@ -113,7 +144,7 @@ def install(app: Flask) -> None:
 
     @app.before_request
     def open_exchange() -> None:
-        if request.path.startswith(_UNRECORDED):
+        if request.path.startswith(_UNRECORDED) or request.path in _PROBES:
             return
         g.exchange = Exchange(world(), _tenant_of_request())
 
@@ -247,11 +278,22 @@ def tenant_of_control() -> Tenant:
     return world().tenant(token_of_request() or ANONYMOUS)
 
 
-def json_object_of_control() -> dict[str, Any]:
-    """The body of such a call, empty when there is none."""
+def json_object_of_control(**known: type | UnionType) -> dict[str, Any]:
+    """The body of such a call, empty when there is none.
+
+    Raises `Unacceptable` for what is no object and, when keys and their types are given, for any other.
+    """
     if not request.get_data():
         return {}
     value = request.get_json(force=True, silent=True)
     if not isinstance(value, dict):
         raise Unacceptable(400, {"error": "expected a JSON object"})
+    if known and not all(_fits(each, known.get(key)) for key, each in value.items()):
+        shown = {key: getattr(kind, "__name__", str(kind)) for key, kind in known.items()}
+        raise Unacceptable(400, {"error": f"expected an object of {shown}"})
     return value
+
+
+def _fits(value: object, kind: type | UnionType | None) -> bool:
+    """Whether a value is of a kind, where true and false are no numbers."""
+    return kind is not None and isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

@@ -7,10 +7,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One request. Secrets are left out: of the query only the keys, of credentials only a flag.
+    """One request, without secrets.
 
+    Of credentials there is only a flag, and of the query the keys, with values in `arguments` where these
+    cannot be secrets.
     `status` is None while the request is being served and stays None when the mock hung up instead
-    of answering; `received` counts the body bytes that arrived.
+    of answering; `received` counts the body bytes that arrived; `matched` is false for one without a route.
     """
 
     seq: int
@@ -19,6 +21,7 @@ class JournalEntry:
     path: str
     operation: str | None = None
     query: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
     content_range: str | None = None
     content_length: int | None = None
     content_type: str | None = None
@@ -28,6 +31,7 @@ class JournalEntry:
     fault: str | None = None
     status: int | None = None
     range: str | None = None
+    matched: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """The entry as one flat object."""

@@ -6,11 +6,13 @@ import socket
 import socketserver
 import ssl
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from flask import Flask
 
 from visionbatch_mock.connection import ConnectionHandler
+from visionbatch_mock.gate import Gate
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +34,15 @@ class Listener(socketserver.TCPServer):
     multithread = True
     multiprocess = False
 
-    def __init__(self, app: Flask, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, app: Flask, host: str, port: int, gate: Gate, tls: ssl.SSLContext | None = None) -> None:
         self.app = app
+        self._gate = gate
         self.ssl_context = tls
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._lock = threading.Lock()
+        self._served = threading.Condition()
+        self._busy: set[Any] = set()
+        self.draining = False
         self._connections: dict[Any, threading.Thread] = {}
         self._accepting: threading.Thread | None = None
         super().__init__((host, port), ConnectionHandler)
@@ -46,8 +52,22 @@ class Listener(socketserver.TCPServer):
         self._accepting = threading.Thread(target=self.serve_forever, name="visionbatch-mock-accept", daemon=True)
         self._accepting.start()
 
-    def stop(self) -> None:
-        """End the accepting thread, then every connection's."""
+    @contextlib.contextmanager
+    def serving(self, connection: Any) -> Iterator[None]:
+        """Mark a connection as busy with a request, so that a stop may wait for it."""
+        with self._served:
+            self._busy.add(connection)
+        try:
+            with self._gate.passing():
+                yield
+        finally:
+            with self._served:
+                self._busy.discard(connection)
+                self._served.notify_all()
+
+    def stop(self, grace_s: float = 0.0) -> None:
+        """End the accepting thread, then every connection's: the idle at once, the busy after `grace_s` at most."""
+        self.draining = True
         # Shutting the socket down wakes the accepting thread, which would else sleep out its poll.
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
@@ -55,13 +75,22 @@ class Listener(socketserver.TCPServer):
             self.shutdown()
             self._accepting.join()
         self.server_close()
+        with self._served:
+            busy = set(self._busy)
+        self._hang_up(busy)
+        with self._served:
+            self._served.wait_for(lambda: not self._busy, grace_s)
+        for thread in self._hang_up(set()):
+            thread.join(JOIN_S)
+
+    def _hang_up(self, spared: set[Any]) -> list[threading.Thread]:
+        """Shut every connection but these down; gives the threads of all."""
         with self._lock:
             alive = dict(self._connections)
-        for connection in alive:
+        for connection in set(alive) - spared:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        for thread in alive.values():
-            thread.join(JOIN_S)
+        return list(alive.values())
 
     def get_request(self) -> tuple[Any, Any]:
         """A new connection; its handshake is left to its own thread, so that a slow one keeps nobody waiting."""

@@ -40,6 +40,19 @@ class Names:
         with self._lock:
             return self._links.get(link or "") or self._buckets.get(bucket or "")
 
+    def of(self, tenant: "Tenant") -> tuple[list[str], list[str]]:
+        """The buckets and the links of a tenant."""
+        with self._lock:
+            buckets = [name for name, whose in self._buckets.items() if whose is tenant]
+            return buckets, [name for name, whose in self._links.items() if whose is tenant]
+
+    def put(self, tenant: "Tenant", names: tuple[list[str], list[str]]) -> None:
+        """Claim again what `of` gave; raises `NameTaken`."""
+        for bucket in names[0]:
+            self.claim_bucket(tenant, bucket)
+        for link in names[1]:
+            self.claim_link(tenant, link)
+
     def release(self, tenants: "list[Tenant]") -> None:
         """Forget what belongs to these tenants."""
         with self._lock:

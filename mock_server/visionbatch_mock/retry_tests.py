@@ -22,7 +22,7 @@ def create() -> Response:
     if told.get("transport", "HTTP") != "HTTP":
         raise Unacceptable(400, {"error": "the mock speaks HTTP only"})
     try:
-        plan = tenant_of_control().faults.plan(told, retry_test=True)
+        plan = tenant_of_control().faults.plan({"instructions": told.get("instructions")}, retry_test=True)
     except UnknownInstruction as cause:
         raise Unacceptable(400, {"error": str(cause)}) from cause
     return json_answer(_shown(plan))

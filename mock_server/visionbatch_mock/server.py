@@ -1,13 +1,14 @@
 """The mock as an in-process server that starts and stops in milliseconds."""
 
 import ssl
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from visionbatch_mock.app import create_app
 from visionbatch_mock.config import MockConfig
-from visionbatch_mock.exchange import EXTENSION
 from visionbatch_mock.listener import Listener
+from visionbatch_mock.state import State
 from visionbatch_mock.world import World
 
 
@@ -22,7 +23,8 @@ class MockServer:
 
     With `tls` it speaks HTTPS by that context, which holds the certificate. Port 0 lets the operating
     system choose. `start` raises `OSError` when the port is taken; when it returns, connections are
-    accepted. `stop` ends every connection and thread.
+    accepted. With `state`, a folder, a later server goes on where this one stops; `StateUnusable` is raised
+    when that cannot be. `stop` ends every connection and thread.
     """
 
     def __init__(
@@ -32,12 +34,14 @@ class MockServer:
         host: str = "127.0.0.1",
         port: int = 0,
         tls: ssl.SSLContext | None = None,
+        state: Path | None = None,
     ) -> None:
-        self.app = create_app(config)
-        self.world: World = self.app.extensions[EXTENSION]
+        self._state = State(state) if state else None
+        self.world = World(config, self._state.files if self._state else None)
+        self.app = create_app(world=self.world)
         self.host = host
         self._wanted_port = port
-        self._tls = tls
+        self.tls = tls
         self._listener: Listener | None = None
 
     @property
@@ -51,20 +55,31 @@ class MockServer:
     def url(self) -> str:
         """Scheme, host and port, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
     def start(self) -> Self:
         """Listen and serve."""
-        self._listener = Listener(self.app, self.host, self._wanted_port, self._tls)
+        if self._state is not None:
+            self._state.load(self.world)
+        self._listener = Listener(self.app, self.host, self._wanted_port, self.world.gate, self.tls)
         self._listener.start()
         return self
 
-    def stop(self) -> None:
-        """Close every connection, wait for every thread, free the disk."""
+    def save(self, wait_s: float = 10.0) -> bool:
+        """Write the state down now; False without a state, or while requests are being served for `wait_s`."""
+        return self._state is not None and self._state.save(wait_s)
+
+    def stop(self, grace_s: float = 0.0) -> None:
+        """Close every connection, wait for every thread, free the disk.
+
+        Requests that are being served get `grace_s` seconds to end; planned delays end at once.
+        """
         self.world.stopping.set()
         if self._listener is not None:
-            self._listener.stop()
+            self._listener.stop(grace_s)
         self.world.close()
+        if self._state is not None:
+            self._state.close()
 
     def __enter__(self) -> Self:
         return self.start()

@@ -16,6 +16,7 @@ from visionbatch_mock.ledger import Effect, Ledger
 from visionbatch_mock.names import Names
 from visionbatch_mock.roboflow.courier import Room
 from visionbatch_mock.roboflow.room import Roboflow
+from visionbatch_mock.snapshots import Snapshots
 from visionbatch_mock.storage.description import Description
 from visionbatch_mock.storage.objects import ObjectStore, StoredObject, Target
 from visionbatch_mock.storage.preconditions import Preconditions
@@ -50,12 +51,14 @@ class Tenant:
         self._register = register
         self.names = names
         self._watch = watch
+        self.snapshots = Snapshots(self)
         self.reset()
 
     def reset(self) -> None:
         """Start over as a customer without history; sessions of before are unknown from now on."""
         self.behaviour: Behaviour = self._config.behaviour()
         self.revoked = False
+        self.snapshots.clear()
         self.clock = TenantClock(self._config.speed)
         self.ledger = Ledger(self._now, self.settle)
         self.journal = Journal()
@@ -114,12 +117,16 @@ class Tenant:
             self._ids.token(),
             kind,
             target,
-            Spool(self.directory / self._ids.token()),
+            Spool(self.new_path()),
             watcher,
             now=self._now,
             life_s=self.behaviour.session_life_s,
             total=total,
         )
+
+    def new_path(self) -> Path:
+        """A file for bytes to come."""
+        return self.directory / self._ids.token()
 
     def own_bucket(self, name: str) -> None:
         """Make the bucket, if need be, and claim it for this tenant; raises `NameTaken`."""

@@ -4,10 +4,14 @@ import shutil
 import tempfile
 import threading
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from visionbatch_mock.config import MockConfig
+from visionbatch_mock.gate import Gate
 from visionbatch_mock.ids import IdSource
+from visionbatch_mock.metrics import Metrics
 from visionbatch_mock.names import Names
 from visionbatch_mock.roboflow.courier import Courier, Room
 from visionbatch_mock.storage.sessions import UploadSession
@@ -17,10 +21,17 @@ ANONYMOUS = "anonymous"
 """The tenant of requests without credentials, as Google clients send them to emulators."""
 
 
-class World:
-    """The state behind one application. Two of them share nothing."""
+_OF_THE_PROCESS = frozenset({"config", "courier", "directory", "gate", "metrics", "stopping", "_lock", "_remove"})
+"""What a world has for as long as it runs; everything else is its history, which a restart may bring back."""
 
-    def __init__(self, config: MockConfig | None = None) -> None:
+
+class World:
+    """The state behind one application. Two of them share nothing.
+
+    Bytes are in `directory`, or in a temporary one that goes with the world.
+    """
+
+    def __init__(self, config: MockConfig | None = None, directory: Path | None = None) -> None:
         self.config = config or MockConfig()
         self.stopping = threading.Event()
         self._lock = threading.Lock()
@@ -28,8 +39,11 @@ class World:
         self._sessions: dict[str, tuple[Tenant, UploadSession]] = {}
         self.names = Names()
         self.courier = Courier(self.stopping)
-        self.directory = Path(tempfile.mkdtemp(prefix="visionbatch-mock-"))
-        self._remove = weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
+        self.metrics = Metrics()
+        self.gate = Gate()
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="visionbatch-mock-"))
+        # A directory that was given is the giver's to keep.
+        self._remove = None if directory else weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
 
     def tenant(self, token: str = ANONYMOUS) -> Tenant:
         """The customer behind a token, made at its first mention."""
@@ -39,6 +53,40 @@ class World:
                 told = (self.config, ids, self.directory, self._register, self.names, self._watch)
                 self._tenants[token] = Tenant(token, *told)
             return self._tenants[token]
+
+    def tenants(self) -> list[Tenant]:
+        """Every customer that has been mentioned, oldest first."""
+        with self._lock:
+            return list(self._tenants.values())
+
+    def sessions(self, tenant: Tenant | None = None) -> list[UploadSession]:
+        """Every upload session that a URL reaches, ended ones included; or those of one tenant."""
+        with self._lock:
+            return [session for owner, session in self._sessions.values() if tenant in {None, owner}]
+
+    def part(self) -> dict[str, Any]:
+        """Everything that is history and not of this process, by the names of this object."""
+        return {name: value for name, value in vars(self).items() if name not in _OF_THE_PROCESS}
+
+    def put(self, part: Mapping[str, Any]) -> None:
+        """Take over the history that `part` gave."""
+        vars(self).update(part)
+
+    def part_of(self, tenant: Tenant) -> dict[str, Any]:
+        """The same for one tenant, with what the world keeps for it."""
+        own = {name: value for name, value in vars(tenant).items() if name != "snapshots"}
+        with self._lock:
+            sessions = {key: value for key, value in self._sessions.items() if value[0] is tenant}
+        return {"own": own, "sessions": sessions, "names": self.names.of(tenant)}
+
+    def put_part(self, tenant: Tenant, part: Mapping[str, Any]) -> None:
+        """Take over what `part_of` gave, in place of what the tenant has."""
+        with self._lock:
+            kept = {key: value for key, value in self._sessions.items() if value[0] is not tenant}
+            self._sessions = {**kept, **part["sessions"]}
+        self.names.release([tenant])
+        self.names.put(tenant, part["names"])
+        vars(tenant).update(part["own"])
 
     def session(self, session_id: str) -> tuple[Tenant, UploadSession] | None:
         """The session of a URL and whose it is. The id is all the credential that there is."""
@@ -63,7 +111,8 @@ class World:
         """End every pause and free the disk. The world cannot be used afterwards."""
         self.stopping.set()
         self.courier.join()
-        self._remove()
+        if self._remove is not None:
+            self._remove()
 
     def _watch(self, room: Room) -> None:
         self.courier.watch(room)

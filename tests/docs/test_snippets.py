@@ -21,6 +21,8 @@ from visionbatch_mock import MockConfig, MockServer
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+NEEDS_AIRFLOW = re.compile("airflow|vision_connections")
+"""Of a snippet that tests of Airflow run instead."""
 KEY = "key-of-the-snippets"
 
 
@@ -74,7 +76,9 @@ def staged(mock: MockServer) -> None:
 
 
 @pytest.mark.usefixtures("exported", "staged")
-@pytest.mark.parametrize("text", [block for block in blocks("python") if "airflow" not in str(block.values[0])])
+@pytest.mark.parametrize(
+    "text", [block for block in blocks("python") if not NEEDS_AIRFLOW.search(str(block.values[0]))]
+)
 def test_a_python_snippet_runs(text: str, place: Path, mock: MockServer, capsys: pytest.CaptureFixture[str]) -> None:
     names = {"base_url": mock.url, "api_key": KEY, "state_dir": place / "state"}
     exec(compile(text, "snippet", "exec"), names)

@@ -1,10 +1,16 @@
 """The mock's own routes, and Google's retry tests."""
 
 import base64
+import hashlib
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
 
+from support.patience import wait_until
 from visionbatch_mock import MockConfig, MockServer
 
 Q = 262_144
@@ -308,3 +314,115 @@ def test_a_multipart_upload_carries_metadata_and_content(tenant, line_break):
     assert base64.b64decode(made["md5Hash"])
     for broken in (b"", body[:100], b"nothing"):
         assert tenant.post(where, data=broken, headers=kind).status_code == 400
+
+
+# -- the journal explains
+
+
+def test_the_journal_names_the_route_that_was_meant(tenant):
+    tenant.post("/v0.2/batch")
+    tenant.post("/v0.2/batches")
+    missed, met = tenant.get("/_control/journal").json()
+    assert (missed["matched"], met["matched"]) == (False, True)
+    assert (missed["nearest"]["path"], met["nearest"]) == ("/v0.2/batches", None)
+    assert missed["nearest"]["difference"] == "'batch' is not 'batches'"
+
+
+def test_a_request_can_be_tried_again_as_a_command_that_holds_no_secret(tenant, data, tmp_path):
+    upload = tenant.new_upload()
+    upload.chunk(data, 0, Q, len(data))
+    upload.chunk(data, 0, Q, len(data))
+    name = "a 'quoted' $HOME `id` \"name\".txt"
+    tenant.post("/upload/storage/v1/b/b/o", params={"uploadType": "media", "name": name}, data=b"x")
+    entries = tenant.get("/_control/journal").json()
+    _, session = upload.url.split("upload_id=")
+    assert session not in str(entries)
+    assert tenant.token not in str([entry["curl"] for entry in entries])
+    (tmp_path / "body").write_bytes(data[:Q])
+    environment = {**os.environ, "VISION_KEY": tenant.token, "UPLOAD_ID": session, "no_proxy": "*"}
+    for entry in entries[1:]:
+        ran = subprocess.run(
+            ["sh", "-c", entry["curl"]], cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=True
+        )
+        assert f"HTTP/1.1 {entry['status']}".encode() in ran.stdout
+    again = tenant.get("/_control/journal").json()[len(entries) :]
+    kept = ("method", "path", "arguments", "content_range", "status", "operation")
+    assert [{key: entry[key] for key in kept} for entry in again] == [
+        {key: entry[key] for key in kept} for entry in entries[1:]
+    ]
+
+
+# -- presets
+
+
+def test_every_preset_is_a_plan_named_after_a_row_of_the_page(tenant):
+    page = (Path(__file__).parents[2] / "docs" / "faults.md").read_text()
+    presets = tenant.get("/_control/faults/presets").json()
+    assert len(presets) > 25
+    for preset in presets:
+        assert f"| {preset['name'].partition('-')[0]} |" in page, preset["name"]
+        made = tenant.post("/_control/faults", json={"preset": preset["name"]}).json()
+        assert made["instructions"] == preset["instructions"]
+        assert made["instructions"].keys()
+        again = tenant.post("/_control/faults", json={"instructions": preset["instructions"]})
+        assert again.status_code == 201
+    unknown = tenant.post("/_control/faults", json={"preset": "UP99"})
+    assert (unknown.status_code, "UP6" in unknown.json()["error"]) == (400, True)
+
+
+def test_a_preset_happens(tenant, data):
+    tenant.post("/_control/faults", json={"preset": "UP6"})
+    upload = tenant.new_upload()
+    with pytest.raises(requests.ConnectionError):
+        upload.put(body=data)
+    assert upload.probe(len(data)).status_code == 200
+    assert len(tenant.effects("archive.committed")) == 1
+
+
+# -- snapshots
+
+
+def test_a_snapshot_brings_back_an_unfinished_upload_as_often_as_wanted(tenant, data):
+    batch_id, upload = tenant.new_batch()
+    upload.chunk(data, 0, Q, len(data))
+    early = tenant.post("/_control/snapshots").json()["id"]
+    before = tenant.get("/_control/ledger").json()
+    assert upload.chunk(data, Q, len(data), len(data)).status_code == 200
+    late = tenant.post("/_control/snapshots").json()["id"]
+    assert [s["id"] for s in tenant.get("/_control/snapshots").json()] == [early, late]
+    for other in (b"\1" * len(data), data):
+        assert tenant.post(f"/_control/snapshots/{early}/restore").status_code == 204
+        assert tenant.get("/_control/ledger").json() == before
+        assert upload.probe().headers["Range"] == f"bytes=0-{Q - 1}"
+        content = data[:Q] + other[Q:]
+        assert upload.chunk(content, Q, len(data), len(data)).status_code == 200
+        (committed,) = tenant.effects("archive.committed")
+        assert committed["sha256"] == hashlib.sha256(content).hexdigest()
+    tenant.post(f"/_control/snapshots/{late}/restore")
+    (stored,) = tenant.inside.objects.listing("site-batches")
+    assert stored.path.read_bytes() == data
+    assert tenant.call("DELETE", f"/_control/snapshots/{late}").status_code == 204
+    assert tenant.post(f"/_control/snapshots/{late}/restore").status_code == 404
+    assert tenant.inside.batches.get(batch_id) is not None
+
+
+def test_a_snapshot_is_of_one_tenant(mock, tenant):
+    other = mock.world.tenant(f"beside {tenant.token}")
+    taken = tenant.post("/_control/snapshots").json()["id"]
+    made = other.batches.create()
+    tenant.new_batch()
+    tenant.post(f"/_control/snapshots/{taken}/restore")
+    assert tenant.inside.batches.all() == []
+    assert other.batches.get(made.id) is made
+
+
+def test_a_snapshot_waits_for_running_requests_or_says_so(tenant, monkeypatch):
+    monkeypatch.setattr("visionbatch_mock.snapshots.REST_S", 0.01)
+    plan = tenant.plan("deepomatic.batches.create", "delay-for-1s")
+    with ThreadPoolExecutor(1) as pool:
+        key = {"Authorization": f"Token {tenant.token}"}
+        running = pool.submit(requests.post, f"{tenant.mock.url}/v0.2/batches", headers=key, timeout=20)
+        wait_until(lambda: plan.completed)
+        assert tenant.post("/_control/snapshots").status_code == 409
+        assert running.result(20).status_code == 201
+    assert tenant.post("/_control/snapshots").status_code == 201

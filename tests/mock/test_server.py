@@ -3,7 +3,6 @@
 import gc
 import http.client
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -11,9 +10,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import psutil
 import pytest
 import requests
 
@@ -164,6 +161,30 @@ def test_two_clients_that_send_the_same_chunks_leave_one_copy(tenant, archive, d
     assert [stop for _, stop in runs[:-1]] == [start for start, _ in runs[1:]]
 
 
+@pytest.mark.parametrize("length", [2 * Q, 3 * Q + Q // 2])
+def test_a_chunk_that_is_sent_again_while_the_first_try_still_runs_leaves_one_copy(tenant, data, length):
+    upload = tenant.new_upload()
+    span = {"Content-Range": f"bytes 0-{length - 1}/{len(data)}", "Content-Length": str(length)}
+    path = upload.url.removeprefix(tenant.mock.url)
+    slow = connect(tenant.mock)
+    slow.putrequest("PUT", path)
+    for name, value in span.items():
+        slow.putheader(name, value)
+    slow.endheaders(data[: Q + 1000])
+    wait_for(lambda: tenant.effects("session.opened") and upload.probe().headers.get("Range") == f"bytes=0-{Q - 1}")
+    again = upload.chunk(data, 0, length, len(data))
+    assert again.status_code == (200 if length == len(data) else 308)
+    slow.send(data[Q + 1000 : length])
+    assert slow.getresponse().status == again.status_code
+    slow.close()
+    if length < len(data):
+        assert upload.chunk(data, length, len(data), len(data)).status_code == 200
+    (stored,) = tenant.inside.objects.listing("site-batches")
+    assert stored.path.read_bytes() == data
+    runs = sorted((e["start"], e["stop"]) for e in tenant.effects("bytes.persisted"))
+    assert [stop for _, stop in runs] == [*(start for start, _ in runs[1:]), len(data)]
+
+
 def test_two_servers_in_one_process_share_nothing():
     with MockServer(MockConfig(seed=1)) as one, MockServer(MockConfig(seed=1)) as two:
         headers = {"Authorization": "Token t"}
@@ -235,106 +256,3 @@ def test_importing_the_package_is_cheap():
     assert visionbatch_mock.__all__ == sorted(visionbatch_mock.__all__)
     for name in visionbatch_mock.__all__:
         assert getattr(visionbatch_mock, name).__name__ == name
-
-
-# -- the command line
-
-
-class Served:
-    """`visionbatch-mock serve` in a process of its own."""
-
-    def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "visionbatch_mock.cli", "serve", *arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        assert line.startswith("visionbatch-mock listening on "), self.process.communicate()
-        self.url = line.split()[-1]
-
-    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=20)
-        return self.process.returncode, errors
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_serves_until_a_signal(number):
-    served = Served("--port", "0", "--profile", "rich", "--session-kind", "xml", "--speed", "50")
-    settings = requests.get(f"{served.url}/_control/settings", timeout=20).json()
-    clock = requests.get(f"{served.url}/_control/clock", timeout=20).json()
-    code, errors = served.end(number)
-    assert (settings["profile"], settings["session_kind"], clock["speed"]) == ("rich", "xml", 50)
-    assert code == 0
-    assert "not the real service" in errors
-    assert "Traceback" not in errors
-
-
-def test_a_taken_port_is_a_clear_message_and_exit_code_2(mock):
-    command = [sys.executable, "-m", "visionbatch_mock.cli", "serve", "--port", str(mock.port)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 2
-    assert str(mock.port) in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert ended.stdout == ""
-
-
-def test_an_address_of_the_network_needs_to_be_meant():
-    command = [sys.executable, "-m", "visionbatch_mock.cli", "serve", "--host", "0.0.0.0"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 2
-    assert "--allow-remote" in ended.stderr
-
-
-def test_the_command_guards_its_control_routes():
-    served = Served("--control-token", "secret")
-    refused = requests.get(f"{served.url}/_control/health", timeout=20)
-    code, _ = served.end()
-    assert (refused.status_code, code) == (403, 0)
-
-
-def test_resets_leave_nothing_on_standard_error(archive):
-    served = Served()
-    http_session = requests.Session()
-    http_session.headers["Authorization"] = "Token t"
-    told = {"instructions": {"deepomatic.batches.create": ["return-reset-connection"] * 3}}
-    http_session.post(f"{served.url}/_control/faults", json=told, timeout=20)
-    for _ in range(3):
-        with pytest.raises(requests.ConnectionError):
-            http_session.post(f"{served.url}/v0.2/batches", timeout=20)
-    assert http_session.post(f"{served.url}/v0.2/batches", timeout=20).status_code == 201
-    http_session.close()
-    _, errors = served.end()
-    assert errors.count("\n") == 1, errors
-
-
-@pytest.mark.slow
-def test_memory_stays_flat_for_a_300_mib_upload(tmp_path: Path):
-    served = Served()
-    process = psutil.Process(served.process.pid)
-    headers = {"Authorization": "Token t"}
-    source = tmp_path / "big"
-    with source.open("wb") as file:
-        file.truncate(300 * MIB)
-
-    def send() -> None:
-        url = requests.post(f"{served.url}/v0.2/batches", headers=headers, timeout=20).json()
-        with source.open("rb") as body:
-            assert requests.put(url["upload_url"], data=body, timeout=120).status_code == 200
-
-    small = requests.post(f"{served.url}/v0.2/batches", headers=headers, timeout=20).json()
-    requests.put(small["upload_url"], data=bytes(MIB), timeout=20)
-    before = process.memory_info().rss
-    peak, done = [before], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.02):
-            peak.append(process.memory_info().rss)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        send()
-    finally:
-        done.set()
-        watcher.join(20)
-        served.end()
-    assert max(peak) - before < 16 * MIB, f"grew by {(max(peak) - before) // 1024} KiB"

@@ -1,5 +1,6 @@
 """`/v0.2/work-orders` and `/v0.2/task-groups`, by the vendor's work-order pages."""
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -101,7 +102,7 @@ def analyze(order_id: str) -> Response:
         order = _find(store, order_id)
         order.metadata.update(submitted.metadata)
         held = submitted.content
-        content = None if held is None else lambda: held
+        content = None if held is None else partial(bytes, held)
         store.add_input(order, submitted.task_group, None, submitted.photo, content)
         store.finish_analysis(order)
         return json_answer({"tasks": [task.as_json() for task in order.tasks.values()]})

@@ -82,8 +82,8 @@ def renew(token: str) -> Response:
 @bp.post("/buckets")
 def own_bucket() -> Response:
     """Make a bucket that is this tenant's for every caller, with and without a token."""
-    name = json_object_of_control().get("name")
-    if not isinstance(name, str) or not name:
+    name = json_object_of_control(name=str).get("name")
+    if not name:
         raise Unacceptable(400, {"error": "expected {'name': text}"})
     tenant_of_control().own_bucket(name)
     return json_answer({"name": name}, 201)

@@ -98,19 +98,18 @@ class _Plan:
     def mailed(self, found: list[SiteContent]) -> Deposit:
         """One file for all sites."""
         site = found[0].site_id if len(found) == 1 else "sites"
-        lines = (line for content in found for line in content.lines())
-        return self._file(VENDOR_BUCKET, self._name(site, 1, parts=False), lines, found[0])
+        return self._file(VENDOR_BUCKET, self._name(site, 1, parts=False), _Lines(found), None, found[0])
 
     def files(self, content: SiteContent) -> Iterator[Deposit]:
         """The site's file, or its files when their length is limited. They have to be written in this order."""
-        most, lines = self._behaviour.export_records_per_file, content.lines()
+        most, lines = self._behaviour.export_records_per_file, _Lines([content])
         empty = next(content.lines(), None) is None
         if empty and not self._behaviour.export_empty_file:
             return
         count = 1 if most is None or empty else -(-sum(1 for _ in content.lines()) // most)
         for part in range(1, count + 1):
             name = self._told.prefix + self._name(content.site_id, part, parts=most is not None)
-            yield self._file(self._told.bucket, name, islice(lines, most), content)
+            yield self._file(self._told.bucket, name, lines, most, content)
 
     def images(self, site: SiteContent) -> Iterator[Deposit]:
         """The site's images, some left out and some that no record names, by the settings."""
@@ -131,20 +130,47 @@ class _Plan:
             parts=parts,
         )
 
-    def _file(self, bucket: str, name: str, lines: Iterable[bytes], content: SiteContent) -> Deposit:
+    def _file(self, bucket: str, name: str, lines: "_Lines", most: int | None, content: SiteContent) -> Deposit:
         gzip = self._behaviour.export_gzip
         description = Description(self._behaviour.export_content_type, "gzip" if gzip else None)
         deposit = Deposit(bucket, name, tuple, description)
-
-        def blocks() -> Iterable[bytes]:
-            plain = file_of(deposit.counted(lines), content.seeds.oddities)
-            return packed(plain) if gzip else plain
-
-        deposit.blocks = blocks
+        deposit.blocks = partial(_written, deposit, lines, most, content, gzip=gzip)
         return deposit
 
     def _image(self, image: Image) -> Deposit:
         template = self._behaviour.export_image_layout
         name = image_name(template, image.site_id, image.input_id, image.extension)
         kind = Description("image/png" if image.extension == ".png" else "image/jpeg")
-        return Deposit(self._told.bucket, self._told.prefix + name, lambda: [image.content()], kind, image.input_id)
+        return Deposit(self._told.bucket, self._told.prefix + name, partial(_whole, image), kind, image.input_id)
+
+
+class _Lines:
+    """The lines of sites over all of their files. After a restart it goes on where it stood, by counting."""
+
+    def __init__(self, found: list[SiteContent]) -> None:
+        self._found = found
+        self._taken = 0
+        self._running: Iterator[bytes] | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._running is None:
+            every = (line for content in self._found for line in content.lines())
+            self._running = islice(every, self._taken, None)
+        line = next(self._running)
+        self._taken += 1
+        return line
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_running": None}
+
+
+def _written(deposit: Deposit, lines: _Lines, most: int | None, content: SiteContent, *, gzip: bool) -> Iterable[bytes]:
+    plain = file_of(deposit.counted(islice(lines, most)), content.seeds.oddities)
+    return packed(plain) if gzip else plain
+
+
+def _whole(image: Image) -> list[bytes]:
+    return [image.content()]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from visionbatch_mock.faults.grammar import Fault, Instruction, Need, UnknownInstruction, parse
+from visionbatch_mock.faults.presets import PRESETS
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.operations import Operation
 
@@ -98,6 +99,11 @@ class FaultPlan:
         return not any(self.queues.values())
 
     @property
+    def waiting(self) -> int:
+        """How many instructions no request has met yet."""
+        return sum(map(len, self.queues.values()))
+
+    @property
     def remaining(self) -> dict[str, list[str | dict[str, Any]]]:
         """Instructions still to come, by operation."""
         return {op.value: [i.as_json() for i in queue] for op, queue in self.queues.items()}
@@ -131,7 +137,7 @@ class FaultBook:
         self._plans: dict[str, FaultPlan] = {}
 
     def plan(self, told: Mapping[str, Any], *, retry_test: bool = False) -> FaultPlan:
-        """Put `{"instructions": {operation: [..]}}` in force.
+        """Put `{"instructions": {operation: [..]}}`, or a preset by `{"preset": name}`, in force.
 
         Raises `UnknownInstruction`, before anything is in force, for a word it does not know.
         """
@@ -172,6 +178,11 @@ class FaultBook:
         with self._lock:
             return [plan for plan in self._plans.values() if plan.retry_test is retry_test]
 
+    def all(self) -> list[FaultPlan]:
+        """Every plan, of both kinds, oldest first."""
+        with self._lock:
+            return list(self._plans.values())
+
     def clear(self) -> None:
         """Forget every plan, met or not."""
         with self._lock:
@@ -179,8 +190,12 @@ class FaultBook:
 
 
 def _read_queues(told: Mapping[str, Any]) -> dict[Operation, list[Instruction]]:
+    if set(told) == {"preset"}:
+        if not isinstance(told["preset"], str) or told["preset"] not in PRESETS:
+            raise UnknownInstruction(f"unknown preset {told['preset']!r}; known are {sorted(PRESETS)}")
+        told = {"instructions": PRESETS[told["preset"]].instructions}
     instructions = told.get("instructions")
-    if not isinstance(instructions, Mapping) or not instructions:
+    if not isinstance(instructions, Mapping) or not instructions or set(told) != {"instructions"}:
         raise UnknownInstruction("a plan is an object with 'instructions': {operation: [..]}")
     return {op: _read_queue(op, queue) for op, queue in _operations(instructions)}
 

@@ -56,6 +56,7 @@ def xml_api(bucket: str, name: str) -> Response:
     if is_session_request():
         return serve_session()
     if request.method != "POST" or request.headers.get("x-goog-resumable") != "start":
+        current().matched = False
         return error_for(request.path, 405, "Of the XML API there are only resumable uploads and downloads.")
     return _insert_xml(bucket, name)
 
@@ -66,6 +67,8 @@ def xml_get(bucket: str, name: str) -> Response:
     try:
         return _download(bucket, name)
     except NoSuchBucket:
+        # This route takes whatever no other route wants; nobody can have meant a bucket that is not there.
+        current().matched = False
         return xml_error("NoSuchBucket", "The specified bucket does not exist.", 404)
     except Denied as cause:
         return xml_error("AccessDenied", str(cause), 403)

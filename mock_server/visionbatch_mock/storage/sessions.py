@@ -16,11 +16,13 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
 from visionbatch_mock.config import SessionKind
-from visionbatch_mock.storage.chunks import Standing
+from visionbatch_mock.snapshots import copied
+from visionbatch_mock.storage.chunks import QUANTUM, Standing
 from visionbatch_mock.storage.objects import StoredObject, Target
 from visionbatch_mock.storage.spool import Spool
 
@@ -109,6 +111,26 @@ class UploadSession:
         """What a test wants to know of it."""
         state = self.status.value
         return {"id": self.id, "state": state, "persisted": self.persisted, "total": self.total}
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether its file may still grow."""
+        return self._state is SessionState.OPEN
+
+    def copy_file(self, target: Path) -> Path:
+        """Copy what has arrived."""
+        return copied(self._spool.path, target)
+
+    def take_file(self, source: Path, path: Path) -> None:
+        """Go on in a new file at `path` with what has arrived in `source`."""
+        self._spool.path = copied(source, path)
+
+    def recover(self) -> None:
+        """After a restart, count the bytes that were on disk before anybody could write that down."""
+        if self._state is SessionState.OPEN:
+            before = self.persisted
+            self._spool.recover(QUANTUM)
+            self.note_persisted(before, self.persisted)
 
     def standing(self, *, strict: bool) -> Standing:
         """What the rules need to know."""
