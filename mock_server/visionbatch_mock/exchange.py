@@ -35,7 +35,7 @@ P = ParamSpec("P")
 EXTENSION = "visionbatch_mock"
 RETRY_TEST_HEADER = "x-retry-test-id"
 _WHOLE = frozenset({Surface.UPLOAD, Surface.PUT})
-_UNRECORDED = ("/_control", "/retry_test")
+_UNRECORDED = ("/_control", "/_dashboard", "/retry_test")
 _PROBES = frozenset({"/health", "/ready", "/metrics"})
 _OPEN = frozenset(
     {

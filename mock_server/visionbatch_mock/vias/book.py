@@ -108,6 +108,11 @@ class ViasBook:
         with self.lock:
             self.task(task_id).force(state, self._tenant.clock.now(), self._entered)
 
+    def step(self, task_id: str) -> None:
+        """Put a task into the next state of its life."""
+        with self.lock:
+            self.task(task_id).step(self._tenant.clock.now(), self._entered)
+
     # -- batches
 
     def create_batch(self, fields: dict[str, Any], chosen: Sequence[Chosen]) -> Tally:
