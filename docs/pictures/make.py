@@ -27,6 +27,15 @@ KEY, BUCKET, QUANTUM = "demo", "inspections-export", 262_144
 PATIENCE_S = 60
 MORNING = 1_795_420_800.0
 STAGING = "/data-staging/v1/external/mock-workspace/batches"
+LIVES = {
+    **{f"camera-{number:02}": ["PENDING", "STARTING", "FAILED"] for number in (4, 9, 23)},
+    **{f"camera-{number:02}": ["PENDING", "LACK_OF_RESOURCES"] for number in (27, 28)},
+    **{f"camera-{number:02}": ["RUNNING", "SUCCEEDED"] for number in (24, 25, 26)},
+    "camera-11": ["PENDING", "STARTING", "RUNNING", "ABNORMAL"],
+    "camera-12": ["PENDING", "STARTING", "RUNNING"],
+}
+"""What becomes of cameras that do not end well."""
+
 JOBS = "/batch-processing/v1/external/mock-workspace/jobs"
 
 
@@ -34,7 +43,9 @@ def photo(shade: int, shape: str = "JPEG", side: int = 160) -> bytes:
     """A made-up cabinet."""
     picture = Image.new("RGB", (side, side * 3 // 4), ((shade * 37) % 120 + 90, (shade * 59) % 100 + 100, 150))
     pen = ImageDraw.Draw(picture)
-    pen.rectangle((side // 4, side // 8, side * 3 // 4, side * 5 // 8), fill=(60, 70, 84), outline=(230, 235, 240), width=3)
+    pen.rectangle(
+        (side // 4, side // 8, side * 3 // 4, side * 5 // 8), fill=(60, 70, 84), outline=(230, 235, 240), width=3
+    )
     for row in range(3):
         pen.ellipse((side // 3, side // 6 + row * 24, side // 3 + 14, side // 6 + row * 24 + 14), fill=(90, 210, 140))
     held = io.BytesIO()
@@ -55,6 +66,13 @@ def orders(count: int, broken: int = 0, ballast: int = 0) -> bytes:
     """Work orders, the last of them without a photo; `ballast` bytes make each larger."""
     sound = {f"site-{n:03}/cabinet.jpg": photo(n) + bytes(ballast) for n in range(count - broken)}
     return zipped({**sound, **{f"site-{n:03}/notes.jpg": b"no photo" for n in range(count - broken, count)}})
+
+
+def kept(asked: requests.Response, total: int) -> int:
+    """How far the server says that the upload is."""
+    if asked.status_code != 308:
+        return total
+    return int(asked.headers["Range"].rpartition("-")[2]) + 1 if "Range" in asked.headers else 0
 
 
 class Day:
@@ -93,35 +111,47 @@ class Day:
                 self.call("PUT", made["upload_url"], data=archive[at:end], headers=headers)
             self.wait(4)
             asked = self.call("PUT", made["upload_url"], headers={"Content-Range": f"bytes */{total}"})
-            at = int(asked.headers.get("Range", "bytes=0--1").rpartition("-")[2] or -1) + 1 if asked.status_code == 308 else total
+            at = kept(asked, total)
         return str(made["batch_id"])
 
     def deepomatic(self) -> str:
-        """Five batches; the last one is on its way. The id of the one that met most faults."""
-        self.send(orders(48), "depot-north.zip")
-        self.wait(400)
-        self.send(orders(20, broken=3), "depot-south.zip")
-        self.wait(500)
-        self.send(b"no archive at all", "wrong-file.zip")
-        self.wait(300)
-        chunks = ["pass", "pass", "return-503", "pass", "partial-persist-256K", "pass", "pass", "reset-mid-body-after-300K"]
-        self.tenant.faults.plan({"instructions": {"storage.sessions.chunk": [*chunks, "pass", "return-503", "return-503"]}})
+        """Four batches; the id of the one that met most faults."""
+        for archive, name, wait in (
+            (orders(48), "depot-north.zip", 400),
+            (orders(20, broken=3), "depot-south.zip", 500),
+            (b"no archive at all", "wrong-file.zip", 300),
+        ):
+            self.send(archive, name)
+            self.wait(wait)
+        faults = [
+            "pass",
+            "pass",
+            "return-503",
+            "pass",
+            "partial-persist-256K",
+            "pass",
+            "pass",
+            "reset-mid-body-after-300K",
+        ]
+        faults += ["pass", "return-503", "return-503", "pass", "pass", "partial-persist-256K", "pass", "return-429"]
+        self.tenant.faults.plan({"instructions": {"storage.sessions.chunk": faults}})
         troubled = self.send_in_trouble(orders(12, ballast=QUANTUM * 3), 1.0)
         self.wait(150)
         self.tenant.faults.plan({"preset": "UP6"})
-        self.send_in_trouble(orders(6, ballast=QUANTUM * 4), 0.6)
         return troubled
 
-    def roboflow(self) -> None:
-        """A staging batch of shards and two jobs over it."""
+    def stage(self) -> None:
+        """A staging batch of shards, one of them damaged."""
         for number in range(5):
             signed = self.call("POST", f"{STAGING}/poles/bulk-upload/image-files").json()["signedURLDetails"]
             content = self.tar(number) if number != 3 else b"damaged"
             requests.put(signed["uploadURL"], data=content, headers=signed["extensionHeaders"], timeout=PATIENCE_S)
         self.wait(20)
-        for name in ("poles-v1", "poles-v2"):
-            self.call("POST", f"{JOBS}/{name}", json={**definition("poles"), "notificationsURL": "http://127.0.0.1:9/hook?token=x"})
-            self.wait(300 if name == "poles-v1" else 50)
+
+    def run_job(self, name: str, wait: float) -> None:
+        """A job over it."""
+        self.call("POST", f"{JOBS}/{name}", json=definition("poles"))
+        self.wait(wait)
 
     def tar(self, number: int) -> bytes:
         """A shard."""
@@ -134,21 +164,18 @@ class Day:
                 archive.addfile(info, io.BytesIO(content))
         return held.getvalue()
 
-    def vias(self) -> None:
-        """A batch task over many cameras, some of which fail."""
-        lives = {f"camera-{n:02}": ["PENDING", "STARTING", "FAILED"] for n in (4, 9)}
-        lives |= {"camera-11": ["PENDING", "STARTING", "RUNNING", "ABNORMAL"], "camera-12": ["PENDING", "STARTING", "RUNNING"]}
-        self.tenant.configure(vias_lives=lives, vias_durations={"PENDING": 40, "STARTING": 60, "RUNNING": 200})
+    def watch(self, name: str, first: int, wait: float) -> None:
+        """A batch task over sixteen cameras."""
         book = self.tenant.vias
-        for place, name in enumerate(("night patrol", "gate cameras")):
-            group = book.places.add_group(name.replace(" ", "-"))
-            names = [f"camera-{n:02}" for n in range(1 + place * 20, 17 + place * 20)]
-            sources = [book.places.add_source(each, "obs", group_ids=(group.id,)).id for each in names]
-            told = {"video_source_group_id": group.id, "video_source_list": [{"video_source_id": each} for each in sources]}
-            fields = {"name": name, "service_name": "intrusion", "service_version": "1.0", "output": {"event_center": True}}
-            with book.lock:
-                book.create_batch({**fields, "batch_input": {"video_source_group": [told]}}, book.places.chosen_of([told]))
-            self.wait(250 if place == 0 else 65)
+        group = book.places.add_group(name.replace(" ", "-"))
+        names = [f"camera-{number:02}" for number in range(first, first + 16)]
+        sources = [book.places.add_source(each, "obs", group_ids=(group.id,)).id for each in names]
+        told = {"video_source_group_id": group.id, "video_source_list": [{"video_source_id": each} for each in sources]}
+        fields = {"name": name, "service_name": "intrusion", "service_version": "1.0", "output": {"event_center": True}}
+        with book.lock:
+            asked = {**fields, "batch_input": {"video_source_group": [told]}}
+            book.create_batch(asked, book.places.chosen_of([told]))
+        self.wait(wait)
 
     def export(self) -> None:
         """A daily export with its photos."""
@@ -175,12 +202,16 @@ def live_through(mock: MockServer) -> str:
     day.tenant.clock.set(MORNING)
     day.tenant.configure(
         queued_s=40, processing_s=120, roboflow_indexing_s=8, roboflow_queued_s=20, roboflow_processing_s=120,
-        roboflow_export_s=30,
+        roboflow_export_s=30, vias_lives=LIVES, vias_durations={"PENDING": 40, "STARTING": 60, "RUNNING": 200},
     )  # fmt: skip
-    day.vias()
-    day.roboflow()
+    day.watch("night patrol", 1, 320)
+    day.stage()
+    day.run_job("poles-v1", 300)
     troubled = day.deepomatic()
     day.export()
+    day.watch("gate cameras", 21, 30)
+    day.run_job("poles-v2", 50)
+    day.send_in_trouble(orders(6, ballast=QUANTUM * 4), 0.6)
     return troubled
 
 

@@ -64,6 +64,12 @@ class BoundedInput(io.RawIOBase):
         self.finished = not data if self._left is None else self._left == 0
         return data
 
+    def readinto(self, buffer: Any) -> int:
+        """The same into a buffer, which is how the framework reads a body that it limits."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
 
 class _Continue:
     """Sends `100 Continue` once, if the client waits for it."""

@@ -55,6 +55,6 @@ def shares(counts: Mapping[str, int]) -> list[Stretch]:
 
 def histogram(states: Iterable[str]) -> dict[str, int]:
     """How many there are of each state, good ends first and bad ends last."""
-    order = ("good", "busy", "idle", "half", "bad")
+    order = ("good", "busy", "soon", "idle", "half", "bad")
     counted = Counter(str(state) for state in states)
     return dict(sorted(counted.items(), key=lambda each: (order.index(tone(each[0])), each[0])))

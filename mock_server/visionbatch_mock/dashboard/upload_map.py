@@ -111,7 +111,7 @@ def _first_byte(entry: JournalEntry) -> int:
     if entry.content_range is None:
         return 0
     try:
-        return parse_content_range(entry.content_range.replace(" ", "")).first or 0
+        return parse_content_range(entry.content_range).first or 0
     except MalformedRange:
         return 0
 

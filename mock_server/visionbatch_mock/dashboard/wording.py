@@ -1,5 +1,6 @@
 """How pages write sizes, times, states and addresses."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 
 from visionbatch_mock.dashboard.picking import short
 
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s<>\"']+", re.IGNORECASE)
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _GOOD = frozenset(
     {"success", "succeeded", "SUCCEEDED", "complete", "completed", "ingested", "done", "delivered", "all met"}
@@ -20,12 +22,13 @@ _BAD = frozenset(
 )  # fmt: skip
 _HALF = frozenset({"partial_success", "STOPPED_NO_SERVICE", "STOPPING", "RECOVERING", "partly met", "aborting"})
 _IDLE = frozenset({"created", "queued", "registered", "PENDING", "STOPPED", "FROZEN", "waiting", "open"})
+_SOON = frozenset({"uploaded", "exporting", "SCHEDULING", "STARTING"})
 
 
 def tone(state: object) -> str:
-    """The class of a state's colour: good, bad, half, idle, or busy for all that moves or that nobody knows."""
+    """The class of a state's colour: good, bad, half, idle, soon, or busy for all that moves or that nobody knows."""
     word = str(state)
-    for name, words in (("good", _GOOD), ("bad", _BAD), ("half", _HALF), ("idle", _IDLE)):
+    for name, words in (("good", _GOOD), ("bad", _BAD), ("half", _HALF), ("idle", _IDLE), ("soon", _SOON)):
         if word in words:
             return name
     return "busy"
@@ -92,16 +95,20 @@ def masked(url: str) -> str:
 
 def safe(facts: Mapping[str, Any]) -> dict[str, str]:
     """Facts of the ledger as a page shows them: addresses masked, nested values left out."""
-    return {name: _shown(name, value) for name, value in facts.items() if value is not None}
+    return {name: _shown(value) for name, value in facts.items() if value is not None}
 
 
-def _shown(name: str, value: Any) -> str:
+def _shown(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{…}"
     if isinstance(value, list | tuple):
-        return f"{len(value)} of them" if len(value) > 3 else ", ".join(_shown(name, each) for each in value)
-    text = str(value)
-    return masked(text) if "://" in text else text
+        return f"{len(value)} of them" if len(value) > 3 else ", ".join(_shown(each) for each in value)
+    return scrubbed(str(value))
+
+
+def scrubbed(text: str) -> str:
+    """Text of a receiver or an error, with every address in it masked."""
+    return _ADDRESS.sub(lambda found: masked(found[0]), text)
 
 
 FILTERS = MappingProxyType(
@@ -115,6 +122,7 @@ FILTERS = MappingProxyType(
         "brief": brief,
         "masked": masked,
         "safe": safe,
+        "scrubbed": scrubbed,
         "short": short,
     }
 )
