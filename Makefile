@@ -13,7 +13,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo test test-fast crash matrix smoke airflow mock lint format docs bench bench-archives readers \
+.PHONY: setup demo test test-fast crash matrix smoke airflow mock lint format docs openapi bench bench-archives readers \
   debian-packages vendor-client clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -89,6 +89,9 @@ smoke-%: .venv-%/.ready
 
 test-fast: setup  ## The tests that need no Airflow.
 	$(BIN)/python -m pytest -m 'not airflow and not readers and not vendor' -n $(WORKERS) -q
+
+openapi: setup  ## Thousands of made-up calls of the mock's control interface, held against its document; CALLS=number for each.
+	MADE_UP_CALLS=$(or $(CALLS),100) $(BIN)/python -m pytest tests/mock/test_openapi.py --timeout 1200
 
 docs: setup  ## Build the site in build/docs; warnings are errors.
 	$(BIN)/python -m sphinx -W --keep-going docs build/docs

@@ -150,15 +150,19 @@ class Sink:
     def _answer(self, head: Head) -> bytes:
         if head.path == "/books":
             counts, self._counts = self._counts, dict.fromkeys(self._counts, 0)
-            return _response("200 OK", json.dumps(counts))
+            return response("200 OK", json.dumps(counts))
         self._counts["requests"] += 1
         self._counts["bytes"] += head.length
         time.sleep(self._latency_s)
+        return self.reply(head)
+
+    def reply(self, head: Head) -> bytes:
+        """The answer of the service that this one stands for."""
         if head.method == "POST":
             number = next(self._numbers)
             session = f"{self.url}/session/{number}"
             made = {"batch_id": f"batch-{number}", "upload_url": session, "status": "created"}
-            return _response("201 Created" if "batches" in head.path else "200 OK", json.dumps(made), Location=session)
+            return response("201 Created" if "batches" in head.path else "200 OK", json.dumps(made), Location=session)
         return self._stored(head)
 
     def _stored(self, head: Head) -> bytes:
@@ -171,9 +175,9 @@ class Sink:
         if start <= persisted < stop:
             persisted = self._persisted[head.path] = stop
         if persisted == total:
-            return _response("200 OK", json.dumps({"size": str(total)}))
+            return response("200 OK", json.dumps({"size": str(total)}))
         span = {"Range": f"bytes=0-{persisted - 1}"} if persisted else {}
-        return _response("308 Resume Incomplete", "", **span)
+        return response("308 Resume Incomplete", "", **span)
 
 
 def _parsed(text: bytes) -> Head:
@@ -183,7 +187,8 @@ def _parsed(text: bytes) -> Head:
     return Head(method, path.partition("?")[0], {name.lower(): value.strip() for name, _, value in pairs})
 
 
-def _response(status: str, body: str, **headers: str) -> bytes:
+def response(status: str, body: str, **headers: str) -> bytes:
+    """An answer as it goes on the wire."""
     fields = {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
     return "\r\n".join([f"HTTP/1.1 {status}", *(f"{k}: {v}" for k, v in fields.items()), "", body]).encode()
 

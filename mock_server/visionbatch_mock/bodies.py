@@ -32,10 +32,15 @@ class Body:
         self._stream: Readable = request.stream
         self._pause = pause
         self._bytes_per_s = 0
+        self._stall: tuple[int, float] | None = None
 
     def throttle(self, bytes_per_s: int) -> None:
         """Read no faster than this from now on."""
         self._bytes_per_s = bytes_per_s
+
+    def stall(self, after: int, seconds: float) -> None:
+        """Read nothing for so long once `after` bytes are here."""
+        self._stall = (after, seconds)
 
     def blocks(self, upto: int | None = None) -> Iterator[bytes]:
         """Blocks of 256 KiB and a shorter last one; stops after `upto` bytes when given."""
@@ -75,6 +80,7 @@ class Body:
     def _read(self, size: int) -> bytes:
         if self._bytes_per_s:
             size = min(size, max(1, self._bytes_per_s // 20))
+        size = self._before_stall(size)
         try:
             piece = self._stream.read(size)
         except (OSError, ClientDisconnected):
@@ -84,6 +90,17 @@ class Body:
         if self._bytes_per_s:
             self._pause(len(piece) / self._bytes_per_s)
         return piece
+
+    def _before_stall(self, size: int) -> int:
+        """How much may be read at once so that the stall comes at its place; waits when it is there."""
+        if self._stall is None:
+            return size
+        after, seconds = self._stall
+        if self.received < after:
+            return min(size, after - self.received)
+        self._stall = None
+        self._pause(seconds)
+        return size
 
     def _note_short_end(self, *, ended: bool) -> None:
         if ended and self.announced is not None and self.received < self.announced:

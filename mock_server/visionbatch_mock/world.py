@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from visionbatch_mock.config import MockConfig
+from visionbatch_mock.courier import Courier, Room
 from visionbatch_mock.gate import Gate
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.metrics import Metrics
 from visionbatch_mock.names import Names
-from visionbatch_mock.roboflow.courier import Courier, Room
 from visionbatch_mock.storage.sessions import UploadSession
 from visionbatch_mock.tenant import Tenant
 
@@ -38,9 +38,9 @@ class World:
         self._tenants: dict[str, Tenant] = {}
         self._sessions: dict[str, tuple[Tenant, UploadSession]] = {}
         self.names = Names()
-        self.courier = Courier(self.stopping)
         self.metrics = Metrics()
         self.gate = Gate()
+        self.courier = Courier(self.stopping, self.gate)
         self.directory = directory or Path(tempfile.mkdtemp(prefix="visionbatch-mock-"))
         # A directory that was given is the giver's to keep.
         self._remove = None if directory else weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
@@ -71,10 +71,12 @@ class World:
     def put(self, part: Mapping[str, Any]) -> None:
         """Take over the history that `part` gave."""
         vars(self).update(part)
+        for tenant in self.tenants():
+            tenant.expect_events()
 
     def part_of(self, tenant: Tenant) -> dict[str, Any]:
         """The same for one tenant, with what the world keeps for it."""
-        own = {name: value for name, value in vars(tenant).items() if name != "snapshots"}
+        own = {name: value for name, value in vars(tenant).items() if name not in {"gate", "snapshots"}}
         with self._lock:
             sessions = {key: value for key, value in self._sessions.items() if value[0] is tenant}
         return {"own": own, "sessions": sessions, "names": self.names.of(tenant)}
@@ -87,6 +89,7 @@ class World:
         self.names.release([tenant])
         self.names.put(tenant, part["names"])
         vars(tenant).update(part["own"])
+        tenant.expect_events()
 
     def session(self, session_id: str) -> tuple[Tenant, UploadSession] | None:
         """The session of a URL and whose it is. The id is all the credential that there is."""

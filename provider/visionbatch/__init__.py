@@ -61,8 +61,11 @@ if TYPE_CHECKING:
     from visionbatch.pipelines.progress import LoggedProgress
     from visionbatch.pipelines.reference_sources import references_at
     from visionbatch.pipelines.roboflow import Roboflow, roboflow_batches_site, roboflow_key, roboflow_site
+    from visionbatch.pipelines.roboflow_fetch import FetchSettings, fetch_results
     from visionbatch.pipelines.roboflow_job import RoboflowJobRun
+    from visionbatch.pipelines.roboflow_manifest import ResultsManifest, ResultsOutcome
     from visionbatch.pipelines.roboflow_stage import RoboflowStageRun
+    from visionbatch.pipelines.row_settings import RowSettings
     from visionbatch.pipelines.site import Site
     from visionbatch.pipelines.stage_manifest import StageManifest
     from visionbatch.pipelines.submitted import Submitted
@@ -80,6 +83,8 @@ if TYPE_CHECKING:
     from visionbatch.roboflow.references import Reference, references_of
     from visionbatch.roboflow.settings import RoboflowSettings, roboflow_url
     from visionbatch.roboflow.stage_settings import StageSettings
+    from visionbatch.transfer.unpack import Unpacked, unpack
+    from visionbatch.transfer.unpack_budget import UnpackBudget
     from visionbatch.transfer.upload import Checkpoint
     from visionbatch.vias.account import IamUser
     from visionbatch.vias.batch_task import BatchTask
@@ -116,6 +121,7 @@ _HOMES = {
     "Fate": "model.tally",
     "FetchManifest": "pipelines.export_manifest",
     "FetchOutcome": "pipelines.export_manifest",
+    "FetchSettings": "pipelines.roboflow_fetch",
     "FileRunStore": "io.run_files",
     "Folder": "io.folders",
     "GcsBucket": "io.gcs_bucket",
@@ -153,11 +159,14 @@ _HOMES = {
     "Policies": "model.policy",
     "Reference": "roboflow.references",
     "Report": "pipelines.inputs",
+    "ResultsManifest": "pipelines.roboflow_manifest",
+    "ResultsOutcome": "pipelines.roboflow_manifest",
     "RetryPolicy": "flow.retry",
     "Roboflow": "pipelines.roboflow",
     "RoboflowJobRun": "pipelines.roboflow_job",
     "RoboflowSettings": "roboflow.settings",
     "RoboflowStageRun": "pipelines.roboflow_stage",
+    "RowSettings": "pipelines.row_settings",
     "RunRecord": "model.run",
     "RunStore": "model.run",
     "Schedule": "vias.schedule",
@@ -174,6 +183,8 @@ _HOMES = {
     "Tally": "model.tally",
     "TransferSettings": "config",
     "Tuning": "pipelines.client",
+    "UnpackBudget": "transfer.unpack_budget",
+    "Unpacked": "transfer.unpack",
     "Verdict": "flow.judge",
     "Vias": "pipelines.vias",
     "ViasRun": "pipelines.vias_create",
@@ -196,6 +207,7 @@ _HOMES = {
     "export_tables": "pipelines.export_tables",
     "fetch_export": "pipelines.export_fetch",
     "fetch_link": "pipelines.export_link",
+    "fetch_results": "pipelines.roboflow_fetch",
     "hub": "pipelines.hub",
     "json_object": "model.bounded_json",
     "judge": "flow.judge",
@@ -220,6 +232,7 @@ _HOMES = {
     "settled": "pipelines.export_arrival",
     "site_url": "deepomatic.settings",
     "token_header": "pipelines.deepomatic",
+    "unpack": "transfer.unpack",
     "vias_event_line": "vias.notifications",
     "vias_notice": "vias.notifications",
     "vias_site": "pipelines.vias_access",
@@ -251,6 +264,7 @@ __all__ = [
     "Fate",
     "FetchManifest",
     "FetchOutcome",
+    "FetchSettings",
     "FileRunStore",
     "Folder",
     "GcsBucket",
@@ -288,11 +302,14 @@ __all__ = [
     "Policies",
     "Reference",
     "Report",
+    "ResultsManifest",
+    "ResultsOutcome",
     "RetryPolicy",
     "Roboflow",
     "RoboflowJobRun",
     "RoboflowSettings",
     "RoboflowStageRun",
+    "RowSettings",
     "RunRecord",
     "RunStore",
     "Schedule",
@@ -309,6 +326,8 @@ __all__ = [
     "Tally",
     "TransferSettings",
     "Tuning",
+    "UnpackBudget",
+    "Unpacked",
     "Verdict",
     "Vias",
     "ViasRun",
@@ -332,6 +351,7 @@ __all__ = [
     "export_tables",
     "fetch_export",
     "fetch_link",
+    "fetch_results",
     "hub",
     "json_object",
     "judge",
@@ -356,6 +376,7 @@ __all__ = [
     "settled",
     "site_url",
     "token_header",
+    "unpack",
     "vias_event_line",
     "vias_notice",
     "vias_site",

@@ -21,8 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.airflow_runs import _write_down, database
+from support.asgi_server import Served, served
 from support.orders import photo
-from support.served import Served, served
 from visionbatch_mock import MockServer
 from visionbatch_mock.tenant import Tenant
 

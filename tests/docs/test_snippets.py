@@ -16,6 +16,7 @@ import requests
 from PIL import Image
 
 from support.orders import write_orders
+from support.outputs import Outputs
 from visionbatch_mock import MockConfig, MockServer
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +40,8 @@ def blocks(language: str) -> list[pytest.ParameterSet]:
 def mock() -> Iterator[MockServer]:
     at_once = {f"roboflow_{stage}_s": 0.0 for stage in ("queued", "processing", "export")}
     with MockServer(MockConfig(queued_s=0, processing_s=0, **at_once)) as server:
+        vias = dict.fromkeys(("PENDING", "STARTING", "RUNNING"), 0)
+        server.world.tenant(KEY).configure(vias_open_sources=True, vias_durations=vias)
         yield server
 
 
@@ -62,6 +65,12 @@ def exported(mock: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def processed(mock: MockServer) -> None:
+    """The job that the pages name, with its results."""
+    Outputs(mock.world.tenant(KEY)).job("j-1")
+
+
+@pytest.fixture
 def staged(mock: MockServer) -> None:
     """Two photos in the batch that the pages name."""
     held = io.BytesIO()
@@ -75,7 +84,7 @@ def staged(mock: MockServer) -> None:
         ).raise_for_status()
 
 
-@pytest.mark.usefixtures("exported", "staged")
+@pytest.mark.usefixtures("exported", "staged", "processed")
 @pytest.mark.parametrize(
     "text", [block for block in blocks("python") if not NEEDS_AIRFLOW.search(str(block.values[0]))]
 )

@@ -350,9 +350,12 @@ class Stream:
 
     def event(self) -> str:
         """The next event's data; empty when the stream has ended."""
-        while line := self.answer.readline():
+        beats = 0
+        while (line := self.answer.readline()) and beats < 3:
             if line.startswith(b"data:"):
                 return line.decode()
+            beats += line.startswith(b":")
+        assert beats < 3, "nothing happens"
         return ""
 
     def close(self) -> None:
@@ -373,8 +376,10 @@ def test_viewers_hear_of_changes_keep_nobody_waiting_and_leave_with_the_mock():
         while streams[0].event():
             pass
         assert len(mock.app.extensions[EXTENSION]) == MOST_VIEWERS
-        # A moment of the whole customer needs everybody out for a while.
+        # Who only looks is in nobody's way: neither of a moment of the customer, nor of the state of all.
         assert requests.post(f"{mock.url}/_control/snapshots", headers=key, timeout=DEADLINE_S).status_code == 201
+        with mock.world.gate.closed(DEADLINE_S) as empty:
+            assert empty
         while late.event():
             pass
         again = Stream(mock, name)

@@ -40,4 +40,4 @@ def test_every_instruction_and_every_kind_of_seed_is_named(word):
 
 @pytest.mark.parametrize("name", calls())
 def test_every_control_call_is_named(name):
-    assert re.search(rf"[` ]{re.escape(name)}[`/;, ]", PAGE[PAGE.index("## Over HTTP") :])
+    assert re.search(rf"[` ]{re.escape(name)}[`/;, ]", PAGE[PAGE.index("## The control interface") :])

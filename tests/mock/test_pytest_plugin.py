@@ -155,6 +155,8 @@ def test_connections_are_in_the_environment_and_only_during_the_test(run):
             told = json.loads(os.environ["AIRFLOW_CONN_DEEPOMATIC_DEFAULT"])
             assert told == vision_connections["deepomatic_default"]
             assert (told["host"], told["password"]) == (vision_mock.url, vision_mock.key)
+            for name in vision_connections:
+                assert json.loads(os.environ[f"AIRFLOW_CONN_{name.upper()}"]) == vision_connections[name]
             assert os.environ["STORAGE_EMULATOR_HOST"] == vision_mock.url
             assert "127.0.0.1" in os.environ["NO_PROXY"]
 

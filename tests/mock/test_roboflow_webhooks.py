@@ -138,3 +138,22 @@ def test_a_reset_tenant_tells_nothing_any_more(workspace, batch):
         workspace.inside.clock.advance(100)
         workspace.inside.roboflow.deliver()
         assert receiver.events == []
+
+
+def test_a_snapshot_brings_uploads_jobs_and_untold_events_back(workspace, batch, photos):
+    with Receiver() as receiver:
+        workspace.inside.configure(roboflow_processing_s=60, roboflow_indexing_s=60)
+        signed = workspace.sign("s")
+        workspace.put(signed, tar_of(photos(2)))
+        workspace.start("j", batch, notificationsURL=receiver.url)
+        headers = {"Authorization": f"Bearer {workspace.key}"}
+        taken = workspace.http.post(f"{workspace.mock.url}/_control/snapshots", headers=headers, timeout=20).json()
+        for number in (1, 2):
+            workspace.inside.clock.advance(60)
+            receiver.wait_for(number)
+            assert workspace.count("s") == 2
+            path = f"{workspace.mock.url}/_control/snapshots/{taken['id']}/restore"
+            assert workspace.http.post(path, headers=headers, timeout=20).status_code < 300
+            assert workspace.count("s") == 0
+            assert workspace.job("j")["isTerminal"] is False
+    assert workspace.put(signed, tar_of(photos(3))).status_code == 200

@@ -18,8 +18,8 @@ import requests
 import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.mock_command import Served, refused
 from support.patience import wait_until
+from support.served import Served, refused
 from visionbatch_mock.logs import OneLine
 
 TOKEN = {"Authorization": "Token t"}

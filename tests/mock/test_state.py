@@ -11,8 +11,8 @@ import pytest
 import requests
 from PIL import Image
 
-from support.mock_command import Served, refused
 from support.patience import wait_until
+from support.served import Served, refused
 from visionbatch_mock import MockConfig, MockServer
 from visionbatch_mock.state import StateUnusable
 

@@ -63,6 +63,7 @@ def test_a_batch_without_a_single_success_may_be_kept_or_not(account):
     account.inside.configure(vias_keep_failed=False)
     lost = account.ok("POST", "/batch-tasks", account.request(group, ["nobody"]))
     assert "id" not in lost
+    assert len(account.effects("vias.batch_created")) == 1
     assert len(account.batches()) == 1
 
 

@@ -153,6 +153,14 @@ def test_a_stream_finds_something_at_its_intervals_until_it_is_stopped(account):
     assert [event["timestamp"] - events[0]["timestamp"] for event in events] == [0, 10, 20]
 
 
+def test_a_webhook_that_an_update_brings_is_called(account):
+    with Receiver() as receiver:
+        batch_id = account.new_batch("cam-a")
+        account.ok("PUT", f"/batch-tasks/{batch_id}", {"output": hooked(receiver)})
+        account.inside.clock.advance(5)
+        assert len(receiver.wait_for(1)) == 1
+
+
 def test_no_thread_waits_for_a_batch_that_sends_nothing(account):
     account.new_batch("cam-a")
     assert not account.inside.vias.restless
@@ -188,7 +196,13 @@ def test_everything_a_test_needs_is_there_over_http(account):
 
 @pytest.mark.parametrize(
     ("path", "body"),
-    [("/groups", {}), ("/services", {"api": "a", "x": 1}), ("/tasks/none", {"force": "FROZEN"}), ("/services", {})],
+    [
+        ("/groups", {"name": "g", "sources": 5}),
+        ("/services", {"api": "a", "x": 1}),
+        ("/groups", {}),
+        ("/tasks/none", {"force": "FROZEN"}),
+        ("/services", {}),
+    ],
 )
 def test_wrong_words_over_http_are_refused(account, path, body):
     assert control(account, "POST", path, body).status_code == 400

@@ -58,10 +58,10 @@ def test_a_task_is_made_for_each_input_and_shown_in_two_forms_of_time(account):
 
 
 def test_older_kinds_of_input_are_taken(account):
-    url = {"type": "url", "data": [{"url": "http://127.0.0.1/a.mp4", "index": 1}]}
-    create(account, [], input=url)
+    urls = [{"url": "http://127.0.0.1/a.mp4", "index": 1}, {"url": "rtsp://127.0.0.1/live", "index": 2}]
+    create(account, [], input={"type": "url", "data": urls})
     account.inside.clock.advance(5)
-    assert [task["state"] for task in account.tasks()] == ["SUCCEEDED"]
+    assert [task["state"] for task in account.tasks(sort_dir="asc")] == ["SUCCEEDED", "RUNNING"]
 
 
 def test_a_wrong_input_is_refused(account):

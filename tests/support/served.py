@@ -1,55 +1,48 @@
-"""An ASGI application behind a real server on a port of its own, and bytes sent to it as they are."""
+"""The mock's command in a process of its own."""
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
-import time
-from collections.abc import Iterator
-from typing import Any
+import signal
+import subprocess
+import sys
+from types import TracebackType
+from typing import Self
+
+COMMAND = (sys.executable, "-m", "visionbatch_mock.cli", "serve")
 
 
 class Served:
-    """Where it listens."""
+    """`visionbatch-mock serve`, which is ended by a signal; `url` is where it listens."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("visionbatch-mock listening on "), self.process.communicate()
+        self.url = line.split()[-1]
 
-    def exchange(self, *pieces: bytes, then: bytes = b"", timeout: float = 60.0) -> bytes:
-        """Send pieces on one connection, and give all that comes back; ``then`` follows the first answer's bytes."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as peer:
-            for piece in pieces:
-                peer.sendall(piece)
-            answer = bytearray()
-            with contextlib.suppress(ConnectionResetError):
-                while block := peer.recv(65536):
-                    answer += block
-                    if then:
-                        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                            peer.sendall(then)
-                        then = b""
-            return bytes(answer)
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Its exit code, and all that it wrote to standard error."""
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, errors
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        for pipe in (self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+        self.process.wait(20)
 
 
-@contextlib.contextmanager
-def served(app: Any) -> Iterator[Served]:
-    """Serve an application from a thread, until the block is left."""
-    import uvicorn  # noqa: PLC0415  # comes with Airflow only
-
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=5))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    until = time.monotonic() + 30
-    while not server.started:
-        assert time.monotonic() < until, "the server does not start"
-        time.sleep(0.01)
-    try:
-        yield Served(listener.getsockname()[1])
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        listener.close()
+def refused(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command where it is expected to end by itself."""
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False)

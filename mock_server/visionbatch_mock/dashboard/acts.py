@@ -19,8 +19,8 @@ from visionbatch_mock.readers import SettingError
 from visionbatch_mock.roboflow.lifecycle import JobState
 from visionbatch_mock.storage.sessions import SessionState
 from visionbatch_mock.tenant import Tenant
-from visionbatch_mock.vias.errors import ViasError
 from visionbatch_mock.vias.outbox import Way
+from visionbatch_mock.vias.errors import ViasError
 from visionbatch_mock.vias.states import TaskState
 
 bp = Blueprint("acts", __name__, url_prefix="/act")
@@ -172,7 +172,7 @@ def resend_event(event_id: str) -> Response:
 def resend_parcel(way: str, message_id: str) -> Response:
     """Send an event of VIAS once more, now."""
     book = required().vias
-    if not book.outbox.resend(message_id, Way(way)):
+    if not book.deliveries.resend(message_id, Way(way)):
         abort(404, f"There is no event {message_id}.")
     book.deliver()
     return _back()

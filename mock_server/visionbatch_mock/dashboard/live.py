@@ -102,6 +102,11 @@ def _event(seen: tuple[object, ...]) -> str:
 
 def version(tenant: Tenant) -> tuple[object, ...]:
     """A value that differs whenever a page would; its first two are the numbers of requests and of effects."""
+    with tenant.gate.passing():
+        return _version(tenant)
+
+
+def _version(tenant: Tenant) -> tuple[object, ...]:
     effects, entries = tenant.ledger.entries(), tenant.journal.entries()
     states = [(batch.state, batch.held) for batch in tenant.batches.all()]
     held = [job.held for job in tenant.roboflow.jobs.all()]
@@ -110,6 +115,6 @@ def version(tenant: Tenant) -> tuple[object, ...]:
     clock = tenant.clock.as_json()
     recent = tuple((entry.status, entry.received) for entry in entries[-_RECENT:])
     sent = [event.due for event in tenant.roboflow.deliveries.events()]
-    posted = [parcel.due for parcel in tenant.vias.outbox.parcels()]
+    posted = [parcel.due for parcel in tenant.vias.deliveries.parcels()]
     told = hash(str((recent, states, held, tasks, plans, sent, posted)))
     return len(entries), len(effects), told, clock["frozen"], clock["speed"]

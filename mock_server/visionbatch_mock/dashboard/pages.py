@@ -172,7 +172,7 @@ def photo() -> Response:
 def webhooks() -> Response:
     """Events on their ways."""
     tenant = required()
-    events, parcels = tenant.roboflow.deliveries.events()[::-1], tenant.vias.outbox.parcels()[::-1]
+    events, parcels = tenant.roboflow.deliveries.events()[::-1], tenant.vias.deliveries.parcels()[::-1]
     return page("webhooks", tenant, events=events[:200], parcels=parcels[:200])
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from flask import abort, request
+from flask import abort, g, request
 
 from visionbatch_mock.exchange import world
 from visionbatch_mock.tenant import Tenant
@@ -37,9 +37,9 @@ def picked() -> Tenant | None:
     wanted = request.values.get("tenant")
     tenants = world().tenants()
     if wanted is None:
-        return max(tenants, key=_last_request, default=None)
+        return _inside(max(tenants, key=_last_request)) if tenants else None
     found = next((tenant for tenant in tenants if name_of(tenant) == wanted), None)
-    return found or abort(404, f"No customer is called {wanted}. It may have been another run of the mock.")
+    return _inside(found or abort(404, f"No customer is called {wanted}. It may have been another run of the mock."))
 
 
 def required() -> Tenant:
@@ -50,6 +50,14 @@ def required() -> Tenant:
 def choices(chosen: Tenant | None) -> list[Choice]:
     """Everybody, oldest first."""
     return [Choice(name_of(each), len(each.journal.entries()), each is chosen) for each in world().tenants()]
+
+
+def _inside(tenant: Tenant) -> Tenant:
+    """The customer, whose moments wait until this request is over, as for all others; `exchange` leaves its gate."""
+    if "gate" not in g:
+        tenant.gate.enter()
+        g.gate = tenant.gate
+    return tenant
 
 
 def _last_request(tenant: Tenant) -> tuple[bool, float]:

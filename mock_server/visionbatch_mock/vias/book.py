@@ -4,10 +4,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from visionbatch_mock.gate import Gate
 from visionbatch_mock.ledger import Effect
 from visionbatch_mock.vias.codes import Code
 from visionbatch_mock.vias.errors import ViasError
 from visionbatch_mock.vias.events import event_of
+from visionbatch_mock.vias.fate import life_of, refusal_of
 from visionbatch_mock.vias.outbox import Outbox, pushes
 from visionbatch_mock.vias.places import Places
 from visionbatch_mock.vias.scenes import Chosen, Service, VideoSource
@@ -17,8 +19,8 @@ from visionbatch_mock.vias.tally import Tally
 from visionbatch_mock.vias.tasks import Batch, Task, duration_of, works
 
 if TYPE_CHECKING:
+    from visionbatch_mock.courier import Room
     from visionbatch_mock.ids import IdSource
-    from visionbatch_mock.roboflow.courier import Room
     from visionbatch_mock.tenant import Tenant
 
 _EFFECTS: Mapping[str, Effect] = {
@@ -40,14 +42,17 @@ class ViasBook:
         self._tenant = tenant
         self._ids = ids
         self.places = Places(tenant, ids)
-        self.outbox = Outbox(tenant)
+        self.deliveries = Outbox(tenant)
         self._watch = watch
         self._batches: dict[str, Batch] = {}
         self._tasks: dict[str, Task] = {}
         # By batch too: a list of batches, and the end of one, would else walk over all tasks for each.
         self._of_batch: dict[str, dict[str, Task]] = {}
 
-    # -- reading
+    @property
+    def gate(self) -> Gate:
+        """The tenant's."""
+        return self._tenant.gate
 
     def batches(self) -> list[Batch]:
         """Batches in order of creation. A deleted one stays while any of its tasks does."""
@@ -72,8 +77,6 @@ class ViasBook:
             raise ViasError(Code.NO_TASK, f"no task has the id {task_id}", task_id)
         return self._tasks[task_id]
 
-    # -- moving on
-
     def settle(self) -> None:
         """Commit the steps that the clock has made due."""
         now = self._tenant.clock.now()
@@ -89,18 +92,18 @@ class ViasBook:
         # Without the lock, which is held while the one who asks this is told that there is something to watch.
         tasks = list(self._tasks.values())
         moving = any(pushes(task.output) and works(task.state) for task in tasks)
-        return self._tenant.vias is self and (moving or self.outbox.waiting)
+        return self._tenant.vias is self and (moving or self.deliveries.waiting)
 
     def deliver(self) -> None:
         """Commit what has become due, and try to deliver it."""
         self.settle()
-        self.outbox.deliver()
+        self.deliveries.deliver()
 
     def find(self, task: Task, at: float) -> None:
         """Let a task find something; it leaves on every way of its output."""
         task.found += 1
-        self.outbox.put(event_of(task, task.found, at, self._tenant.behaviour.vias_event_type), task.output)
         if pushes(task.output):
+            self.deliveries.put(event_of(task, task.found, at, self._tenant.behaviour.vias_event_type), task.output)
             self._watch(self)
 
     def force(self, task_id: str, state: str) -> None:
@@ -113,8 +116,6 @@ class ViasBook:
         with self.lock:
             self.task(task_id).step(self._tenant.clock.now(), self._entered)
 
-    # -- batches
-
     def create_batch(self, fields: dict[str, Any], chosen: Sequence[Chosen]) -> Tally:
         """A batch and a task for each source; some may fail while the others are made."""
         behaviour, now = self._tenant.behaviour, self._tenant.clock.now()
@@ -122,12 +123,13 @@ class ViasBook:
         self._check_new(name, (batch.name for batch in self._batches.values()), len(chosen))
         batch = Batch(self._hex_id(), name, service, now, fields)
         tally = Tally(behaviour.vias_error_text)
-        self._tenant.ledger.commit(Effect.VIAS_BATCH_CREATED, batch_id=batch.id, name=name, sources=len(chosen))
         for each in chosen:
             self._add_to(batch, each, tally)
         if tally.succeeded or behaviour.vias_keep_failed or not chosen:
             self._batches[batch.id] = batch
             tally.batch_id = batch.id
+            facts = {"name": name, "sources": len(chosen), "failed": len(tally.errors)}
+            self._tenant.ledger.commit(Effect.VIAS_BATCH_CREATED, batch_id=batch.id, **facts)
         return tally
 
     def update_batch(self, batch: Batch, fields: dict[str, Any]) -> Tally:
@@ -140,6 +142,8 @@ class ViasBook:
         for task in self.tasks(batch.id):
             task.settings = {**task.settings, **_of_task(fields)}
             tally.succeeded += 1
+        # An output may have become one that something leaves by.
+        self._watch(self)
         self._tenant.ledger.commit(Effect.VIAS_BATCH_UPDATED, batch_id=batch.id, fields=sorted(fields))
         return tally
 
@@ -160,8 +164,6 @@ class ViasBook:
             batch.deleted = not tally.errors
             self._drop_empty(batch.id)
         return tally
-
-    # -- tasks
 
     def create_task(self, fields: dict[str, Any], source: VideoSource | None, told: dict[str, Any]) -> Task:
         """A task that belongs to no batch, on a video source or on an input of the older kinds."""
@@ -196,9 +198,8 @@ class ViasBook:
         task.name, task.input = fields["name"], fields["input"]
         task.settings = {**task.settings, **fields}
         task.updated = self._tenant.clock.now()
+        self._watch(self)
         self._tenant.ledger.commit(Effect.VIAS_TASK_UPDATED, task_id=task.id, fields=sorted(fields))
-
-    # -- steps
 
     def _check_new(self, name: str, names: Iterable[str], count: int) -> None:
         behaviour = self._tenant.behaviour
@@ -269,23 +270,11 @@ class ViasBook:
         task.begin(self._life(task, started=False), task.created, self._entered)
 
     def _life(self, task: Task, *, started: bool) -> Sequence[str]:
-        """The states that a task passes after its creation, or after a start."""
-        behaviour = self._tenant.behaviour
-        if not (started or behaviour.vias_auto_start):
-            return LIVES[Life.IDLE]
-        lives = behaviour.vias_lives
-        for key in (task.source_id, task.source_name, "*"):
-            if lives.get(key or ""):
-                return lives[key or ""]
         source = self.places.sources.get(task.source_id or "")
-        ends = source.ends(behaviour.vias_finite_types) if source else task.input.get("type") in {"obs", "url"}
-        life = LIVES[Life.FILE if ends else Life.STREAM]
-        return life[1:] if started else life
+        return life_of(task, source, self._tenant.behaviour, started=started)
 
     def _refusal(self, source_id: str | None, source_name: str, action: Action) -> tuple[Code, str] | None:
-        if {source_id, source_name, "*"} & set(self._tenant.behaviour.vias_refusals.get(action, ())):
-            return Code.NOT_ALLOWED, f"{action} is refused by the mock's settings"
-        return None
+        return refusal_of(source_id, source_name, action, self._tenant.behaviour)
 
     def _entered(self, task: Task, at: float) -> None:
         """Note a step of a task: it is in a new state, or gone."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from visionbatch_mock.clock import iso
 from visionbatch_mock.ledger import Effect
+from visionbatch_mock.outbound import post
 from visionbatch_mock.vias.bucket import NotWritten, files_of, write
-from visionbatch_mock.vias.callback import post
 from visionbatch_mock.vias.events import Event
 
 if TYPE_CHECKING:
@@ -88,7 +88,9 @@ class Outbox:
         wanted = (message_id, way)
         found = next((each for each in self.parcels() if (each.event.message_id, each.way) == wanted), None)
         if found is not None:
-            found.due = self._tenant.clock.now()
+            # Whoever is trying it just now would else write over this.
+            with self._sending:
+                found.due = self._tenant.clock.now()
         return found is not None
 
     def deliver(self) -> None:

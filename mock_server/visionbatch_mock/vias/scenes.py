@@ -7,6 +7,11 @@ from typing import Any
 _VIDEO_FILE = re.compile(r"\.(?:mp4|avi|mov|mkv|flv|ts|m4v|wmv|mpe?g)(?![\w.])", re.IGNORECASE)
 
 
+def is_video_file(text: str) -> bool:
+    """Whether a URL, or a configuration with one in it, has the extension of a file."""
+    return _VIDEO_FILE.search(text) is not None
+
+
 @dataclass(slots=True)
 class VideoSource:
     """A camera, a stream or a file. Times are epoch seconds."""
@@ -27,7 +32,7 @@ class VideoSource:
         """Whether its video comes to an end: that of a file does."""
         if self.type not in finite_types:
             return False
-        return self.type != "url" or _VIDEO_FILE.search(self.type_config) is not None
+        return self.type != "url" or is_video_file(self.type_config)
 
 
 @dataclass(slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from visionbatch.cli.answers import answer
 from visionbatch.cli.export_fetch import COMMANDS
 from visionbatch.cli.export_tables import tables as tables_command
 from visionbatch.report.export import THUMBNAILS, export_report
@@ -48,7 +48,5 @@ def report(
     """Make a page, and a picture, from a folder of tables."""
     figures = export_report(tables, out, png=png, images=images, thumbnails=thumbnails, title=title, timezone=timezone)
     written = [str(path) for path in (out, png) if path is not None]
-    if options["json"]:
-        click.echo(json.dumps({"written": written, "figures": figures.summary()}, indent=1))
-    else:
-        click.echo(f"{figures.total.work_orders} work orders: {' and '.join(written)} written")
+    told = {"written": written, "figures": figures.summary()}
+    answer(options, told, f"{figures.total.work_orders} work orders: {' and '.join(written)} written")

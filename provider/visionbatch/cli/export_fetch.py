@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from visionbatch.cli.answers import answer
 from visionbatch.deepomatic.export_config import ExportConfig
 from visionbatch.deepomatic.export_layout import DATA_PATTERNS, IMAGE, ExportLayout, bucket_uri
 from visionbatch.errors import ConfigError, ExitCode
@@ -32,7 +33,7 @@ def export_config(options: Mapping[str, Any], *, file: Path) -> None:
     """Check an export's configuration, a JSON object of its parameters, and print the table for the vendor."""
     config = _config(file)
     told = {"service_account": config.service_account, "table": config.table()}
-    click.echo(json.dumps(told, indent=1) if options["json"] else config.table(), nl=options["json"])
+    answer(options, told, config.table().rstrip("\n"))
 
 
 @click.command("doctor")
@@ -44,9 +45,8 @@ def export_doctor_command(options: Mapping[str, Any], *, file: Path) -> None:
     with GcsBucket(bucket_uri(config.storage_uri)[0]) as bucket:
         diagnosis = export_doctor(config, bucket)
     told = {"missing": list(diagnosis.missing), "lines": list(diagnosis.lines)}
-    click.echo(json.dumps(told, indent=1) if options["json"] else "\n".join(diagnosis.lines))
-    if not diagnosis.healthy:
-        raise click.exceptions.Exit(int(ExitCode.NOT_AUTHORIZED))
+    code = ExitCode.DONE if diagnosis.healthy else ExitCode.NOT_AUTHORIZED
+    answer(options, told, "\n".join(diagnosis.lines), code)
 
 
 @click.command("fetch")
@@ -91,17 +91,16 @@ def export_fetch(
             on_missing=on_missing,
             progress=LoggedProgress(log, what="fetch"),
         )
-    _show(options, manifest)
-    if error_on_nothing and manifest.outcome is FetchOutcome.NOTHING_NEW:
-        raise click.exceptions.Exit(int(ExitCode.NOTHING_NEW))
+    nothing = error_on_nothing and manifest.outcome is FetchOutcome.NOTHING_NEW
+    answer(options, manifest.to_json(), _line(manifest), ExitCode.NOTHING_NEW if nothing else ExitCode.DONE)
 
 
-def _show(options: Mapping[str, Any], manifest: FetchManifest) -> None:
+def _line(manifest: FetchManifest) -> str:
     counts = manifest.counts()
     line = f"{manifest.outcome}: {counts['data_files']} files, {counts['images']} images in {manifest.folder}"
     if manifest.missing:
         line += f"; {len(manifest.missing)} images are missing"
-    click.echo(json.dumps(manifest.to_json(), indent=1) if options["json"] else line)
+    return line
 
 
 def _seconds(moment: datetime | None) -> float | None:

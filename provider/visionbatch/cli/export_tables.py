@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from visionbatch.cli.answers import answer
 from visionbatch.model.policy import OnBrokenLine
 from visionbatch.pipelines.export_manifest import read_manifest
 from visionbatch.pipelines.export_settings import MAX_LINE_BYTES
@@ -42,7 +42,7 @@ def tables(
         files, out, on_broken_line=on_broken_line, assume_utc=assume_utc, max_line_bytes=max_line_bytes
     )
     counts = ", ".join(f"{count} {name}" for name, count in made.rows.items())
-    click.echo(json.dumps(made.to_json(), indent=1) if options["json"] else f"{counts} in {out}")
+    answer(options, made.to_json(), f"{counts} in {out}")
 
 
 def _data_files(source: Path) -> list[Path]:

@@ -31,6 +31,7 @@ KEY_VARIABLE = "VISIONBATCH_ROBOFLOW_API_KEY"
 @click.group(
     cls=LazyGroup,
     elsewhere={
+        "fetch": "visionbatch.cli.roboflow_fetch:fetch",
         "stage": "visionbatch.cli.roboflow_stage:stage",
         "ready": "visionbatch.cli.roboflow_stage:ready",
     },

@@ -65,7 +65,7 @@ def stage(options: Mapping[str, Any], /, *, source: str, **given: Any) -> None:
             on_input_change=OnInputChange(given["on_input_change"]),
             sink=sink,
         )
-        manifest = _filled(run, place, Media(given["media"]), batch_id, given["url_life"])
+        manifest = _filled(run, place, given, allow_inside=options["settings"].allow_inside)
         if sink is not None:
             sink.write(f"{manifest.batch_id}.stage.json", json.dumps(manifest.to_json(), indent=1).encode())
         if given["wait"]:
@@ -85,10 +85,11 @@ def _settings(given: Mapping[str, Any]) -> StageSettings:
     )
 
 
-def _filled(run: RoboflowStageRun, place: str, media: Media, batch_id: str, life_s: int) -> StageManifest:
+def _filled(run: RoboflowStageRun, place: str, given: Mapping[str, Any], *, allow_inside: bool) -> StageManifest:
+    media, batch_id, life_s = Media(given["media"]), given["batch_id"], given["url_life"]
     if "://" not in place and Path(place).is_dir():
         return run.videos(place, batch_id) if media is Media.VIDEOS else run.images(place, batch_id)
-    with references_at(place, media, life_s=life_s) as listed:
+    with references_at(place, media, life_s=life_s, allow_inside=allow_inside) as listed:
         return run.references(listed, batch_id, videos=media is Media.VIDEOS)
 
 

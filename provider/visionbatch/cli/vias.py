@@ -23,8 +23,8 @@ from visionbatch.pipelines.vias_answers import require_tasks
 from visionbatch.pipelines.vias_create import ViasRun
 from visionbatch.pipelines.vias_wait import wait as wait_for_end
 from visionbatch.vias.account import Account, IamUser
-from visionbatch.vias.api import SERVICE
 from visionbatch.vias.batch_task import BatchTask
+from visionbatch.vias.calls import SERVICE
 from visionbatch.vias.settings import ViasSettings
 from visionbatch.vias.signing import AccessKey
 from visionbatch.vias.words import table

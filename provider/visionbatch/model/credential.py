@@ -35,6 +35,9 @@ class Signer(Protocol):
     def sign(self, outgoing: Outgoing) -> Headers:
         """The headers to add to this very request, replacing those of the same name."""
 
+    def sent(self) -> list[Secret]:
+        """What of it goes along as it is, such as a temporary key's token."""
+
 
 @dataclass(frozen=True)
 class Token:
@@ -68,9 +71,9 @@ def headers_of(credential: Credential, outgoing: Outgoing) -> Headers:
 
 
 def secrets_of(credential: Credential) -> list[Secret]:
-    """What of a credential must not be printed; a signer sends none of it."""
+    """What of a credential is sent as it is, and must not be printed when an answer repeats it."""
     held = credential.headers if isinstance(credential, Token) else credential
-    return list(held.values()) if isinstance(held, Mapping) else []
+    return list(held.values()) if isinstance(held, Mapping) else held.sent()
 
 
 def renew_at(credential: Credential) -> float:

@@ -24,12 +24,16 @@ class LoggedProgress:
         self._finished = False
 
     def __call__(self, position: int, total: int) -> None:
-        """Take in the position reached."""
+        """Take in the position reached; a total of 0 is not known."""
         now = time.monotonic()
-        finished = position >= total and not self._finished
+        whole = 0 < total <= position
+        finished = whole and not self._finished
         if not finished and now - self._told < self._every_s:
             return
-        self._told, self._finished = now, position >= total
+        self._told, self._finished = now, whole
         rate = position / max(now - self._began, 1e-3) / MIB
-        share = 100 * position / max(total, 1)
-        self._log.info("%s: %d of %d bytes (%.0f %%), %.1f MiB/s", self._what, position, total, share, rate)
+        if total:
+            share = 100 * position / total
+            self._log.info("%s: %d of %d bytes (%.0f %%), %.1f MiB/s", self._what, position, total, share, rate)
+        else:
+            self._log.info("%s: %d bytes, %.1f MiB/s", self._what, position, rate)

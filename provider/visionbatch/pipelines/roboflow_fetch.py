@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from visionbatch.config import DownloadSettings
-from visionbatch.errors import UnreadableRecord
+from visionbatch.errors import ConfigError, UnreadableRecord
 from visionbatch.io.folders import Folder
 from visionbatch.io.held import held
 from visionbatch.io.ranged import Ranges
@@ -69,6 +69,10 @@ class FetchSettings:
     budget: UnpackBudget = field(default_factory=UnpackBudget)
     table: RowSettings | None = None
     download: DownloadSettings = field(default_factory=lambda: DownloadSettings(connections=8))
+
+    def __post_init__(self) -> None:
+        if self.on_bad_member not in tuple(OnBadMember):
+            raise ConfigError(f"on_bad_member is fail or skip, not {self.on_bad_member!r}")
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,8 @@ class RoboflowFetch:
             try:
                 self._fetch_all(noted)
             except BaseException:
+                # What was not looked at yet stays noted, and is looked at by the next run.
+                self._files = {**self._noted, **self._files}
                 self._write(self._manifest)
                 raise
             table = self._joined() if self._settings.table else {}
@@ -146,8 +152,13 @@ class RoboflowFetch:
         except UnreadableRecord as error:
             log.warning("%s: %s", self._folder.location, error)
             return {}
-        same = before is not None and before.fingerprint == self._listing.fingerprint
-        return {file.key: file for file in before.files} if before is not None and same else {}
+        if before is None:
+            return {}
+        if before.fingerprint != self._listing.fingerprint:
+            where, count = self._folder.location, len(before.files)
+            log.warning("%s has %d files of other results: those that are not replaced now stay there", where, count)
+            return {}
+        return {file.key: file for file in before.files}
 
     def _fetch_all(self, noted: FetchLog) -> None:
         settings = self._settings.download

@@ -15,6 +15,7 @@ from visionbatch.io.local_tree import LocalTree
 from visionbatch.io.object_tree import ObjectTree
 from visionbatch.io.sinks import Sink
 from visionbatch.io.wire_pool import WirePool
+from visionbatch.model.outside import outside_url
 from visionbatch.model.policy import OnInputChange
 from visionbatch.model.run import RunRecord, RunStore, Stage
 from visionbatch.model.tree import Tree
@@ -53,6 +54,7 @@ class RoboflowStageRun:
     :param on_input_change: what to do when the input is another than at the beginning. A batch cannot be emptied, so
         ``cancel_and_new`` begins another one, and leaves the old one to expire.
     :param sink: where the list of renamed files is written.
+    :raises UnsafeUrl: for a ``notifications_url`` that leads inside a network.
     """
 
     def __init__(
@@ -66,6 +68,11 @@ class RoboflowStageRun:
         sink: Sink | None = None,
     ) -> None:
         self._site = site
+        if settings is not None and settings.notifications_url is not None:
+            inside = site.api.calls.settings.allow_inside
+            schemes = ("https", "http") if inside else ("https",)
+            url = settings.notifications_url.reveal()
+            outside_url(url, what="notifications_url", schemes=schemes, allow_inside=inside)
         self._journal = Journal(store, RunRecord(SERVICE, ""))
         self._settings = settings or StageSettings()
         self._identity = identity

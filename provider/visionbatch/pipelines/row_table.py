@@ -25,7 +25,7 @@ from visionbatch.pipelines.row_reading import BrokenRow, Row, rows_of
 from visionbatch.pipelines.row_settings import RowOrigin, RowSettings, RowSource
 
 TABLE = "results.parquet"
-GROUP_BYTES = 16 * MIB
+GROUP_BYTES = 8 * MIB
 """Bytes of lines in a row group: what is in memory at a time, a few times over."""
 GROUP_ROWS = 100_000
 

@@ -12,8 +12,10 @@ from visionbatch.model.snapshot import Snapshot
 from visionbatch.model.tally import Tally
 from visionbatch.pipelines.client import Client, Tuning
 from visionbatch.pipelines.vias_access import Access, Accounts, vias_origin
-from visionbatch.vias.api import Created, Query, ViasApi, with_project
+from visionbatch.vias.api import ViasApi, with_project
 from visionbatch.vias.batch_task import BatchTask
+from visionbatch.vias.calls import Query
+from visionbatch.vias.creation import Created
 from visionbatch.vias.decode import Answer, BatchEntry
 from visionbatch.vias.goals import FINISHED, BatchRef, Goal
 from visionbatch.vias.settings import ViasSettings

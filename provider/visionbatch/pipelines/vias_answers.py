@@ -8,7 +8,7 @@ from visionbatch.errors import JobFailed, JobPartial
 from visionbatch.flow.judge import judge
 from visionbatch.model.policy import OnPartial
 from visionbatch.model.snapshot import Counts, Phase, Snapshot
-from visionbatch.vias.api import SERVICE
+from visionbatch.vias.calls import SERVICE
 from visionbatch.vias.decode import Answer
 
 log = logging.getLogger(__name__)

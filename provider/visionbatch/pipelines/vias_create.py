@@ -19,8 +19,9 @@ from visionbatch.pipelines.manifest import Manifest
 from visionbatch.pipelines.submitted import Submitted
 from visionbatch.pipelines.vias import Vias
 from visionbatch.pipelines.vias_answers import require_tasks
-from visionbatch.vias.api import LABEL_CHARS, SERVICE
+from visionbatch.vias.api import LABEL_CHARS
 from visionbatch.vias.batch_task import BatchTask
+from visionbatch.vias.calls import SERVICE
 from visionbatch.vias.decode import Answer
 from visionbatch.vias.goals import FINISHED, BatchRef, Goal
 
@@ -205,7 +206,7 @@ def require_an_end(task: BatchTask, goal: Goal | None) -> None:
     if task.schedule is not None and goal is not None and "RUNNING" not in goal.wanted:
         raise ConfigError(
             f"a batch task with a weekly schedule never ends, so nobody can wait for it to be {goal}",
-            next_step="Use wait=False, or wait_for=running within its hours.",
+            next_step="Use wait=False (--no-wait), or wait_for=running within its hours.",
         )
 
 

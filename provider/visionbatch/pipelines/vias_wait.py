@@ -9,7 +9,7 @@ from typing import Any
 from visionbatch.errors import ConfigError, NotFound, Refused, UnreadableAnswer
 from visionbatch.model.snapshot import Snapshot
 from visionbatch.pipelines.vias import Vias
-from visionbatch.vias.api import SERVICE
+from visionbatch.vias.calls import SERVICE
 from visionbatch.vias.goals import BatchRef
 from visionbatch.vias.words import table
 

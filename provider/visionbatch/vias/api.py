@@ -1,67 +1,34 @@
-"""VIAS's operations, each written once as a flow."""
+"""VIAS's operations on batch tasks, each written once as a flow."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from math import ceil
-from typing import Any, TypeVar
+from typing import Any
 
-from visionbatch.errors import (
-    ConfigError,
-    EndlessList,
-    IdTaken,
-    NotFound,
-    OutcomeUnknown,
-    Refused,
-    UnreadableAnswer,
-    VisionBatchError,
-)
-from visionbatch.flow.call import call
-from visionbatch.flow.effects import Flow, Now, Pause, Request, Response
+from visionbatch.errors import NotFound
+from visionbatch.flow.effects import Flow, Now
 from visionbatch.flow.listing import Enough
-from visionbatch.flow.retry import RetryPolicy, persist
+from visionbatch.flow.retry import RetryPolicy
 from visionbatch.flow.roster import Roster
 from visionbatch.model.listed import Listed
 from visionbatch.model.snapshot import Snapshot
 from visionbatch.model.text import printable
 from visionbatch.vias.batch_task import BatchTask
-from visionbatch.vias.decode import Answer, BatchEntry, answer_of, entries_of, tasks_of, trouble
+from visionbatch.vias.calls import ONCE, SERVICE, Calls, Query, named
+from visionbatch.vias.creation import Created, Creation
+from visionbatch.vias.decode import Answer, BatchEntry, answer_of, entries_of
 from visionbatch.vias.goals import FINISHED, BatchRef
-from visionbatch.vias.operations import OPERATIONS
+from visionbatch.vias.lists import BATCH_PAGE, Lists, page_numbers
 from visionbatch.vias.settings import ViasSettings
 from visionbatch.vias.words import ABNORMAL, Histogram, histogram_of, histogram_of_states, interpret
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-SERVICE = "huawei_vias"
-ONCE = RetryPolicy(attempts=1)
 LABEL_CHARS = 100
 """Characters that a name may have (its page), and that are kept of one in a list."""
-
-BATCH_PAGE = 200
-TASK_PAGE = 1000
-"""Entries to a page, the greatest that the lists take."""
-
-SETTLE = Pause(2.0, 4.0)
-"""Seconds between two looks for a batch whose creation was not answered: a list may lag behind."""
-
-Query = Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Created:
-    """A batch that is there.
-
-    :param answer: what its creation came to; ``None`` when it was found under its name instead.
-    """
-
-    batch_id: str
-    name: str
-    answer: Answer | None = None
 
 
 class ViasApi:
@@ -77,11 +44,11 @@ class ViasApi:
     noun = "batch"
 
     def __init__(self, settings: ViasSettings, retry: RetryPolicy | None = None) -> None:
-        if not settings.project_id:
-            raise ConfigError("the project id is not known", next_step="Give project_id, or have it looked up.")
         self.settings = settings
         self._retry = retry or RetryPolicy()
-        self._trouble = trouble(settings)
+        self._calls = Calls(settings, self._retry)
+        self._lists = Lists(self._calls)
+        self._creation = Creation(self._calls, self._lists)
         self._abnormal_since: dict[str, float] = {}
 
     def ask(
@@ -93,27 +60,11 @@ class ViasApi:
         :param values: what its path needs.
         :raises ConfigError: for an operation or a value that cannot be one, before anything is sent.
         """
-        return _named("", self._ask(operation, values, query, body))
+        return named("", self._ask(operation, values, query, body))
 
     def _ask(self, operation: str, values: Mapping[str, str] | None, query: Query, body: Any) -> Flow[Any]:
-        response = yield from self._send(operation, values, query=query, body=body)
+        response = yield from self._calls.send(operation, values, query=query, body=body)
         return response.json() if response.body else None
-
-    def _send(
-        self,
-        operation: str,
-        values: Mapping[str, str] | None = None,
-        *,
-        query: Query = (),
-        body: Any = None,
-        retry: RetryPolicy | None = None,
-    ) -> Flow[Response]:
-        if operation not in OPERATIONS:
-            raise ConfigError(f"{operation!r} is none of VIAS's operations; those are {', '.join(OPERATIONS)}")
-        known = OPERATIONS[operation]
-        path = known.at(self.settings.project_id, values or {})
-        request = Request(known.method, path, tuple(query), body, repeatable=known.repeatable)
-        return (yield from call(request, retry or self._retry, self._trouble))
 
     def create(self, task: BatchTask, *, adopt: bool = True) -> Flow[Created]:
         """See that there is one batch of this name.
@@ -125,193 +76,82 @@ class ViasApi:
         :raises IdTaken: when there is one and ``adopt`` is off, or when there are several.
         :raises OutcomeUnknown: when it cannot be found out what a creation came to.
         """
-        return _named("", persist(self._create_attempts(task, adopt=adopt), self._retry))
-
-    def _create_attempts(self, task: BatchTask, *, adopt: bool) -> Callable[[], Flow[Created]]:
-        tried = False
-
-        def attempt() -> Flow[Created]:
-            nonlocal tried
-            found = yield from self._find(task.name, patiently=tried)
-            if found is not None and not (adopt or tried):
-                raise IdTaken(f"there is a batch named {task.name!r} already", ref=found.batch_id)
-            if found is not None:
-                log.info("%s batch %s has the name %s: going on with it", SERVICE, found.batch_id, task.name)
-                return Created(found.batch_id, task.name)
-            tried = True
-            return (yield from self._create_once(task))
-
-        return attempt
-
-    def _create_once(self, task: BatchTask) -> Flow[Created]:
-        try:
-            response = yield from self._send("CreateBatchTask", body=task.to_json(), retry=ONCE)
-            answer = answer_of(response)
-        except UnreadableAnswer as error:
-            if error.ref:
-                raise
-            return (yield from self._instead(task, error))
-        except Refused as error:
-            if error.code not in self.settings.name_taken_codes:
-                raise
-            return (yield from self._instead(task, error))
-        return Created(answer.batch_id, task.name, answer)
-
-    def _instead(self, task: BatchTask, error: VisionBatchError) -> Flow[Created]:
-        """The batch that must be there although its creation was not answered with it."""
-        found = yield from self._find(task.name, patiently=True)
-        if found is not None:
-            return Created(found.batch_id, task.name)
-        raise OutcomeUnknown(
-            f"a batch may have been made, but it is not in the list: {error.what}",
-            next_step=f"Run again: the name {task.name!r} is looked up before anything is made.",
-        ) from error
+        return named("", self._creation.create(task, adopt=adopt))
 
     def find(self, name: str) -> Flow[BatchEntry | None]:
         """The one batch of exactly that name.
 
         :raises IdTaken: when there are several.
         """
-        return _named("", self._by_name(name, self._retry))
-
-    def _find(self, name: str, *, patiently: bool) -> Flow[BatchEntry | None]:
-        """One look, or two; the attempts of the creation are the patience when a look fails."""
-        found = yield from self._by_name(name, ONCE)
-        if found is None and patiently:
-            yield SETTLE
-            found = yield from self._by_name(name, ONCE)
-        return found
-
-    def _by_name(self, name: str, retry: RetryPolicy) -> Flow[BatchEntry | None]:
-        matches: list[BatchEntry] = []
-        for number in range(1, BATCH_PAGE):
-            entries, goes_on = yield from self._page(number, name, retry)
-            matches += [entry for entry in entries if entry.name == name]
-            if not goes_on:
-                break
-        if len({entry.batch_id for entry in matches}) > 1:
-            ids = ", ".join(entry.batch_id for entry in matches)
-            raise IdTaken(f"there are {len(matches)} batches named {name!r}: {ids}")
-        return matches[0] if matches else None
+        return named("", self._lists.by_name(name, self._retry))
 
     def entries(self, name_like: str = "") -> Flow[list[BatchEntry]]:
         """All batches of the project, the newest first.
 
         :param name_like: part of their names.
         """
-        return _named("", self._entries(name_like))
+        return named("", self._lists.batches(name_like, self._retry))
 
-    def _entries(self, name_like: str) -> Flow[list[BatchEntry]]:
-        found: list[BatchEntry] = []
-        seen: set[str] = set()
-        for number in _pages():
-            entries, goes_on = yield from self._page(number, name_like, self._retry)
-            _require_news(seen, (entry.batch_id for entry in entries), goes_on=goes_on)
-            found += entries
-            if not goes_on:
-                break
-        return found
-
-    def _page(self, number: int, name_like: str, retry: RetryPolicy) -> Flow[tuple[list[BatchEntry], bool]]:
-        """Entries of a page of the list, newest first, and whether there may be another."""
-        like = (("type_like", "batch_task_name"), ("name_like", name_like)) if name_like else ()
-        paging = (("is_paged", "true"), ("page_size", str(BATCH_PAGE)), ("page_num", str(number)))
-        order = (("sort_name", "created_at"), ("order_by", "desc"))
-        response = yield from self._send("ListBatchTasks", query=(*paging, *order, *like), retry=retry)
-        page = response.json_object()
-        entries = entries_of(page)
-        return entries, len(page["batch_task_list"]) >= BATCH_PAGE
+    def tasks(self, batch_id: str) -> Flow[list[Mapping[str, Any]]]:
+        """The tasks of a batch, as the service lists them."""
+        return named(batch_id, self._lists.tasks(batch_id, self._retry))
 
     def update(self, batch_id: str, task: BatchTask) -> Flow[Answer]:
         """Give a batch another configuration; algorithm and version stay, for they cannot be changed."""
         body = {name: item for name, item in task.to_json().items() if name not in ("service_name", "service_version")}
-        return _named(batch_id, self._answered("UpdateBatchTask", {"id": batch_id}, body))
+        return named(batch_id, self._answered("UpdateBatchTask", {"id": batch_id}, body))
 
     def start(self, batch_id: str) -> Flow[Answer]:
         """Start the tasks of a batch."""
-        return _named(batch_id, self._answered("BatchStartStopTask", {"id": batch_id, "command": "start"}))
+        return named(batch_id, self._answered("BatchStartStopTask", {"id": batch_id, "command": "start"}))
 
     def stop(self, batch_id: str) -> Flow[Answer]:
         """Stop the tasks of a batch; they can be started again."""
-        return _named(batch_id, self._answered("BatchStartStopTask", {"id": batch_id, "command": "stop"}))
+        return named(batch_id, self._answered("BatchStartStopTask", {"id": batch_id, "command": "stop"}))
 
     def delete(self, batch_id: str) -> Flow[Answer | None]:
         """Delete a batch and its tasks; ``None`` when it was not there any more."""
-        return _named(batch_id, self._delete(batch_id))
-
-    def _delete(self, batch_id: str) -> Flow[Answer | None]:
-        try:
-            return (yield from self._answered("DeleteBatchTask", {"id": batch_id}))
-        except NotFound:
-            log.info("%s batch %s is already gone", SERVICE, batch_id)
-            return None
+        return named(batch_id, self._unless_gone(self._answered("DeleteBatchTask", {"id": batch_id})))
 
     def _answered(self, operation: str, values: Mapping[str, str], body: Any = None) -> Flow[Answer]:
-        response = yield from self._send(operation, values, body=body)
+        response = yield from self._calls.send(operation, values, body=body)
         return answer_of(response)
+
+    def _unless_gone(self, flow: Flow[Answer]) -> Flow[Answer | None]:
+        try:
+            return (yield from flow)
+        except NotFound:
+            log.info("%s: the batch is already gone", SERVICE)
+            return None
 
     def cancel(self, ref: str) -> Flow[None]:
         """Stop a batch, or delete it, by the setting ``on_cancel``; one that is gone counts as cancelled."""
         batch_id = BatchRef.parse(ref).batch_id
-        return _named(batch_id, self._cancel(batch_id))
+        return named(batch_id, self._cancel(batch_id))
 
     def _cancel(self, batch_id: str) -> Flow[None]:
         if self.settings.on_cancel == "delete":
-            answer = yield from self._delete(batch_id)
+            answer = yield from self.delete(batch_id)
         else:
-            try:
-                answer = yield from self.stop(batch_id)
-            except NotFound:
-                return
+            answer = yield from self._unless_gone(self.stop(batch_id))
         if answer is not None and answer.failed:
             log.warning("%s batch %s is not cancelled as a whole: %s", SERVICE, batch_id, answer)
-
-    def tasks(self, batch_id: str) -> Flow[list[Mapping[str, Any]]]:
-        """The tasks of a batch, as the service lists them."""
-        return _named(batch_id, self._tasks(batch_id, self._retry))
-
-    def _tasks(self, batch_id: str, retry: RetryPolicy) -> Flow[list[Mapping[str, Any]]]:
-        found: list[Mapping[str, Any]] = []
-        seen: set[str] = set()
-        for number in _pages():
-            query = (("batch_id", batch_id), ("page_size", str(TASK_PAGE)), ("page", str(number)))
-            response = yield from self._send("ListTasks", query=query, retry=retry)
-            page = tasks_of(response.json_object())
-            # Its count may be that of the page alone, so it is the short page that ends the list.
-            _require_news(seen, (str(task.get("id")) for task in page), goes_on=len(page) >= TASK_PAGE)
-            found += page
-            if len(page) < TASK_PAGE:
-                break
-        return found
 
     def histogram(self, ref: str) -> Flow[Histogram]:
         """How many tasks of a batch are in which state."""
         target = BatchRef.parse(ref)
-        return _named(target.batch_id, self._histogram(target, self._retry))
+        return named(target.batch_id, self._histogram(target, self._retry))
 
     def _histogram(self, target: BatchRef, retry: RetryPolicy) -> Flow[Histogram]:
         if self.settings.states_from == "tasks":
-            tasks = yield from self._tasks(target.batch_id, retry)
+            tasks = yield from self._lists.tasks(target.batch_id, retry)
             if tasks:
-                return histogram_of_states((task.get("state") for task in tasks), self.settings.state_aliases)
-        entry = yield from self._entry(target, retry)
-        return self._counted(entry)
-
-    def _entry(self, target: BatchRef, retry: RetryPolicy) -> Flow[BatchEntry]:
-        """A batch's entry in the list, for no operation shows a single one."""
-        seen: set[str] = set()
-        for number in _pages():
-            entries, goes_on = yield from self._page(number, target.name, retry)
-            for entry in entries:
-                if entry.batch_id == target.batch_id:
-                    return entry
-            _require_news(seen, (entry.batch_id for entry in entries), goes_on=goes_on)
-            if not goes_on:
-                break
-        raise NotFound("it is not in the list of batch tasks", status=404)
+                return histogram_of_states((task.get("state") for task in tasks), self.settings.status_aliases)
+        # A batch without tasks may be a new one or a deleted one, which only the list of batches can tell.
+        return self._counted((yield from self._lists.batch(target.batch_id, target.name, retry)))
 
     def _counted(self, entry: BatchEntry) -> Histogram:
-        return histogram_of(entry.counters, entry.tasks, self.settings.state_aliases)
+        return histogram_of(entry.counters, entry.tasks, self.settings.status_aliases)
 
     def look(self, ref: str) -> Flow[Snapshot]:
         """The state of a batch, asked for once.
@@ -319,7 +159,7 @@ class ViasApi:
         :param ref: see `visionbatch.vias.goals.BatchRef`.
         """
         target = BatchRef.parse(ref)
-        return _named(target.batch_id, self._look(target))
+        return named(target.batch_id, self._look(target))
 
     def _look(self, target: BatchRef) -> Flow[Snapshot]:
         histogram = yield from self._histogram(target, ONCE)
@@ -343,7 +183,7 @@ class ViasApi:
         missing = {ref: BatchRef.parse(ref) for ref in roster.refs}
         listed = len(missing) > 1 and self.settings.states_from == "batches"
         for number in range(1, 2 * ceil(len(missing) / BATCH_PAGE) + 1 if listed else 1):
-            entries, goes_on = yield from self._page(number, "", ONCE)
+            entries, goes_on = yield from self._lists.page(number, "", ONCE)
             now: float = yield Now()
             there = {entry.batch_id: entry for entry in entries}
             for ref, target in [(ref, target) for ref, target in missing.items() if target.batch_id in there]:
@@ -355,12 +195,12 @@ class ViasApi:
 
     def newest(self, enough: Enough) -> Flow[tuple[Listed, ...]]:
         """The list of batches from its beginning, where the newest stand, page by page until that is enough."""
-        return _named("", self._newest(enough))
+        return named("", self._newest(enough))
 
     def _newest(self, enough: Enough) -> Flow[tuple[Listed, ...]]:
         read: dict[str, Listed] = {}
-        for number in _pages():
-            entries, goes_on = yield from self._page(number, "", ONCE)
+        for number in page_numbers():
+            entries, goes_on = yield from self._lists.page(number, "", ONCE)
             before = len(read)
             for entry in entries:
                 label = printable(entry.name, LABEL_CHARS)
@@ -372,10 +212,10 @@ class ViasApi:
 
     def ping(self) -> Flow[None]:
         """Whether the credential opens this project: asks for the shortest list."""
-        return _named("", self._ping())
+        return named("", self._ping())
 
     def _ping(self) -> Flow[None]:
-        response = yield from self._send("ListBatchTasks", query=(("page_size", "5"),), retry=ONCE)
+        response = yield from self._calls.send("ListBatchTasks", query=(("page_size", "5"),), retry=ONCE)
         entries_of(response.json_object())
 
     def console_url(self, batch_id: str) -> str:
@@ -386,23 +226,3 @@ class ViasApi:
 def with_project(settings: ViasSettings, project_id: str) -> ViasSettings:
     """The same settings with the id that was looked up."""
     return replace(settings, project_id=project_id)
-
-
-def _pages() -> Iterator[int]:
-    """Numbers of pages, as many as the list takes."""
-    return iter(range(1, 10_001))
-
-
-def _require_news(seen: set[str], ids: Iterator[str], *, goes_on: bool) -> None:
-    before = len(seen)
-    seen.update(ids)
-    if goes_on and len(seen) == before:
-        raise EndlessList("the list goes round: a page came a second time")
-
-
-def _named(batch_id: str, flow: Flow[T]) -> Flow[T]:
-    try:
-        return (yield from flow)
-    except VisionBatchError as error:
-        error.about(SERVICE, batch_id)
-        raise

@@ -36,6 +36,7 @@ class Complaint:
     code: str = ""
     message: str = ""
     detail: str = ""
+    params: str = ""
     reason: str = ""
     advice: str = ""
     request_id: str = ""
@@ -43,7 +44,7 @@ class Complaint:
     def __str__(self) -> str:
         parts = [
             ": ".join(part for part in (self.code, self.message) if part),
-            *(f"{name}: {text}" for name, text in (("detail", self.detail), ("reason", self.reason)) if text),
+            *(f"{name}: {getattr(self, name)}" for name in ("detail", "params", "reason") if getattr(self, name)),
             f"request id {self.request_id}" if self.request_id else "",
         ]
         return "; ".join(part for part in parts if part)
@@ -71,6 +72,7 @@ _FIELDS = {
     "code": "error_code",
     "message": "error_msg",
     "detail": "detail",
+    "params": "params",
     "reason": "reason",
     "advice": "advice",
     "request_id": "request_id",
@@ -78,6 +80,8 @@ _FIELDS = {
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        value = ", ".join(value)
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return ""
     # The gateway repeats the request that it has checked, with a temporary key's token in it.

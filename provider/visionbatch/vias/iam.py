@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from visionbatch.errors import ConfigError, NotAuthorized, UnreadableAnswer
+from visionbatch.errors import ConfigError, NotAuthorized, UnreadableAnswer, VisionBatchError
 from visionbatch.flow.call import call
 from visionbatch.flow.effects import Flow, Now, Request, Response
 from visionbatch.flow.retry import RetryPolicy
@@ -88,13 +88,19 @@ def fetch_token(user: IamUser, settings: ViasSettings, retry: RetryPolicy) -> Fl
     request = Request("POST", "/v3/auth/tokens", (("nocatalog", "true"),), body)
     try:
         response = yield from call(request, retry, trouble(settings))
-    except NotAuthorized as error:
-        error.next_step = (
-            "Check user, password and account name, and that the account has a project of this region; an account that "
-            "was upgraded to a HUAWEI ID needs an IAM user."
-        )
+    except VisionBatchError as error:
+        # It went in the body, which a proxy's page may repeat.
+        error.what = error.what.replace(user.password.reveal() or "***", "***")
+        if isinstance(error, NotAuthorized):
+            error.next_step = _WHO
         raise
     return _token_of(response)
+
+
+_WHO = (
+    "Check user, password and account name, and that the account has a project of this region; an account that was "
+    "upgraded to a HUAWEI ID needs an IAM user."
+)
 
 
 def _token_of(response: Response) -> IamToken:

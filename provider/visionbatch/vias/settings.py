@@ -36,7 +36,7 @@ class ViasSettings:
     :param abnormal_s: seconds for which ABNORMAL tasks are waited for, since they may recover by themselves.
     :param on_cancel: what cancelling does: ``stop`` keeps the batch and can be undone, ``delete`` does not.
     :param endless_types: types of video source that are live streams, of which nobody can wait for the end.
-    :param state_aliases: further states, to one of the eighteen: ``{"THROTTLED": "PENDING"}``.
+    :param status_aliases: further states, to one of the eighteen: ``{"THROTTLED": "PENDING"}``.
     :param not_found_codes: error codes of a 400 that mean what 404 means elsewhere.
     :param name_taken_codes: error codes of a 400 that say that there is one with this name.
     :param not_allowed_codes: error codes of a 500 that no second try mends.
@@ -53,7 +53,7 @@ class ViasSettings:
     abnormal_s: float = 600.0
     on_cancel: str = "stop"
     endless_types: tuple[str, ...] = ENDLESS_TYPES
-    state_aliases: Mapping[str, str] = field(default_factory=dict)
+    status_aliases: Mapping[str, str] = field(default_factory=dict)
     not_found_codes: tuple[str, ...] = NOT_FOUND_CODES
     name_taken_codes: tuple[str, ...] = NAME_TAKEN_CODES
     not_allowed_codes: tuple[str, ...] = NOT_ALLOWED_CODES
@@ -67,9 +67,9 @@ class ViasSettings:
         for name, words in (("states_from", ("batches", "tasks")), ("on_cancel", ("stop", "delete"))):
             if getattr(self, name) not in words:
                 raise ConfigError(f"{name} is {' or '.join(words)}, not {getattr(self, name)!r}")
-        strange = sorted(set(self.state_aliases.values()) - STATES)
+        strange = sorted(set(self.status_aliases.values()) - STATES)
         if strange:
-            raise ConfigError(f"state_aliases lead to {strange}; the states are {sorted(STATES)}")
+            raise ConfigError(f"status_aliases lead to {strange}; the states are {sorted(STATES)}")
         for name, host in (("base_url", "vias"), ("iam_url", "iam")):
             if not getattr(self, name):
                 object.__setattr__(self, name, f"https://{host}.{self.region}.myhuaweicloud.com")

@@ -52,6 +52,10 @@ class AccessKey:
         added = ("Host", "X-Sdk-Date", TOKEN_HEADER)
         return {**{name: Secret(headers[name]) for name in added if name in headers}, "Authorization": Secret(text)}
 
+    def sent(self) -> list[Secret]:
+        """The token of a temporary key; the secret key itself is never sent."""
+        return [] if self.security_token is None else [self.security_token]
+
 
 def signature(method: str, url: str, headers: Mapping[str, str], body: bytes, ak: str, sk: Secret, now: float) -> str:
     """The value of ``Authorization`` for a request.

@@ -332,7 +332,8 @@ def test_connections_are_kept_between_requests(mock: MockServer, tenant: Tenant)
     with Deepomatic(settings_for(mock), lambda: token_header(Secret(tenant.token))) as client:
         for number in range(5):
             client.create(f"label {number}")
-        pools = client._plane._session.adapters["http://"].poolmanager.pools  # type: ignore[attr-defined]
+        (plane,) = client._planes._idle
+        pools = plane._session.adapters["http://"].poolmanager.pools  # type: ignore[attr-defined]
         (pool,) = [pools[key] for key in pools.keys()]  # noqa: SIM118  # it is no mapping
         assert pool.num_connections == 1
 

@@ -18,7 +18,7 @@ from support.outputs import Outputs
 from support.patience import wait_until
 from support.tars import member, of_files, packed, tar
 from visionbatch.config import DownloadSettings
-from visionbatch.errors import AlreadyRunning, Damaged, InputMissing, LinkExpired, NoRoom, UnsafeArchive
+from visionbatch.errors import AlreadyRunning, Damaged, EndlessList, InputMissing, LinkExpired, NoRoom, UnsafeArchive
 from visionbatch.io.folders import LocalFolder, ObjectFolder
 from visionbatch.model.safe_names import broken_rule
 from visionbatch.model.secret import Secret
@@ -28,7 +28,7 @@ from visionbatch.pipelines.roboflow_fetch import FetchSettings, fetch_results
 from visionbatch.pipelines.roboflow_manifest import MANIFEST, ResultsManifest
 from visionbatch.pipelines.row_settings import RowSettings
 from visionbatch.roboflow.settings import RoboflowSettings
-from visionbatch_mock.tenant import Tenant
+from visionbatch_mock.roboflow.lifecycle import JobState
 
 MIB = 1 << 20
 GET = "roboflow.files.get"
@@ -111,6 +111,18 @@ def test_what_is_there_is_not_fetched_again_and_what_was_damaged_is(client, outp
     assert below(folder)["j-1-export/results/r_0/b.jpg"] == b"b"
 
 
+def test_a_run_that_fails_forgets_nothing_of_what_is_there(client, outputs, folder, books, tenant):
+    outputs.batch(parts={"a": [("r_0.tar", of_files({"a.jpg": PHOTO}))], "b": [("x.txt", b"x")]})
+    fetch(client, folder)
+    tenant.configure(roboflow_looping_tokens=True)
+    with pytest.raises(EndlessList):
+        fetch(client, folder)
+    assert ResultsManifest.parse((folder / MANIFEST).read_bytes()).outcome == "unfinished"
+    tenant.configure(roboflow_looping_tokens=False)
+    assert fetch(client, folder).outcome == "done"
+    assert len(books.requests(GET)) == 2
+
+
 def test_results_that_were_made_anew_are_fetched_anew(client, outputs, tenant, folder):
     outputs.batch(parts={"results": [("x.txt", b"old")]})
     fetch(client, folder)
@@ -120,55 +132,22 @@ def test_results_that_were_made_anew_are_fetched_anew(client, outputs, tenant, f
     assert below(folder) == {"j-1-export/results/x.txt": b"new"}
 
 
-def test_the_results_of_a_job_are_found_by_its_stages(client, tenant, folder):
-    _run_a_job(client, tenant)
-    manifest = fetch(client, folder, "j-1")
-    assert manifest.job_id == "j-1"
-    assert manifest.batches == ("j-1-export",)
+def test_the_results_of_a_job_are_found_by_its_stages(client, outputs, folder):
+    manifest = fetch(client, folder, outputs.job("j-1"))
+    assert (manifest.job_id, manifest.batches) == ("j-1", ("j-1-export",))
     (rows,) = (content for name, content in below(folder).items() if name.endswith("aggregated_results.jsonl"))
     assert [json.loads(line)["image"] for line in rows.splitlines()] == ["a.jpg"]
     processing = fetch_results(client, "j-1", LocalFolder(folder / "single"), stage="processing")
     assert processing.batches == ("j-1-processing",)
+
+
+def test_a_stage_that_has_not_ended_has_no_results(client, outputs, folder):
+    outputs.job("j-1", until=JobState.EXPORTING)
+    with pytest.raises(InputMissing, match="stage 'export' is still running") as caught:
+        fetch(client, folder, "j-1")
+    assert caught.value.retry_safe
     with pytest.raises(InputMissing, match="no stage 'tea' yet, its stages are: processing, export"):
         fetch_results(client, "j-1", LocalFolder(folder), stage="tea")
-
-
-def _run_a_job(client: Roboflow, tenant: Tenant) -> None:
-    from visionbatch.flow.effects import Request  # noqa: PLC0415
-
-    calls = client.api.calls
-
-    def flow():
-        path = yield from calls.staging("/batches/{}/bulk-upload/image-references", "b-1")
-        reference = {"name": "a.jpg", "url": "https://storage.googleapis.com/x/a.jpg?sig=1"}
-        yield from calls.post(Request("POST", path, (), {"imageReferences": [reference], "ingestId": "i-1"}))
-
-    client.perform(flow())
-    tenant.clock.advance(10.0)
-    _create(client)
-    with pytest.raises(InputMissing, match=r"no stage 'export' yet"):
-        fetch_results(client, "j-1", LocalFolder(Path("/nowhere")))
-    client.wait("j-1")
-
-
-def _create(client: Roboflow) -> None:
-    from visionbatch.flow.effects import Request  # noqa: PLC0415
-
-    calls = client.api.calls
-    definition = {
-        "type": "simple-image-processing-v1",
-        "jobInput": {"type": "staging-batch-input-v1", "batchId": "b-1"},
-        "computeConfiguration": {"type": "compute-configuration-v2", "machineType": "cpu"},
-        "processingSpecification": {
-            "type": "workflows-processing-specification-v1", "workspace": client.workspace(), "workflowId": "inspect",
-        },
-    }  # fmt: skip
-
-    def flow():
-        path = yield from calls.processing("/jobs/{}", "j-1")
-        yield from calls.post(Request("POST", path, (), definition))
-
-    client.perform(flow())
 
 
 def test_a_link_that_expires_in_mid_file_is_renewed_by_a_listing_and_the_rest_is_fetched(
@@ -220,8 +199,6 @@ def test_a_file_that_is_gone_when_its_link_has_expired_is_said_to_be(client, out
 
 
 def test_a_listing_that_comes_round_again_ends(client, outputs, folder, tenant):
-    from visionbatch.errors import EndlessList  # noqa: PLC0415
-
     outputs.batch(parts={"results": [(f"{number}.bin", b"x") for number in range(7)]})
     tenant.configure(roboflow_page_items=2, roboflow_looping_tokens=True)
     with pytest.raises(EndlessList):

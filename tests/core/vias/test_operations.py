@@ -39,12 +39,15 @@ def answer(body: str, status: int = 200, *, effect: bool = True) -> dict[str, An
     return {"fault": "answer", "status": status, "body": body, "content_type": "application/json", "effect": effect}
 
 
+PARTS = ("VIAS.0010048", "the message", "the detail", "the parameter", "the reason", "the advice")
+
+
 def complaint(code: str, status: int = 400) -> dict[str, Any]:
     body = {
         "error_code": code,
         "error_msg": "the message",
         "detail": "the detail",
-        "params": [],
+        "params": ["the parameter"],
         "reason": "the reason",
         "advice": "the advice",
     }
@@ -141,7 +144,7 @@ def test_a_complaint_is_shown_with_code_message_reason_and_advice_and_not_retrie
     with pytest.raises(Refused) as refused:
         vias.create(batch_task())
     text = str(refused.value)
-    assert all(part in text for part in ("VIAS.0010048", "the message", "the detail", "the reason", "the advice"))
+    assert all(part in text for part in PARTS)
     assert refused.value.code == "VIAS.0010048"
     assert getattr(error_from_json(refused.value.to_json()), "code", "") == "VIAS.0010048"
     assert not refused.value.retry_safe

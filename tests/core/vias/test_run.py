@@ -91,6 +91,51 @@ def test_a_try_that_died_before_it_knew_its_batch_finds_it(runs: Runs, books: Bo
     assert len(books.requests(CREATE)) == 1
 
 
+class Dying:
+    """A store whose process dies at one of its writings: just before it, or just after."""
+
+    def __init__(self, store: FileRunStore, number: int, *, after: bool) -> None:
+        self._store = store
+        self._left = number
+        self._after = after
+
+    def load(self) -> RunRecord | None:
+        return self._store.load()
+
+    def save(self, record: RunRecord) -> None:
+        self._left -= 1
+        if self._left or self._after:
+            self._store.save(record)
+        if not self._left:
+            raise Killed
+
+    def clear(self) -> None:
+        self._store.clear()
+
+
+class Killed(BaseException):
+    """What no code catches by accident."""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_run_that_dies_at_any_writing_of_its_record_ends_in_one_batch(
+    project: Project, runs: Runs, vias: Vias, books: Books, number: int, after: bool
+) -> None:
+    died = False
+    try:
+        run = ViasRun(project(), Dying(runs.store, number, after=after))
+        run.conclude(run.submit(batch_task()), lambda: vias.wait(run.ref))
+    except Killed:
+        died = True
+    assert died
+    run = runs(adopt=False) if number > 1 else runs()
+    manifest = run.conclude(run.submit(batch_task()), lambda: vias.wait(run.ref))
+    assert (manifest.outcome, manifest.generation) == ("done", 1)
+    assert [effect["batch_id"] for effect in books.effects(MADE)] == [manifest.batch_id]
+    assert len(books.requests(CREATE)) == 1
+
+
 def test_a_name_that_somebody_else_has_can_be_an_error(runs: Runs, vias: Vias, books: Books) -> None:
     vias.create(batch_task())
     with pytest.raises(IdTaken):

@@ -13,7 +13,7 @@ import pytest
 from support.clocks import AsyncHandClock, HandClock
 from support.listener import Listener, read_head
 from visionbatch import Secret
-from visionbatch.errors import NotAuthorized
+from visionbatch.errors import NotAuthorized, Refused
 from visionbatch.flow.call import call
 from visionbatch.flow.effects import Flow, Request, Response
 from visionbatch.flow.retry import RetryPolicy
@@ -54,10 +54,11 @@ def perform(request: pytest.FixtureRequest) -> Perform:
 class Witness(Listener):
     """Keeps every request, and answers it with the next status, or for ever with the last."""
 
-    def __init__(self, *statuses: str) -> None:
+    def __init__(self, *statuses: str, answer: bytes = b"{}") -> None:
         super().__init__()
         self._statuses = list(statuses or ["200 OK"])
         self.requests: list[tuple[str, bytes]] = []
+        self._answer = answer
 
     @property
     def url(self) -> str:
@@ -70,7 +71,8 @@ class Witness(Listener):
             body += peer.recv(65536)
         self.requests.append((head, bytes(body)))
         status = self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
-        peer.sendall(f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+        head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {len(self._answer)}\r\n\r\n"
+        peer.sendall(head.encode() + self._answer)
 
 
 def verified(head: str, body: bytes) -> bool:
@@ -107,6 +109,14 @@ def test_a_refused_access_key_is_not_tried_again(perform: Perform) -> None:
     with Witness("401 Unauthorized", "200 OK") as server, pytest.raises(NotAuthorized):
         perform(server.url, call(Request("GET", "/x"), ONCE), lambda: KEY)
     assert len(server.requests) == 1
+
+
+def test_a_temporary_keys_token_that_a_page_repeats_is_not_shown(perform: Perform) -> None:
+    temporary = AccessKey("AK", Secret("sk"), Secret("token-for-an-hour"))
+    page = b"<html>you sent token-for-an-hour</html>"
+    with Witness("400 Bad", answer=page) as server, pytest.raises(Refused) as refused:
+        perform(server.url, call(Request("GET", "/x"), ONCE), lambda: temporary)
+    assert "you sent ***" in str(refused.value)
 
 
 def two_calls() -> Flow[list[Response]]:

@@ -139,6 +139,12 @@ def test_a_batch_that_is_deleted_while_somebody_waits_is_not_found(vias: Vias, t
         vias.wait(batch_id, observe=once)
 
 
+def test_a_batch_that_was_renamed_is_still_found(vias: Vias) -> None:
+    batch_id = made(vias)
+    vias.update(batch_id, batch_task(name="renamed"))
+    assert wait(vias, batch_ref(batch_id, "finished", "nightly")).phase is Phase.SUCCEEDED
+
+
 def test_a_wait_has_its_deadline(vias: Vias, tenant: Tenant, clock: Any) -> None:
     tenant.configure(vias_lives={"*": ["RUNNING"]})
     with pytest.raises(DeadlinePassed, match="RUNNING 1"):

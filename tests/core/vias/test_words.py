@@ -78,10 +78,10 @@ def test_a_task_that_is_not_counted_yet_is_waited_for() -> None:
 
 
 def test_an_alias_gives_an_unknown_state_a_meaning() -> None:
-    settings = ViasSettings(state_aliases={"THROTTLED": "PENDING"})
-    assert interpret(histogram_of_states(["THROTTLED"], settings.state_aliases), FINISHED).phase is Phase.QUEUED
-    with pytest.raises(ConfigError, match="state_aliases lead to"):
-        ViasSettings(state_aliases={"THROTTLED": "WAITING"})
+    settings = ViasSettings(status_aliases={"THROTTLED": "PENDING"})
+    assert interpret(histogram_of_states(["THROTTLED"], settings.status_aliases), FINISHED).phase is Phase.QUEUED
+    with pytest.raises(ConfigError, match="status_aliases lead to"):
+        ViasSettings(status_aliases={"THROTTLED": "WAITING"})
 
 
 def test_the_table_shows_each_state_with_its_share() -> None:

@@ -31,12 +31,14 @@ class Workspace:
 
     def __init__(self, mock: MockServer, tenant: Tenant, clock: TenantClock) -> None:
         self.tenant = tenant
+        self.inside = False
         self._mock = mock
         self._clock = clock
         self._made: list[Roboflow] = []
 
     def client(self, *, patience: int = 6, **transfer: Any) -> Roboflow:
-        settings = RoboflowSettings(self._mock.url, upload_hosts=(self._mock.url,), download_hosts=(self._mock.url,))
+        hosts = {"upload_hosts": (self._mock.url,), "download_hosts": (self._mock.url,)}
+        settings = RoboflowSettings(self._mock.url, allow_inside=self.inside, **hosts)
         client = Roboflow(
             settings,
             lambda: roboflow_key(Secret(self.tenant.token)),

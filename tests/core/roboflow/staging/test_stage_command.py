@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,3 +85,33 @@ def test_a_refused_folder_has_the_exit_code_of_a_bad_input(command: Any, workspa
 
     assert (code, told["error"]) == (3, "InvalidInput")
     assert not workspace.requests()
+
+
+def test_a_killed_command_sends_only_what_is_missing(
+    mock: MockServer, command: Any, workspace: Any, photos: Callable[..., Path], faults: Any, tmp_path: Path
+) -> None:
+    place = photos(100)
+    options = ("--batch-id", "killed", "--images-per-shard", "10", "--parallel", "1")
+    faults("roboflow.files.put", *["pass"] * 6, "stall-for-60s-after-8K")
+    environment = {
+        **os.environ,
+        "VISIONBATCH_ROBOFLOW_API_KEY": workspace.tenant.token,
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
+    group = ["roboflow", "--url", mock.url, "--store-host", mock.url]
+    line = [str(Path(sys.executable).parent / "visionbatch"), *group, "stage", str(place), *options]
+    with subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        until = time.monotonic() + 60
+        # The seventh archive has begun to leave when its address was asked for.
+        while len(workspace.requests("roboflow.shards.sign")) < 7 and time.monotonic() < until:
+            child.poll()
+        assert len(workspace.requests("roboflow.shards.sign")) == 7
+        child.kill()
+    workspace.tenant.clock.advance(120)
+
+    code, told = command("stage", place, *options)
+
+    assert (code, told["expected"], told["parts"]) == (0, 100, 10)
+    stored = workspace.effects("shard_stored")
+    assert len(stored) == len({entry["sha256"] for entry in stored}) == 10
+    assert workspace.indexed() == {"ok": 100, "rejected": 0}

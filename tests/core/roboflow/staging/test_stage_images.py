@@ -14,7 +14,15 @@ import pytest
 from support.orders import photo
 from support.runs import Died, DyingStore, MemoryStore
 from visionbatch import LocalSink
-from visionbatch.errors import InputChanged, InputMissing, InvalidInput, NotAuthorized, SessionRejected, UploadStalled
+from visionbatch.errors import (
+    InputChanged,
+    InputMissing,
+    InvalidInput,
+    NotAuthorized,
+    SessionRejected,
+    UnsafeUrl,
+    UploadStalled,
+)
 from visionbatch.model.policy import OnInputChange
 from visionbatch.pipelines.roboflow_stage import RoboflowStageRun
 
@@ -311,6 +319,9 @@ def test_the_receiver_of_events_travels_in_every_archive(workspace: Any, photos:
 
     workspace.tenant.configure(roboflow_max_images_in_archive=20)
     url = SecretUrl("http://127.0.0.1:9/receiver-0123456789")
+    with pytest.raises(UnsafeUrl):
+        workspace.run(notifications_url=url)
+    workspace.inside = True
     workspace.run(notifications_url=url).images(photos(40), "told")
 
     ends = workspace.indexed()

@@ -7,8 +7,17 @@ moved at any moment, so it looks again and again instead of computing when the n
 import threading
 from typing import Protocol
 
+from visionbatch_mock.gate import Gate
+
 TICK_S = 0.05
 """Ours: real seconds between two looks."""
+
+
+class Sender(Protocol):
+    """What is on its way out of a room."""
+
+    def deliver(self) -> None:
+        """Try what is due, once."""
 
 
 class Room(Protocol):
@@ -18,15 +27,27 @@ class Room(Protocol):
     def restless(self) -> bool:
         """Whether to look again. A room whose tenant was reset is nobody's any more, and is not."""
 
-    def deliver(self) -> None:
-        """Try what is due."""
+    @property
+    def gate(self) -> Gate:
+        """What keeps everybody out while a moment of the tenant is taken."""
+
+    @property
+    def deliveries(self) -> Sender:
+        """What is on its way."""
+
+    def settle(self) -> None:
+        """Commit what the clock has made due."""
 
 
 class Courier:
-    """Delivers for all rooms of one world until `stopping`."""
+    """Delivers for all rooms of one world until `stopping`.
 
-    def __init__(self, stopping: threading.Event) -> None:
+    What the clock has made due it commits as requests do, while the `gate` is open.
+    """
+
+    def __init__(self, stopping: threading.Event, gate: Gate) -> None:
         self._stopping = stopping
+        self._gate = gate
         self._lock = threading.Lock()
         self._rooms: set[Room] = set()
         self._thread: threading.Thread | None = None
@@ -49,7 +70,10 @@ class Courier:
     def _run(self) -> None:
         while not self._stopping.wait(TICK_S):
             for room in self._watched():
-                room.deliver()
+                with self._gate.passing(), room.gate.passing():
+                    room.settle()
+                # A receiver may ask the mock something before it answers, so nobody is kept out meanwhile.
+                room.deliveries.deliver()
             if self._finished():
                 return
 
