@@ -242,7 +242,7 @@ def main() -> None:
         if told.serve is not None:
             print(f"{mock.url}/ and {mock.url}/_dashboard/batches/{batch_id}")  # noqa: T201 - speaks to a person
             mock.world.stopping.wait()
-        shoot(f"{mock.url}/_dashboard/", HERE / "dashboard.webp", dark=False, width=1280, height=1010)
+        shoot(f"{mock.url}/_dashboard/", HERE / "dashboard.webp", dark=False, width=1280, height=1035)
         shoot(f"{mock.url}/_dashboard/batches/{batch_id}", HERE / "upload-map.webp", dark=True, width=1280, height=860)
 
 

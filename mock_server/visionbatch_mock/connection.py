@@ -105,6 +105,13 @@ class ConnectionHandler(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - Werkzeug's name
         """Nothing, for the same reason."""
 
+    def finish(self) -> None:
+        """Close both directions; who has left in the middle of an answer does not get the rest, and that is all."""
+        try:
+            super().finish()
+        except OSError:
+            self.rfile.close()
+
     def run_wsgi(self) -> None:
         """Serve one request."""
         with self.server.serving(self.connection):

@@ -309,6 +309,28 @@ def test_a_webhook_is_sent_again_with_the_same_id(tenant, reader, photo):
     assert "delivered" in reader.text("/webhooks")
 
 
+def test_staging_exports_and_mails_have_buttons_too(busy):
+    reader, inside = Reader(busy), busy.inside
+    stored, mailed = inside.exports.all()
+    reader.press(f"/export/{stored.id}/run")
+    assert len(stored.runs) == 2
+    number = len(inside.exports.mails) - 1
+    reader.press(f"/mail/{number}/expire")
+    assert inside.exports.mails[number].link.expires <= inside.clock.now()
+    reader.press(f"/mail/{number}/renew")
+    assert len(inside.exports.mails) == number + 2
+    assert len(busy.effects("export.mailed")) == number + 2
+    reader.press("/staged/poles/expire")
+    assert "poles" in [entry["batch_id"] for entry in busy.effects("roboflow.batch_expired")]
+    for path in (
+        "/staged/poles/expire",
+        "/job/nobody/fail",
+        f"/export/{mailed.id}/explode",
+        "/webhook/roboflow/nobody",
+    ):
+        assert reader.press(path).status_code == 404
+
+
 # -- who may come in
 
 

@@ -19,8 +19,8 @@ from visionbatch_mock.readers import SettingError
 from visionbatch_mock.roboflow.lifecycle import JobState
 from visionbatch_mock.storage.sessions import SessionState
 from visionbatch_mock.tenant import Tenant
-from visionbatch_mock.vias.outbox import Way
 from visionbatch_mock.vias.errors import ViasError
+from visionbatch_mock.vias.outbox import Way
 from visionbatch_mock.vias.states import TaskState
 
 bp = Blueprint("acts", __name__, url_prefix="/act")
