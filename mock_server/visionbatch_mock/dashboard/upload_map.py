@@ -18,8 +18,8 @@ from visionbatch_mock.storage.sessions import SessionState, UploadSession
 MOST_REQUESTS = 120
 """Ours: lines of a map, the last ones; beyond, a line is thinner than an eye can follow."""
 
-LINE = 7
-"""Height of a line, in the units of the picture."""
+LINE, FEWEST_LINES = 7, 12
+"""Height of a line, in the units of the picture, and for how many there is room at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class UploadMap:
 
     @property
     def height(self) -> int:
-        """Of the picture's lower part."""
-        return max(1, len(self.lines)) * LINE
+        """Of the picture's lower part; a few requests leave room instead of becoming walls."""
+        return max(FEWEST_LINES, len(self.lines)) * LINE
 
 
 def maps(
