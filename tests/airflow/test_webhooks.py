@@ -162,7 +162,8 @@ class Workspace:
         from visionbatch.roboflow.settings import RoboflowSettings  # noqa: PLC0415
 
         self.tenant = tenant
-        self.client = Roboflow(RoboflowSettings(mock.url, WORKSPACE), lambda: roboflow_key(Secret(tenant.token)))
+        settings = RoboflowSettings(mock.url, WORKSPACE, allow_inside=True)
+        self.client = Roboflow(settings, lambda: roboflow_key(Secret(tenant.token)))
         staged = requests.post(
             f"{mock.url}/data-staging/v1/external/{WORKSPACE}/batches/b-1/upload/image",
             params={"fileName": "a.jpg"},
@@ -176,9 +177,7 @@ class Workspace:
         """Create a job that announces its end."""
         from visionbatch.roboflow.job import JobDefinition, JobKind  # noqa: PLC0415
 
-        definition = JobDefinition(
-            kind=JobKind.IMAGES, batch_id="b-1", workflow_id="any", notifications_url=receiver, notify_inside=True
-        )
+        definition = JobDefinition(kind=JobKind.IMAGES, batch_id="b-1", workflow_id="any", notifications_url=receiver)
         self.client.perform(self.client.api.jobs.create(job_id, definition))
 
     def counted(self) -> tuple[int, int]:

@@ -430,7 +430,7 @@ def test_a_snapshot_waits_for_running_requests_or_says_so(tenant, monkeypatch):
 
 def test_a_snapshot_waits_for_nobody_elses_requests(tenant, mock):
     other = mock.world.tenant(f"busy beside {tenant.token}")
-    plan = other.faults.plan({"instructions": {"deepomatic.batches.create": ["delay-for-2s"]}})
+    plan = other.faults.plan({"instructions": {"deepomatic.batches.create": ["delay-for-1s"]}})
     with ThreadPoolExecutor(1) as pool:
         key = {"Authorization": f"Token {other.token}"}
         running = pool.submit(requests.post, f"{mock.url}/v0.2/batches", headers=key, timeout=20)

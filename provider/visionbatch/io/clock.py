@@ -62,6 +62,10 @@ async def pause_until(moment: float) -> None:
     await asyncio.sleep(max(moment - time.monotonic(), 0.0))
 
 
+_CHANCE = random.Random()  # noqa: S311  # jitter, not a secret
+"""Our own, so that a program that seeds the module's for its own ends is left alone."""
+
+
 def drawn(pause: Pause) -> float:
     """Seconds drawn evenly from the range."""
-    return random.uniform(pause.at_least, pause.at_most)  # noqa: S311  # jitter, not a secret
+    return _CHANCE.uniform(pause.at_least, pause.at_most)

@@ -10,8 +10,7 @@ from hashlib import sha256
 from math import isfinite
 from typing import Any
 
-from visionbatch.errors import ConfigError, UnsafeUrl
-from visionbatch.model.outside import outside_url
+from visionbatch.errors import ConfigError
 from visionbatch.model.secret import SecretUrl
 from visionbatch.roboflow.ids import require_batch_id, require_workspace
 
@@ -104,7 +103,6 @@ class JobDefinition(Compute):
     :param max_fps: sub-sampling of frames; video jobs only.
     :param metadata_inputs: Workflow input to key of an image's metadata; image jobs only.
     :param notifications_url: webhook at the end of the job. Whoever knows it can knock there, so it is a secret.
-    :param notify_inside: let that webhook be inside the network and without TLS, as with a mock server.
     :param inference_backend: ``old-inference`` or ``inference-models``.
     :raises ConfigError: naming every rule that is broken.
     """
@@ -123,7 +121,6 @@ class JobDefinition(Compute):
     max_fps: float | None = None
     metadata_inputs: Mapping[str, str] = field(default_factory=dict)
     notifications_url: SecretUrl | None = None
-    notify_inside: bool = False
     inference_backend: str = ""
 
     def __post_init__(self) -> None:
@@ -158,8 +155,6 @@ class JobDefinition(Compute):
             yield f"inference_backend: old-inference or inference-models, not {self.inference_backend!r}"
         if self.workflow_parameters is not None and not _is_json_object(self.workflow_parameters):
             yield "workflow_parameters: an object of JSON values"
-        if self.notifications_url is not None:
-            yield from _broken_receiver(self.notifications_url, inside=self.notify_inside)
 
     def _broken_by_kind(self) -> Iterator[str]:
         if self.max_fps is not None and not (_is_number(self.max_fps) and self.max_fps > 0):
@@ -254,11 +249,3 @@ def _is_json_object(value: object) -> bool:
         return isinstance(value, Mapping) and bool(json.dumps(dict(value), allow_nan=False))
     except (TypeError, ValueError, RecursionError):
         return False
-
-
-def _broken_receiver(url: SecretUrl, *, inside: bool) -> Iterator[str]:
-    schemes = ("http", "https") if inside else ("https",)
-    try:
-        outside_url(url.reveal(), what="notifications_url", schemes=schemes, allow_inside=inside)
-    except UnsafeUrl as error:
-        yield error.what

@@ -21,7 +21,11 @@ Command = Callable[..., tuple[int, Any]]
 
 @pytest.fixture
 def command(
-    mock: MockServer, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    mock: MockServer,
+    tenant: Tenant,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> Command:
     """Runs a command at a service that needs no time for anything, and gives exit code and JSON."""
     tenant.configure(roboflow_queued_s=0.0, roboflow_processing_s=0.0, roboflow_export_s=0.0)
@@ -29,7 +33,8 @@ def command(
 
     def run(*arguments: object) -> tuple[int, Any]:
         capsys.readouterr()
-        code = main(["--json", "roboflow", "--url", mock.url, *map(str, arguments)])
+        shared = ["--json", "--state-dir", str(tmp_path / "state")]
+        code = main([*shared, "roboflow", "--url", mock.url, *map(str, arguments)])
         return code, json.loads(capsys.readouterr().out)
 
     return run
@@ -41,7 +46,7 @@ def test_a_job_is_run_looked_at_and_listed(
     stage()
     parameters = tmp_path / "parameters.json"
     parameters.write_text('{"confidence": 0.5}')
-    options = ("--parameters", parameters, "--workers", 2, "--state-dir", tmp_path / "state", "--timeout", 60)
+    options = ("--parameters", parameters, "--workers", 2, "--timeout", 60)
 
     code, manifest = command("run", "photos", "--workflow", "inspect", *options, "--report-dir", tmp_path)
     again, same = command("run", "photos", "--workflow", "inspect", *options)
@@ -53,9 +58,13 @@ def test_a_job_is_run_looked_at_and_listed(
     job_id = created["job_id"]
     assert json.loads((tmp_path / f"{job_id}.manifest.json").read_text())["outcome"] == "done"
     assert command("status", job_id)[1]["phase"] == "succeeded"
-    assert [row["job_id"] for row in command("jobs")[1]] == [job_id]
-    assert {row["batch_id"] for row in command("batches")[1]} == {"photos", f"{job_id}-processing", f"{job_id}-export"}
-    assert [line["kind"] for line in command("logs", job_id)[1]] == ["job-ended"]
+    assert [row["job_id"] for row in command("jobs")[1]["jobs"]] == [job_id]
+    assert {row["batch_id"] for row in command("batches")[1]["batches"]} == {
+        "photos",
+        f"{job_id}-processing",
+        f"{job_id}-export",
+    }
+    assert [line["kind"] for line in command("logs", job_id)[1]["lines"]] == ["job-ended"]
     assert command("abort", job_id)[0] == ExitCode.DONE
 
 
@@ -64,7 +73,7 @@ def test_a_job_that_failed_can_be_restarted_and_one_that_did_not_cannot(
 ) -> None:
     stage()
     tenant.configure(roboflow_outcome="fail")
-    code, error = command("run", "photos", "--workflow", "inspect", "--state-dir", tmp_path, "--timeout", 60)
+    code, error = command("run", "photos", "--workflow", "inspect", "--timeout", 60)
     assert (code, error["error"]) == (ExitCode.REMOTE_FAILED, "JobFailed")
     job_id = error["ref"]
     tenant.configure(roboflow_outcome="success")
@@ -80,7 +89,7 @@ def test_a_job_that_failed_can_be_restarted_and_one_that_did_not_cannot(
 def test_a_bad_definition_and_a_missing_key_are_usage_errors(
     command: Command, books: Books, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    code, error = command("run", "photos", "--workflow", "w", "--workers", 3, "--state-dir", tmp_path)
+    code, error = command("run", "photos", "--workflow", "w", "--workers", 3)
     assert (code, error["error"]) == (ExitCode.USAGE, "ConfigError")
     assert "workers" in error["what"]
     monkeypatch.delenv("VISIONBATCH_ROBOFLOW_API_KEY")

@@ -106,7 +106,6 @@ def test_every_parameter_of_a_job_arrives_and_nothing_else() -> None:
         ("inference_backend", {"inference_backend": "new"}),
         ("images_to_persist", {"images_to_persist": ("crop",)}),
         ("workflow_parameters", {"workflow_parameters": {"x": float("inf")}}),
-        ("notifications_url", {"notifications_url": SecretUrl("ftp://receiver.example/x")}),
     ],
 )
 def test_each_rule_of_a_definition_is_refused_by_its_name(rule: str, given_: dict[str, Any]) -> None:

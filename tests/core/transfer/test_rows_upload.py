@@ -252,7 +252,6 @@ def test_a_name_that_is_unknown_for_a_while_is_asked_for_again(
     site: Any, silence: Silence, clock: TenantClock, monkeypatch: pytest.MonkeyPatch, plane: str, failures: int
 ) -> None:
     silence.guard(SESSION)
-    silence.guard("secret-in-the-query")
     with server_on(plane) as server:
         url = f"http://localhost:{server.port}"
         names = NoSuchName(monkeypatch, failures)
@@ -262,6 +261,8 @@ def test_a_name_that_is_unknown_for_a_while_is_asked_for_again(
             assert names.left == 0
             assert len(clock.pauses if plane == "data" else own.pauses) == 3
             return
+        # A query is no secret to urllib3, which prints it when asked to; our errors leave it out all the same.
+        silence.guard("secret-in-the-query")
         with silence.raises((Unreachable, UploadStalled), match="localhost") as caught:
             send_on(plane, url, site, own)
         assert server.connections == 0

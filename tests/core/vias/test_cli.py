@@ -87,7 +87,7 @@ def test_a_batch_is_listed_asked_stopped_started_waited_for_and_deleted(shell: S
     code, made = shell("create", shell.file(BODY), "--no-wait")
     assert (code, made["outcome"]) == (0, "submitted")
     batch_id = made["batch_id"]
-    assert shell("list")[1][0]["batch_id"] == batch_id
+    assert shell("list")[1]["batches"][0]["batch_id"] == batch_id
     assert shell("status", batch_id, "--wait-for", "running")[1]["phase"] == "succeeded"
     assert shell("stop", batch_id)[1]["succeeded"] == 2
     assert shell("start", batch_id)[1]["succeeded"] == 2

@@ -25,7 +25,7 @@ DELIVERED = "roboflow.webhook_delivered"
 
 @pytest.fixture
 def roboflow(mock: MockServer, tenant: Tenant, clock: TenantClock) -> Iterator[Roboflow]:
-    settings = RoboflowSettings(mock.url, WORKSPACE)
+    settings = RoboflowSettings(mock.url, WORKSPACE, allow_inside=True)
     with Roboflow(settings, lambda: roboflow_key(Secret(tenant.token)), clock=clock) as client:
         yield client
 
@@ -53,7 +53,7 @@ def nobody_listens() -> SecretUrl:
 @pytest.mark.fault("WH4")
 def test_a_job_whose_notification_never_arrives_is_waited_for_to_its_end(roboflow, batch, tenant):
     definition = JobDefinition(
-        kind=JobKind.IMAGES, batch_id=batch, workflow_id="any", notifications_url=nobody_listens(), notify_inside=True
+        kind=JobKind.IMAGES, batch_id=batch, workflow_id="any", notifications_url=nobody_listens()
     )
     roboflow.perform(roboflow.api.jobs.create("night-1", definition))
     ended = roboflow.wait("night-1", deadline=roboflow.clock.now() + 3600)

@@ -6,17 +6,30 @@ from typing import Any
 
 import pytest
 
-from visionbatch.errors import ConfigError
+from visionbatch.errors import UnsafeUrl
+from visionbatch.flow.effects import Send
 from visionbatch.model.secret import SecretUrl
+from visionbatch.roboflow.api import RoboflowApi
 from visionbatch.roboflow.job import JobDefinition, JobKind
+from visionbatch.roboflow.settings import RoboflowSettings
 
 PATH = "visionbatch/hooks/roboflow/rf/s3cret"
 
 
-def job(receiver: str, **settings: Any) -> JobDefinition:
-    return JobDefinition(
-        kind=JobKind.IMAGES, batch_id="b-1", workflow_id="w", notifications_url=SecretUrl(receiver), **settings
+def creation(receiver: str, **settings: Any) -> Any:
+    """A job with that receiver, up to its first request."""
+    definition = JobDefinition(
+        kind=JobKind.IMAGES, batch_id="b-1", workflow_id="w", notifications_url=SecretUrl(receiver)
     )
+    return RoboflowApi(RoboflowSettings(workspace="w", **settings)).jobs.create("j-1", definition)
+
+
+def sent(flow: Any) -> Any:
+    """The body of a flow's first request."""
+    effect = next(flow)
+    while not isinstance(effect, Send):
+        effect = flow.send(0.0)
+    return effect.request.body
 
 
 @pytest.mark.fault("WH5")
@@ -37,18 +50,18 @@ def job(receiver: str, **settings: Any) -> JobDefinition:
     ],
 )
 def test_a_job_whose_receiver_is_inside_the_network_is_refused_with_its_rule_and_without_its_secret(origin):
-    with pytest.raises(ConfigError, match="notifications_url") as refused:
-        job(f"{origin}/{PATH}")
+    with pytest.raises(UnsafeUrl, match="notifications_url") as refused:
+        creation(f"{origin}/{PATH}")
     assert "s3cret" not in str(refused.value)
 
 
 def test_a_receiver_on_the_internet_is_sent_as_it_is():
     url = f"https://airflow.example.com/{PATH}"
-    assert job(url).body()["notificationsURL"] == url
+    assert sent(creation(url))["notificationsURL"] == url
 
 
 def test_one_inside_can_be_allowed_and_an_odd_spelling_of_it_cannot():
     url = f"http://127.0.0.1:8080/{PATH}"
-    assert job(url, notify_inside=True).body()["notificationsURL"] == url
-    with pytest.raises(ConfigError, match="loopback"):
-        job(f"http://0x7f.1:8080/{PATH}", notify_inside=True)
+    assert sent(creation(url, allow_inside=True))["notificationsURL"] == url
+    with pytest.raises(UnsafeUrl, match="loopback"):
+        creation(f"http://0x7f.1:8080/{PATH}", allow_inside=True)
