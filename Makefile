@@ -14,8 +14,8 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo test test-fast crash matrix smoke airflow mock lint format docs openapi bench bench-archives readers \
-  debian-packages vendor-client integrations clean
+.PHONY: setup demo test test-fast crash matrix smoke airflow mock lint format docs pictures openapi bench bench-archives \
+  readers debian-packages vendor-client integrations clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -104,6 +104,9 @@ openapi: setup  ## Thousands of made-up calls of the mock's control interface, h
 
 docs: setup  ## Build the site in build/docs; warnings are errors.
 	$(BIN)/python -m sphinx -W --keep-going docs build/docs
+
+pictures: setup  ## Photograph the mock's dashboard for the manual; needs Chromium.
+	$(BIN)/python docs/pictures/make.py
 
 bench: setup  ## Measure the product beside its peers.
 	$(BIN)/python -m pip install --quiet --group bench

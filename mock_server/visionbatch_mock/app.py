@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException
 from visionbatch_mock import control, exchange, probes, retry_tests
 from visionbatch_mock.answers import error_for, json_answer
 from visionbatch_mock.config import MockConfig
+from visionbatch_mock.dashboard import pages
 from visionbatch_mock.deepomatic import auth, batch_routes, work_order_routes
 from visionbatch_mock.exchange import EXTENSION, Unacceptable
 from visionbatch_mock.exports import link_routes
@@ -59,6 +60,7 @@ def create_app(config: MockConfig | None = None, world: World | None = None) -> 
     app.url_map.converters["bucket"] = object_routes.BucketConverter
     app.url_map.converters["object"] = object_routes.ObjectConverter
     app.extensions[EXTENSION] = world or World(config)
+    pages.install(app)
     exchange.install(app)
     app.before_request(auth.refuse_stranger)
     gateway.install(app)

@@ -64,6 +64,12 @@ class BoundedInput(io.RawIOBase):
         self.finished = not data if self._left is None else self._left == 0
         return data
 
+    def readinto(self, buffer: Any) -> int:
+        """The same into a buffer, which is how the framework reads a body that it limits."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
 
 class _Continue:
     """Sends `100 Continue` once, if the client waits for it."""
@@ -98,6 +104,13 @@ class ConnectionHandler(WSGIRequestHandler):
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - Werkzeug's name
         """Nothing, for the same reason."""
+
+    def finish(self) -> None:
+        """Close both directions; who has left in the middle of an answer does not get the rest, and that is all."""
+        try:
+            super().finish()
+        except OSError:
+            self.rfile.close()
 
     def run_wsgi(self) -> None:
         """Serve one request."""

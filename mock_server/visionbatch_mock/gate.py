@@ -43,6 +43,11 @@ class Gate:
             self.passed += 1
             self._changed.notify_all()
 
+    @property
+    def closing(self) -> bool:
+        """Whether somebody waits for those inside to leave; whoever stays for long asks now and then."""
+        return self._closed
+
     @contextmanager
     def closed(self, wait_s: float, spared: int = 0) -> Iterator[bool]:
         """Keep requests out; gives whether those inside, but for `spared`, were gone within `wait_s`."""

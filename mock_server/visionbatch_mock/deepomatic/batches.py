@@ -43,6 +43,8 @@ class Batch:
         self._archive: Path | None = None
         self._verdict: BatchState | None = None
         self._looks = 0
+        self.held = False
+        """Neither time nor looks move it on, until it is let go."""
         self.created = self._since = tenant.clock.now()
         self.history.append((self.created, self.state))
         tenant.ledger.commit(Effect.BATCH_CREATED, batch_id=batch_id)
@@ -113,7 +115,7 @@ class Batch:
     def settle(self) -> None:
         """Commit the steps that the clock has made due."""
         behaviour = self._tenant.behaviour
-        if behaviour.lifecycle.mode is not Advance.TIME:
+        if self.held or behaviour.lifecycle.mode is not Advance.TIME:
             return
         durations = {
             BatchState.UPLOADED: behaviour.queued_s,
@@ -130,7 +132,7 @@ class Batch:
         """What a read of the batch does to it, by the tenant's life cycle setting."""
         self.settle()
         cycle = self._tenant.behaviour.lifecycle
-        if cycle.mode is not Advance.LOOKS:
+        if self.held or cycle.mode is not Advance.LOOKS:
             return
         with self._lock:
             while self.state in SELF_MOVING and self._looks >= cycle.looks:

@@ -83,6 +83,15 @@ class Deliveries:
         """Whether any event is still to be tried."""
         return any(event.due is not None for event in self.events())
 
+    def resend(self, event_id: str) -> bool:
+        """Make an event due once more, taken or not; False when there is none of that id."""
+        found = next((event for event in self.events() if event.id == event_id), None)
+        if found is not None:
+            # Whoever is trying it just now would else write over this.
+            with self._sending:
+                found.due = self._tenant.clock.now()
+        return found is not None
+
     def deliver(self) -> None:
         """Try every event that is due; returns when each was tried once.
 

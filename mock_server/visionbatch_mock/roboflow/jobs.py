@@ -41,6 +41,8 @@ class Job:
         self._room = room
         self._tenant: Tenant = room.tenant
         self._looks = 0
+        self.held = False
+        """Neither time nor looks move it on, until it is let go."""
         self.created = self._since = self._tenant.clock.now()
         self.history.append((self.created, self.state))
         self._tenant.ledger.commit(Effect.JOB_CREATED, job_id=job_id, batch_id=self.batch_id, definition=definition)
@@ -75,7 +77,7 @@ class Job:
 
     def settle(self) -> None:
         """Commit the steps that the clock has made due."""
-        if self._tenant.behaviour.lifecycle.mode is not Advance.TIME:
+        if self.held or self._tenant.behaviour.lifecycle.mode is not Advance.TIME:
             return
         while self.moves_by_itself and (due := self._since + self._duration()) <= self._tenant.clock.now():
             self.step(due)
@@ -83,7 +85,7 @@ class Job:
     def look(self) -> None:
         """What a read of the job does to it, by the tenant's life cycle setting."""
         cycle = self._tenant.behaviour.lifecycle
-        if cycle.mode is not Advance.LOOKS:
+        if self.held or cycle.mode is not Advance.LOOKS:
             return
         while self.moves_by_itself and self._looks >= cycle.looks:
             self.step(self._tenant.clock.now())

@@ -23,7 +23,7 @@ class BucketConverter(BaseConverter):
 
     regex = (
         r"(?!(?:v0\.2|v2|v3|upload|download|storage|exports|data-staging|batch-processing|staged"
-        r"|retry_tests?|_control)/)[^/]+"
+        r"|retry_tests?|_control|_dashboard)/)[^/]+"
     )
     part_isolating = False
 

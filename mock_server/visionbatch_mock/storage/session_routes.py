@@ -102,7 +102,10 @@ def _put() -> Response:
 
 def _session() -> UploadSession | None:
     found = current().world.session(request.args["upload_id"])
-    return found[1] if found else None
+    if found is None:
+        return None
+    found[1].requests.append(current().seq)
+    return found[1]
 
 
 def _decide(session: UploadSession) -> Decision:

@@ -111,6 +111,11 @@ class ViasBook:
         with self.lock:
             self.task(task_id).force(state, self._tenant.clock.now(), self._entered)
 
+    def step(self, task_id: str) -> None:
+        """Put a task into the next state of its life."""
+        with self.lock:
+            self.task(task_id).step(self._tenant.clock.now(), self._entered)
+
     def create_batch(self, fields: dict[str, Any], chosen: Sequence[Chosen]) -> Tally:
         """A batch and a task for each source; some may fail while the others are made."""
         behaviour, now = self._tenant.behaviour, self._tenant.clock.now()

@@ -83,6 +83,16 @@ class Outbox:
         """Whether any parcel is still to be tried."""
         return any(parcel.due is not None for parcel in self.parcels())
 
+    def resend(self, message_id: str, way: Way) -> bool:
+        """Make an event due once more on one of its ways; False when it never had it."""
+        wanted = (message_id, way)
+        found = next((each for each in self.parcels() if (each.event.message_id, each.way) == wanted), None)
+        if found is not None:
+            # Whoever is trying it just now would else write over this.
+            with self._sending:
+                found.due = self._tenant.clock.now()
+        return found is not None
+
     def deliver(self) -> None:
         """Try every parcel that is due, once.
 

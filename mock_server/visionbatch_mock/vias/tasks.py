@@ -70,6 +70,11 @@ class Task:
         """Put it into a state, whatever its life says; it stays there."""
         self.begin([state], at, entered)
 
+    def step(self, at: float, entered: Entered) -> None:
+        """Enter the next state of its life now, if there is one."""
+        if self.ahead:
+            self._enter(at, entered)
+
     def _enter(self, at: float, entered: Entered) -> None:
         self.state = self.ahead.pop(0)
         self.since = self.updated = at

@@ -1,0 +1,1 @@
+"""The mock's window: pages for people at `/` and below `/_dashboard/`."""
