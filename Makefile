@@ -10,6 +10,10 @@ MATRIX ?= 3.1 3.2
 SMOKE := test_retries or test_provider_info or goes_from_folder or spends_no_retries or retry_goes_on \
   or leaves_or_cancels or kept_in_an_object_store
 
+# What measures CPU wants the machine for itself, and what starts Airflow's processes starts four at a time.
+COSTS := tests/airflow/test_imports.py
+STACKS := tests/airflow/test_real_airflow.py tests/airflow/test_real_webhooks.py tests/crash
+
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -42,8 +46,11 @@ lint: setup  ## Style, types and the table of rooms.
 
 test: lint debian-packages  ## Everything that CI runs.
 	$(BIN)/python -m pytest -m 'not airflow and not readers and not vendor' -n $(WORKERS)
-	$(BIN)/python -m pytest -m 'airflow and not slow'
-	$(MAKE) smoke
+	$(BIN)/python -m pytest $(COSTS)
+	$(BIN)/python -m pytest tests/airflow -m 'airflow and not slow' -n $(WORKERS) --dist loadfile \
+	  $(patsubst %,--ignore=%,$(COSTS) $(STACKS))
+	$(BIN)/python -m pytest $(STACKS) -m 'airflow and not slow'
+	$(MAKE) -j $(WORKERS) smoke
 
 readers: setup  ## Every reader on archives of many gigabytes, and Java.
 	.ci/install-debian-packages openjdk-17-jdk-headless
