@@ -121,7 +121,7 @@ def one_task(name: str, **arguments: Any) -> None:
     described(name, DeepomaticRunBatchOperator, **{**COMMON, "source": SOURCE, **arguments})
 
 
-def described(name: str, operator: Any, **arguments: Any) -> None:
+def described(name: str, operator: Any, /, **arguments: Any) -> None:
     @dag(name, schedule=None, catchup=False, max_active_runs=100, max_active_tasks=100)
     def alone() -> None:
         operator(**arguments)
