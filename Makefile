@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 WORK_ORDERS ?=
+CHAOS ?=
 PORT ?= 8080
 WORKERS ?= 2
 MATRIX ?= 3.1 3.2
@@ -13,8 +14,8 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo test test-fast crash matrix smoke airflow mock lint format docs bench bench-archives readers \
-  debian-packages vendor-client clean
+.PHONY: setup demo test test-fast crash matrix smoke airflow mock lint format docs openapi bench bench-archives readers \
+  debian-packages vendor-client integrations clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -24,8 +25,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 setup: $(VENV)/.ready  ## Make the environment in .venv.
 
-demo: setup  ## Run a batch end to end on a real Airflow against the embedded mock; WORK_ORDERS=path takes your folder.
-	$(BIN)/python -m tests.demo.run $(if $(WORK_ORDERS),--work-orders '$(WORK_ORDERS)')
+demo: setup  ## A batch end to end on a real Airflow against the embedded mock; WORK_ORDERS=path takes your folder, CHAOS=1 hurts it.
+	$(BIN)/python -m tests.demo.run $(if $(WORK_ORDERS),--work-orders '$(WORK_ORDERS)') $(if $(CHAOS),--chaos)
 
 airflow: setup  ## Leave a real Airflow UI and the mock running, with the connection in place.
 	$(BIN)/python -m tests.demo.serve --port $(PORT)
@@ -55,6 +56,14 @@ vendor-client: setup .venv-inference/.ready  ## Roboflow's own client against th
 .venv-inference/.ready: constraints-inference.txt
 	test -x .venv-inference/bin/python || $(PYTHON) -m venv .venv-inference
 	PIP_CONSTRAINT= .venv-inference/bin/python -m pip install --quiet --no-deps --requirement constraints-inference.txt
+	touch $@
+
+integrations: setup .venv-workflows/.ready  ## The examples for Dagster and Prefect, by these tools themselves.
+	CI=1 $(BIN)/python -m pytest tests/integrations
+
+.venv-workflows/.ready: constraints-workflows.txt pyproject.toml
+	test -x .venv-workflows/bin/python || $(PYTHON) -m venv .venv-workflows
+	PIP_CONSTRAINT=constraints-workflows.txt .venv-workflows/bin/python -m pip install --quiet --editable . dagster prefect
 	touch $@
 
 debian-packages:  ## Install what tests need of Debian, where it is missing; no server of it is left running.
@@ -89,6 +98,9 @@ smoke-%: .venv-%/.ready
 
 test-fast: setup  ## The tests that need no Airflow.
 	$(BIN)/python -m pytest -m 'not airflow and not readers and not vendor' -n $(WORKERS) -q
+
+openapi: setup  ## Thousands of made-up calls of the mock's control interface, held against its document; CALLS=number for each.
+	MADE_UP_CALLS=$(or $(CALLS),100) $(BIN)/python -m pytest tests/mock/test_openapi.py --timeout 1200
 
 docs: setup  ## Build the site in build/docs; warnings are errors.
 	$(BIN)/python -m sphinx -W --keep-going docs build/docs

@@ -25,7 +25,7 @@ from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import SERVICE
 from visionbatch.vias.creation import Created
 from visionbatch.vias.decode import Answer
-from visionbatch.vias.goals import FINISHED, BatchRef, Goal
+from visionbatch.vias.goals import FINISHED, LEAVE, BatchRef, Goal, require_cancel
 from visionbatch.vias.words import Histogram, interpret
 
 log = logging.getLogger(__name__)
@@ -46,22 +46,23 @@ def default_policies() -> Policies:
 class _Batches:
     """The batch that a record names, by its id or, as long as there is none, by its name."""
 
-    def __init__(self, vias: Vias, goal: Goal) -> None:
+    def __init__(self, vias: Vias, goal: Goal, on_cancel: str) -> None:
         self._vias = vias
         self._goal = goal
+        self._on_cancel = on_cancel
+
+    def ref_of(self, record: RunRecord, batch_id: str = "") -> str:
+        on_cancel = LEAVE if ADOPTED in record.notes else self._on_cancel
+        return str(BatchRef(batch_id or record.ref, self._goal, record.token, on_cancel))
 
     def look(self, record: RunRecord) -> Found:
-        histogram = self._vias.histogram(str(BatchRef(record.ref, self._goal, record.token)))
+        histogram = self._vias.histogram(self.ref_of(record))
         return Found(interpret(histogram, self._goal), _works(histogram))
 
     def cancel(self, record: RunRecord) -> None:
-        if ADOPTED in record.notes:
-            log.warning("%s batch %s is somebody else's and left alone", SERVICE, record.ref)
-            return
-        ref = record.ref or self._unrecorded(record)
-        if ref:
-            self._vias.cancel(ref)
-            log.info("%s batch %s: cancelled", SERVICE, ref)
+        batch_id = record.ref or self._unrecorded(record)
+        if batch_id:
+            self._vias.cancel(self.ref_of(record, batch_id))
 
     def _unrecorded(self, record: RunRecord) -> str:
         """The batch that a creation has made and no record names, unless it has ended; a list may lag behind."""
@@ -85,6 +86,7 @@ class ViasRun:
     :param vias: whose batch it is.
     :param store: where the record is kept.
     :param wait_for: what the run waits for, see `visionbatch.vias.goals.Goal`; ``None`` when it does not wait.
+    :param on_cancel: what cancelling does to the batch: ``stop`` or ``delete``; what the settings say when empty.
     :param adopt: go on with a batch of that name which somebody else made, when it has not ended and has as many tasks
         as would be made. It is marked in the record and the manifest, and never cancelled. What an earlier try of this
         run made is found without.
@@ -100,6 +102,7 @@ class ViasRun:
         *,
         wait_for: str | Goal | None = FINISHED,
         adopt: bool = False,
+        on_cancel: str = "",
         created: Callable[[str], None] | None = None,
         decided: Callable[[Decision], None] | None = None,
     ) -> None:
@@ -108,8 +111,9 @@ class ViasRun:
         self._policies = policies or default_policies()
         self._goal = None if wait_for is None else Goal.parse(wait_for)
         self._adopt = adopt
+        require_cancel(on_cancel)
         self._created = created
-        self._remote = _Batches(vias, self._goal or FINISHED)
+        self._remote = _Batches(vias, self._goal or FINISHED, on_cancel)
         self._attempt = Attempt(self._journal, self._remote, self._policies, vias.clock, decided=decided)
 
     @property
@@ -125,7 +129,11 @@ class ViasRun:
     @property
     def ref(self) -> str:
         """The batch with what is waited for, as those who wait want it."""
-        return str(BatchRef(self.batch_id, self._goal or FINISHED, self._journal.record.token))
+        return self.ref_of(self._journal.record)
+
+    def ref_of(self, record: RunRecord) -> str:
+        """The same for a record that crossed a deferral."""
+        return self._remote.ref_of(record)
 
     def submit(self, task: BatchTask, *, deadline: float | None = None, cleared: bool = False) -> Submitted:
         """See that the batch is there exactly once, whatever earlier tries did.
@@ -176,7 +184,7 @@ class ViasRun:
         )
 
     def cancel(self) -> None:
-        """Stop or delete the batch that this run made, if it did, by the connection's ``on_cancel``."""
+        """Stop or delete the batch that this run made, if it did, by ``on_cancel``."""
         self._remote.cancel(self._journal.record)
 
     def _make(self, task: BatchTask, *, seek: bool) -> None:

@@ -20,7 +20,7 @@ from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import ONCE, SERVICE, Calls, Query, named
 from visionbatch.vias.creation import Created, Creation, InDoubt
 from visionbatch.vias.decode import Answer, BatchEntry, answer_of, entries_of
-from visionbatch.vias.goals import FINISHED, BatchRef
+from visionbatch.vias.goals import FINISHED, LEAVE, BatchRef
 from visionbatch.vias.lists import BATCH_PAGE, Lists, page_numbers
 from visionbatch.vias.settings import ViasSettings
 from visionbatch.vias.words import ABNORMAL, Histogram, histogram_of, histogram_of_states, interpret
@@ -130,17 +130,22 @@ class ViasApi:
             return None
 
     def cancel(self, ref: str) -> Flow[None]:
-        """Stop a batch, or delete it, by the setting ``on_cancel``; one that is gone counts as cancelled."""
-        batch_id = BatchRef.parse(ref).batch_id
-        return named(batch_id, self._cancel(batch_id))
+        """Stop a batch, or delete it, as the ref or the setting says; one that is gone counts as cancelled."""
+        target = BatchRef.parse(ref)
+        return named(target.batch_id, self._cancel(target.batch_id, target.on_cancel or self.settings.on_cancel))
 
-    def _cancel(self, batch_id: str) -> Flow[None]:
-        if self.settings.on_cancel == "delete":
+    def _cancel(self, batch_id: str, how: str) -> Flow[None]:
+        if how == LEAVE:
+            log.warning("%s batch %s is somebody else's and left alone", SERVICE, batch_id)
+            return
+        if how == "delete":
             answer = yield from self.delete(batch_id)
         else:
             answer = yield from self._unless_gone(self.stop(batch_id))
         if answer is not None and answer.failed:
             log.warning("%s batch %s is not cancelled as a whole: %s", SERVICE, batch_id, answer)
+        else:
+            log.info("%s batch %s: cancelled", SERVICE, batch_id)
 
     def histogram(self, ref: str) -> Flow[Histogram]:
         """How many tasks of a batch are in which state."""
