@@ -32,10 +32,10 @@ TASK_FIELDS = (
 class ViasCreateBatchTaskOperator(RemoteRunOperator):
     """Make a batch task once, and wait until its tasks run, have finished, or are in some state.
 
-    The name is looked up before anything is made, and after every answer that was lost; a batch that has it is gone on
-    with. So give each run a name of its own, such as one with ``{{ ds }}``. Every documented rule is checked before the
-    first request. Returns a manifest of less than 4 KB, see `visionbatch.pipelines.manifest.Manifest`. How it waits,
-    retries, judges and cancels: `airflow_visionbatch.operators.remote_run.RemoteRunOperator`.
+    The name is looked up before anything is made, and after every answer that was lost; one that somebody else's batch
+    has is refused. So give each run a name of its own, such as one with ``{{ ds }}``. Every documented rule is checked
+    before the first request. Returns a manifest of less than 4 KB, see `visionbatch.pipelines.manifest.Manifest`. How
+    it waits, retries, judges and cancels: `airflow_visionbatch.operators.remote_run.RemoteRunOperator`.
 
     HTTP 200 does not mean that all tasks were made: ``on_partial``, here ``fail`` by default, judges the creation as
     well as the end. Whoever waits for the end of a live stream or of a weekly schedule is refused, before anything is
@@ -57,7 +57,7 @@ class ViasCreateBatchTaskOperator(RemoteRunOperator):
     :param extra_body: further fields, sent as they are. Templated.
     :param notify: have results posted to the connection's webhook receiver as well, which lands them and wakes Dags.
     :param wait_for: ``finished``, ``running``, or states with commas between. Templated.
-    :param adopt: go on with a batch that has the name though no record of this task names it.
+    :param adopt: go on with a live batch of that name that somebody else made; it is never cancelled by this task.
     :param on_cancel: what cancelling does to the batch, ``stop`` or ``delete``; the connection's choice by default.
     :param vias_conn_id: connection of type ``huawei_vias``. Templated.
     """
@@ -91,7 +91,7 @@ class ViasCreateBatchTaskOperator(RemoteRunOperator):
         extra_body: Mapping[str, Any] | None = None,
         notify: bool = False,
         wait_for: str = "finished",
-        adopt: bool = True,
+        adopt: bool = False,
         on_cancel: str = "",
         on_partial: str = "fail",
         vias_conn_id: str = "vias_default",

@@ -89,7 +89,9 @@ def check(options: Mapping[str, Any], *, body: Path) -> None:
 @_PARTIAL
 @click.option("--on-timeout", default="leave", show_default=True, help="leave or cancel.")
 @click.option("--on-input-change", default="fail", show_default=True, help="fail or cancel_and_new.")
-@click.option("--adopt/--no-adopt", default=True, show_default=True, help="Take a batch that has the name already.")
+@click.option(
+    "--adopt/--no-adopt", default=False, show_default=True, help="Go on with somebody else's live batch of that name."
+)
 @click.pass_obj
 def create(options: Mapping[str, Any], /, **given: Any) -> None:
     """Make a batch task from a JSON file, as the vendor documents its request body, and wait for it.

@@ -60,6 +60,10 @@ FINISHED = Goal("finished", frozenset({"SUCCEEDED"}), FAILURES | {"STOPPED"})
 _GOALS = {goal.name: goal for goal in (RUNNING, FINISHED)}
 
 
+LEAVE = "leave"
+"""What cancelling does to a batch that somebody else made; nobody can ask for it."""
+
+
 def require_cancel(word: str) -> None:
     """Refuse another way to cancel than there are.
 
@@ -74,7 +78,7 @@ class BatchRef:
     """A batch and what is waited for, as one text: ``<id>``, ``<id>?wait_for=running``.
 
     :param name: the batch's exact name, with which one is found in a long list.
-    :param on_cancel: what cancelling does, ``stop`` or ``delete``; what the settings say when empty.
+    :param on_cancel: what cancelling does, ``stop``, ``delete`` or `LEAVE`; what the settings say when empty.
     """
 
     batch_id: str
@@ -83,7 +87,8 @@ class BatchRef:
     on_cancel: str = ""
 
     def __post_init__(self) -> None:
-        require_cancel(self.on_cancel)
+        if self.on_cancel != LEAVE:
+            require_cancel(self.on_cancel)
 
     @classmethod
     def parse(cls, text: str) -> BatchRef:

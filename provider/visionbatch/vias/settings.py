@@ -43,7 +43,9 @@ class ViasSettings:
     :param allow_plain_http: accept these three with http beyond loopback.
     :param states_from: ``batches`` reads the counters in the list of batches, one call for all; ``tasks`` counts the
         list of a batch's tasks, at least one call for each batch.
-    :param abnormal_s: seconds for which ABNORMAL tasks are waited for, since they may recover by themselves.
+    :param abnormal_s: seconds for which ABNORMAL tasks are waited for, since they may recover by themselves, and for
+        which a batch may be without any task.
+    :param settle_s: seconds for which a batch is looked for whose creation was not answered.
     :param on_cancel: what cancelling does: ``stop`` keeps the batch and can be undone, ``delete`` does not.
     :param endless_types: types of video source that are live streams, of which nobody can wait for the end.
     :param status_aliases: further states, to one of the eighteen: ``{"THROTTLED": "PENDING"}``.
@@ -63,6 +65,7 @@ class ViasSettings:
     allow_plain_http: bool = False
     states_from: str = "batches"
     abnormal_s: float = 600.0
+    settle_s: float = 60.0
     on_cancel: str = "stop"
     endless_types: tuple[str, ...] = ENDLESS_TYPES
     status_aliases: Mapping[str, str] = field(default_factory=dict)
