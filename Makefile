@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 WORK_ORDERS ?=
+CHAOS ?=
 PORT ?= 8080
 WORKERS ?= 2
 MATRIX ?= 3.1 3.2
@@ -24,8 +25,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 setup: $(VENV)/.ready  ## Make the environment in .venv.
 
-demo: setup  ## Run a batch end to end on a real Airflow against the embedded mock; WORK_ORDERS=path takes your folder.
-	$(BIN)/python -m tests.demo.run $(if $(WORK_ORDERS),--work-orders '$(WORK_ORDERS)')
+demo: setup  ## A batch end to end on a real Airflow against the embedded mock; WORK_ORDERS=path takes your folder, CHAOS=1 hurts it.
+	$(BIN)/python -m tests.demo.run $(if $(WORK_ORDERS),--work-orders '$(WORK_ORDERS)') $(if $(CHAOS),--chaos)
 
 airflow: setup  ## Leave a real Airflow UI and the mock running, with the connection in place.
 	$(BIN)/python -m tests.demo.serve --port $(PORT)

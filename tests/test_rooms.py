@@ -21,6 +21,7 @@ LOOP_ROOMS = {
         "pipelines/hub.py",
         "pipelines/lease.py",
         "pipelines/rounds.py",
+        "pipelines/site.py",
         "pipelines/vias_access.py",
     ),
 }

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.demo.chaos import DAGS as CHAOS_DAGS
+from tests.demo.chaos import TRANSFER, Chaos
 from tests.demo.sample import make_work_orders
 from tests.support.airflow_stack import AirflowStack
 
@@ -32,6 +34,7 @@ def main() -> int:
     """Run the demo and give its exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work-orders", type=Path, help="your folder of work orders; sample ones without")
+    parser.add_argument("--chaos", action="store_true", help="kill the worker, refuse the upload, stop the triggerer")
     parser.add_argument("--home", type=Path, default=ROOT / ".demo", help="where everything is kept")
     arguments = parser.parse_args()
     home = arguments.home.resolve()
@@ -48,16 +51,19 @@ def main() -> int:
         tenant = mock.world.tenant(KEY)
         tenant.configure(error_report="json", analysis_failures={blurred: "photo too dark"} if blurred else {})
         _say(f"3. The mock of Deepomatic listens on {mock.url}; Airflow starts (some 20 to 60 s) ...")
-        with AirflowStack(home / "airflow", ROOT / "dags", connections=connections(mock.url)) as airflow:
-            manifest = _run(airflow, source, home / "reports")
-        _tell(manifest, tenant, home)
+        if arguments.chaos:
+            _survive(mock.url, tenant, source, home)
+        else:
+            with AirflowStack(home / "airflow", ROOT / "dags", connections=connections(mock.url)) as airflow:
+                manifest = _run(airflow, source, home / "reports")
+            _tell(manifest, tenant, home)
     _say(f"Done in {time.monotonic() - began:.0f} s.")
     return 0
 
 
-def connections(url: str) -> Mapping[str, Mapping[str, Any]]:
+def connections(url: str, **extra: Any) -> Mapping[str, Mapping[str, Any]]:
     """The connection a user would fill in, pointing at the mock."""
-    default = {"conn_type": "deepomatic", "host": url, "password": KEY, "extra": {"upload_hosts": url}}
+    default = {"conn_type": "deepomatic", "host": url, "password": KEY, "extra": {"upload_hosts": url, **extra}}
     return {"deepomatic_default": default}
 
 
@@ -93,6 +99,16 @@ def _run(airflow: AirflowStack, source: Path, reports: Path) -> dict[str, Any]:
         raise SystemExit(f"the Dag run ended as {state}")
     manifest: dict[str, Any] = airflow.xcom(DAG, run_id, "run_batch")
     return manifest
+
+
+def _survive(url: str, tenant: Tenant, source: Path, home: Path) -> None:
+    """The same batch, with everything against it."""
+    with AirflowStack(home / "airflow", CHAOS_DAGS, connections=connections(url, transfer=TRANSFER)) as airflow:
+        _say("4. One batch, with everything against it:")
+        chaos = Chaos(airflow, tenant)
+        manifest = chaos.run(source, home / "reports")
+    _tell(manifest, tenant, home)
+    chaos.tell_the_ledger()
 
 
 def _tell(manifest: dict[str, Any], tenant: Tenant, home: Path) -> None:

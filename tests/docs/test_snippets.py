@@ -40,7 +40,7 @@ def blocks(language: str) -> list[pytest.ParameterSet]:
 def mock() -> Iterator[MockServer]:
     at_once = {f"roboflow_{stage}_s": 0.0 for stage in ("queued", "processing", "export")}
     with MockServer(MockConfig(queued_s=0, processing_s=0, **at_once)) as server:
-        vias = dict.fromkeys(("PENDING", "STARTING", "RUNNING"), 0)
+        vias = dict.fromkeys(("PENDING", "STARTING", "RUNNING", "STOPPING"), 0)
         server.world.tenant(KEY).configure(vias_open_sources=True, vias_durations=vias)
         yield server
 
@@ -48,8 +48,28 @@ def mock() -> Iterator[MockServer]:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_orders(tmp_path / "work_orders")
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "photos" / "1.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def named(mock: MockServer, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `from_env` reads."""
+    for name in (
+        "DEEPOMATIC_URL",
+        "DEEPOMATIC_UPLOAD_HOSTS",
+        "ROBOFLOW_URL",
+        "ROBOFLOW_HOSTS",
+        "VIAS_URL",
+        "VIAS_IAM_URL",
+    ):
+        monkeypatch.setenv(f"VISIONBATCH_{name}", mock.url)
+    for name in ("DEEPOMATIC_API_KEY", "ROBOFLOW_API_KEY", "VIAS_ACCESS_KEY"):
+        monkeypatch.setenv(f"VISIONBATCH_{name}", KEY)
+    monkeypatch.setenv("VISIONBATCH_VIAS_SECRET_KEY", "secret")
+    monkeypatch.setenv("VISIONBATCH_STATE_DIR", str(place / "records"))
 
 
 @pytest.fixture
@@ -84,7 +104,7 @@ def staged(mock: MockServer) -> None:
         ).raise_for_status()
 
 
-@pytest.mark.usefixtures("exported", "staged", "processed")
+@pytest.mark.usefixtures("exported", "staged", "processed", "named")
 @pytest.mark.parametrize(
     "text", [block for block in blocks("python") if not NEEDS_AIRFLOW.search(str(block.values[0]))]
 )

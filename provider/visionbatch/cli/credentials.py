@@ -5,28 +5,23 @@ A command line can be read by everybody on the machine, and stays in the history
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 from visionbatch.errors import ConfigError
+from visionbatch.io import secret_places
 from visionbatch.model.secret import Secret
 
 STDIN = Path("-")
 
 
 def secret_of(variable: str, file: Path | None) -> Secret:
-    """A secret from a file, else from an environment variable, else from the file that ``<variable>_FILE`` names.
+    """A secret, see `visionbatch.io.secret_places.secret_of`.
 
     :param file: ``-`` is stdin.
     :raises ConfigError: when there is none, or the file cannot be read.
     """
-    named = os.environ.get(f"{variable}_FILE")
-    place = file or (Path(named) if named else None)
-    found = first_line(place) if place else os.environ.get(variable, "").strip()
-    if not found:
-        raise ConfigError(f"there is no secret in {variable}, nor in a file named by {variable}_FILE")
-    return Secret(found)
+    return secret_places.secret_of(variable, file, read=first_line)
 
 
 def first_line(place: Path) -> str:
@@ -34,10 +29,7 @@ def first_line(place: Path) -> str:
 
     :raises ConfigError: when it cannot be read or is empty.
     """
-    try:
-        found = (sys.stdin.read() if place == STDIN else place.read_text()).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{place} cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}") from error
+    found = (sys.stdin.read() if place == STDIN else secret_places.text_of(place)).strip()
     if not found:
         raise ConfigError(f"{'stdin' if place == STDIN else place} is empty, where a secret was expected")
     return found

@@ -25,6 +25,7 @@ from visionbatch.pipelines.deepomatic import Deepomatic
 from visionbatch.pipelines.deepomatic_run import DeepomaticRun
 from visionbatch.pipelines.inputs import Checked, Report, opened
 from visionbatch.pipelines.manifest import Manifest
+from visionbatch.pipelines.run_places import deepomatic_identity
 from visionbatch.pipelines.submitted import Submitted
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -145,7 +146,7 @@ def _run(
     :param seen: fingerprint that the source has to have; empty for any.
     """
     words = {name: given[name] for name in ("on_partial", "on_timeout", "on_input_change") if name in given}
-    key = f"deepomatic {given['run_id'] or f'{settings_of(options).base_url} {source.resolve()}'}"
+    key = deepomatic_identity(settings_of(options), source, given["run_id"])
     report_dir = given.get("report_dir")
     decided: list[Decision] = []
     with (

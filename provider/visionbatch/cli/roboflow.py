@@ -19,13 +19,13 @@ from visionbatch.errors import ConfigError
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnFailedJob, Policies
 from visionbatch.model.secret import SecretUrl
+from visionbatch.pipelines.environment import roboflow_secret, roboflow_settings
 from visionbatch.pipelines.roboflow import Roboflow, roboflow_key
 from visionbatch.pipelines.roboflow_job import RoboflowJobRun
+from visionbatch.pipelines.run_places import job_identity
 from visionbatch.roboflow.job import Compute, JobDefinition, JobKind
-from visionbatch.roboflow.settings import STORES, KeyIn, RoboflowSettings, roboflow_url
+from visionbatch.roboflow.settings import KeyIn, RoboflowSettings
 from visionbatch.roboflow.words import job_snapshot
-
-KEY_VARIABLE = "VISIONBATCH_ROBOFLOW_API_KEY"
 
 
 @click.group(
@@ -46,35 +46,17 @@ KEY_VARIABLE = "VISIONBATCH_ROBOFLOW_API_KEY"
 @click.option("--allow-inside", is_flag=True, help="Let webhooks and lists lead inside the network, as a mock's do.")
 @click.option("--api-key-file", type=Path, help="File with the API key; - is stdin.")
 @click.pass_context
-def roboflow(
-    context: click.Context,
-    *,
-    url: str | None,
-    region: str,
-    workspace: str,
-    key_in: str,
-    hosts: tuple[str, ...],
-    allow_inside: bool,
-    api_key_file: Path | None,
-) -> None:
+def roboflow(context: click.Context, /, **given: Any) -> None:
     """Roboflow Batch Processing. The API key comes from VISIONBATCH_ROBOFLOW_API_KEY, or from the file named by
     VISIONBATCH_ROBOFLOW_API_KEY_FILE.
     """  # noqa: D205  # click prints the whole text as one paragraph
-    settings = RoboflowSettings(
-        url or roboflow_url(region),
-        workspace=workspace,
-        key_in=key_in,
-        upload_hosts=hosts or STORES,
-        download_hosts=hosts or STORES,
-        allow_inside=allow_inside,
-    )
-    context.obj = {**context.obj, "settings": settings, "api_key_file": api_key_file}
+    context.obj = {**context.obj, **given, "settings": roboflow_settings(given)}
 
 
 def client(options: Mapping[str, Any]) -> Roboflow:
     """The client that the group's options describe."""
     settings: RoboflowSettings = options["settings"]
-    return Roboflow(settings, lambda: roboflow_key(secret_of(KEY_VARIABLE, options["api_key_file"]), settings.key_in))
+    return Roboflow(settings, lambda: roboflow_key(roboflow_secret(options, secret_of), settings.key_in))
 
 
 _COMPUTE = (
@@ -136,9 +118,7 @@ def run(options: Mapping[str, Any], /, **given: Any) -> None:
     report_dir, run_id, run_record = given.pop("report_dir"), given.pop("run_id"), given.pop("run_record")
     timeout, name = given.pop("timeout"), given.pop("name")
     definition = _definition(given)
-    # What is not named apart is told apart: other workspaces and services may have a batch of the same id.
-    where = f"{options['settings'].base_url} {options['settings'].workspace}"
-    identity = f"roboflow {run_id or f'{where} {definition.batch_id} {definition.workflow_id}'}"
+    identity = job_identity(options["settings"], definition.batch_id, definition.workflow_id, run_id)
     with client(options) as site, kept_run({**options, "run_record": run_record}, identity) as store:
         job = RoboflowJobRun(site, store, identity, policies, on_failed_job=on_failed_job)
         # Whoever starts the command again means it to have its time.

@@ -22,6 +22,7 @@ from visionbatch.model.secret import SecretUrl
 from visionbatch.pipelines.reference_sources import references_at
 from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.roboflow_stage import RoboflowStageRun
+from visionbatch.pipelines.run_places import stage_identity
 from visionbatch.pipelines.stage_manifest import StageManifest
 from visionbatch.roboflow.media import Media
 from visionbatch.roboflow.stage_settings import IMAGES_PER_SHARD, StageSettings
@@ -53,8 +54,7 @@ def stage(options: Mapping[str, Any], /, *, source: str, **given: Any) -> None:
     """
     batch_id, on_partial = given["batch_id"], OnPartial.parse(given["on_partial"])
     place = source if "://" in source else str(Path(source).resolve())
-    run_id = given["run_id"] or f"{options['settings'].base_url} {options['settings'].workspace} {place} {batch_id}"
-    identity = f"roboflow stage {run_id}"
+    identity = stage_identity(options["settings"], place, batch_id, given["run_id"])
     sink = LocalSink(given["report_dir"]) if given["report_dir"] else None
     with client(options) as site, kept_run({**options, "run_record": given["run_record"]}, identity) as store:
         run = RoboflowStageRun(

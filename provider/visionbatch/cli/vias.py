@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,20 +17,15 @@ from visionbatch.errors import ConfigError
 from visionbatch.flow.judge import judge
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnPartial, Policies
+from visionbatch.pipelines.environment import vias_account, vias_settings
+from visionbatch.pipelines.run_places import task_identity
 from visionbatch.pipelines.vias import Vias, batch_ref
 from visionbatch.pipelines.vias_answers import require_tasks
 from visionbatch.pipelines.vias_create import ViasRun
 from visionbatch.pipelines.vias_wait import wait as wait_for_end
-from visionbatch.vias.account import Account, IamUser
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import SERVICE
-from visionbatch.vias.settings import ViasSettings
-from visionbatch.vias.signing import AccessKey
 from visionbatch.vias.words import table
-
-SECRET_KEY = "VISIONBATCH_VIAS_SECRET_KEY"  # noqa: S105  # a variable's name
-SECURITY_TOKEN = "VISIONBATCH_VIAS_SECURITY_TOKEN"  # noqa: S105  # a variable's name
-PASSWORD = "VISIONBATCH_VIAS_PASSWORD"  # noqa: S105  # a variable's name
 
 _PARTIAL = click.option(
     "--on-partial", default="fail", show_default=True, help="fail, warn, accept, accept:5 or accept:2%."
@@ -62,26 +56,7 @@ def vias(context: click.Context, /, **given: Any) -> None:
 
 def client(options: Mapping[str, Any]) -> Vias:
     """The client that the group's options describe."""
-    settings = ViasSettings(
-        options["region"],
-        options["project_id"],
-        base_url=options["url"],
-        iam_url=options["iam_url"],
-        states_from=options["states_from"],
-    )
-    return Vias(settings, lambda: _account(options))
-
-
-def _account(options: Mapping[str, Any]) -> Account:
-    if bool(options["access_key"]) == bool(options["user"]):
-        raise ConfigError("give either --access-key or --user", next_step="Or set VISIONBATCH_VIAS_ACCESS_KEY.")
-    if options["user"]:
-        return IamUser(
-            options["user"], secret_of(PASSWORD, options["secret_file"]), options["domain"] or options["user"]
-        )
-    temporary = any(os.environ.get(name) for name in (SECURITY_TOKEN, f"{SECURITY_TOKEN}_FILE"))
-    token = secret_of(SECURITY_TOKEN, None) if temporary else None
-    return AccessKey(options["access_key"], secret_of(SECRET_KEY, options["secret_file"]), token)
+    return Vias(vias_settings(options), lambda: vias_account(options, secret_of))
 
 
 @vias.command()
@@ -118,7 +93,7 @@ def create(options: Mapping[str, Any], /, **given: Any) -> None:
         on_partial=given["on_partial"], on_timeout=given["on_timeout"], on_input_change=given["on_input_change"]
     )
     task = _task(given["body"], given["name"])
-    identity = f"{SERVICE} {given['run_id'] or ' '.join((options['url'], options['region'], task.name))}"
+    identity = task_identity(vias_settings(options), task.name, given["run_id"])
     goal = None if given["no_wait"] else given["wait_for"]
     with client(options) as site, kept_run({**options, "run_record": given["run_record"]}, identity) as store:
         run = ViasRun(site, store, policies, wait_for=goal, adopt=given["adopt"])

@@ -25,6 +25,9 @@ from visionbatch.pipelines.site import Watched
 
 T = TypeVar("T")
 
+DAY_S = 24 * 3600.0
+"""How long a run may take unless its caller says otherwise."""
+
 
 @dataclass(frozen=True)
 class Tuning:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from visionbatch.deepomatic.api import SERVICE, Batch, DeepomaticApi
 from visionbatch.deepomatic.check_settings import CheckSettings
@@ -16,15 +16,19 @@ from visionbatch.flow.effects import Response
 from visionbatch.io.clock import Clock
 from visionbatch.io.control import AsyncCredentials, Credentials, Origin
 from visionbatch.io.wire_pool import WirePool
-from visionbatch.model.policy import OnPartial
+from visionbatch.model.policy import OnPartial, Policies
 from visionbatch.model.secret import Secret, SecretUrl, usable_key
 from visionbatch.model.snapshot import Phase, Snapshot
 from visionbatch.model.tally import Tally
-from visionbatch.pipelines.client import Client, Tuning
+from visionbatch.pipelines.client import DAY_S, Client, Tuning
+from visionbatch.pipelines.environment import DEEPOMATIC, deepomatic_key, deepomatic_settings, from_environment
 from visionbatch.pipelines.inputs import Checked, opened
-from visionbatch.pipelines.site import Site
+from visionbatch.pipelines.site import Site, told_at_once
 from visionbatch.transfer.source import Source
 from visionbatch.transfer.upload import Checkpoint, Progress, Upload, Uploaded
+
+if TYPE_CHECKING:
+    from visionbatch.pipelines.manifest import Manifest
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +62,66 @@ class Deepomatic(Client):
         clock: Clock | None = None,
     ) -> None:
         super().__init__(Origin(settings.base_url, settings.allow_plain_http), credentials, tuning=tuning, clock=clock)
+        self.settings = settings
         self.api = DeepomaticApi(settings, self.tuning.retry)
         self._wires = WirePool.of(self.tuning.transfer, self.clock)
+
+    @classmethod
+    def from_env(cls, *, tuning: Tuning | None = None) -> Self:
+        """The site that ``VISIONBATCH_DEEPOMATIC_URL`` or ``_SITE``, and ``_API_KEY`` or ``_API_KEY_FILE``, name.
+
+        The variables are those of the command line, see `visionbatch.pipelines.environment`.
+
+        :raises ConfigError: when they name no site; a key is looked for when it is first needed.
+        """
+        options = from_environment(SERVICE, DEEPOMATIC)
+        return cls(deepomatic_settings(options), lambda: token_header(deepomatic_key(options)), tuning=tuning)
+
+    @classmethod
+    def site_from_env(cls) -> Site:
+        """The same site as an event loop sees it, for `visionbatch.await_end`."""
+        options = from_environment(SERVICE, DEEPOMATIC)
+        credentials = told_at_once(lambda: token_header(deepomatic_key(options)))
+        return deepomatic_site(deepomatic_settings(options), credentials)
+
+    def run(
+        self,
+        source: str | Path,
+        *,
+        report_dir: str | Path | None = None,
+        run_id: str = "",
+        timeout_s: float = DAY_S,
+        policies: Policies | None = None,
+        check: CheckSettings | None = None,
+        progress: Progress | None = None,
+        kept_in: str | Path | None = None,
+    ) -> Manifest:
+        """Check, send, wait, and fetch the error report: one whole run. Called again it goes on where it stopped.
+
+        It is the run of ``visionbatch deepomatic run`` with the same source or name, and each goes on with the other's.
+
+        :param source: folder of work orders or ready-made zip.
+        :param report_dir: folder for error report and manifest.
+        :param run_id: identity of this run; site and source without.
+        :param timeout_s: seconds from now until the batch must have ended.
+        :param kept_in: folder of the run's record, or its address in an object store; the command line's without.
+        :raises AlreadyRunning: when another process of this machine is at it.
+        :raises VisionBatchError: as `visionbatch.DeepomaticRun.submit_place` and ``conclude`` do.
+        """
+        # The run is written over this class.
+        from visionbatch.pipelines.at_once import run_batch  # noqa: PLC0415
+
+        return run_batch(
+            self,
+            source,
+            report_dir=report_dir,
+            run_id=run_id,
+            timeout_s=timeout_s,
+            policies=policies,
+            check=check,
+            progress=progress,
+            kept_in=kept_in,
+        )
 
     def close(self) -> None:
         """Close the connections."""

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from visionbatch.io.clock import Clock
 from visionbatch.io.control import AsyncCredentials, Credentials, Origin
 from visionbatch.model.credential import InQuery
-from visionbatch.model.policy import OnPartial
+from visionbatch.model.policy import OnPartial, Policies
 from visionbatch.model.secret import Secret, usable_key
 from visionbatch.model.snapshot import Snapshot
 from visionbatch.model.tally import Tally
-from visionbatch.pipelines.client import Client, Tuning
-from visionbatch.pipelines.site import Site
+from visionbatch.pipelines.client import DAY_S, Client, Tuning
+from visionbatch.pipelines.environment import ROBOFLOW, from_environment, roboflow_secret, roboflow_settings
+from visionbatch.pipelines.site import Site, told_at_once
 from visionbatch.roboflow.api import RoboflowApi
-from visionbatch.roboflow.job import Compute
+from visionbatch.roboflow.calls import SERVICE
+from visionbatch.roboflow.job import Compute, JobDefinition
+from visionbatch.roboflow.media import Media
 from visionbatch.roboflow.ready import BatchReadiness, ready_ref
 from visionbatch.roboflow.settings import KeyIn, RoboflowSettings
 from visionbatch.roboflow.values import Job, LogLine, StagingBatch
 from visionbatch.roboflow.words import StageProgress
+
+if TYPE_CHECKING:
+    from visionbatch.pipelines.manifest import Manifest
+    from visionbatch.pipelines.stage_manifest import StageManifest
 
 
 def roboflow_key(key: Secret, key_in: str = KeyIn.HEADER) -> dict[str, Secret]:
@@ -65,8 +74,81 @@ class Roboflow(Client):
         clock: Clock | None = None,
     ) -> None:
         super().__init__(_origin(settings), credentials, tuning=tuning, clock=clock)
+        self.settings = settings
         self.api = RoboflowApi(settings, self.tuning.retry)
         self.readiness = BatchReadiness(self.api)
+
+    @classmethod
+    def from_env(cls, *, tuning: Tuning | None = None) -> Self:
+        """The workspace that ``VISIONBATCH_ROBOFLOW_WORKSPACE`` and ``_API_KEY`` or ``_API_KEY_FILE`` name.
+
+        The variables are those of the command line, see `visionbatch.pipelines.environment`.
+
+        :raises ConfigError: for a value that cannot be; a key is looked for when it is first needed.
+        """
+        options = from_environment(SERVICE, ROBOFLOW)
+        settings = roboflow_settings(options)
+        return cls(settings, lambda: roboflow_key(roboflow_secret(options), settings.key_in), tuning=tuning)
+
+    @classmethod
+    def site_from_env(cls) -> Site:
+        """The same workspace as an event loop sees it, for `visionbatch.await_end`."""
+        options = from_environment(SERVICE, ROBOFLOW)
+        settings = roboflow_settings(options)
+        return roboflow_site(settings, told_at_once(lambda: roboflow_key(roboflow_secret(options), settings.key_in)))
+
+    def stage(
+        self,
+        folder: str | Path,
+        batch_id: str = "",
+        *,
+        media: Media = Media.IMAGES,
+        run_id: str = "",
+        report_dir: str | Path | None = None,
+        kept_in: str | Path | None = None,
+    ) -> StageManifest:
+        """Fill a batch with the images or videos of a folder, once. Called again it goes on where it stopped.
+
+        :param batch_id: of the batch; one that follows from the run without.
+        :param run_id: identity of this run; workspace, folder and batch without.
+        :param kept_in: folder of the run's record, or its address in an object store; the command line's without.
+        :raises VisionBatchError: as `visionbatch.RoboflowStageRun.images` does.
+        """
+        # The run is written over this class.
+        from visionbatch.pipelines.at_once import stage_folder  # noqa: PLC0415
+
+        return stage_folder(
+            self, folder, batch_id=batch_id, media=media, run_id=run_id, report_dir=report_dir, kept_in=kept_in
+        )
+
+    def run(
+        self,
+        job: JobDefinition,
+        *,
+        report_dir: str | Path | None = None,
+        run_id: str = "",
+        timeout_s: float = DAY_S,
+        policies: Policies | None = None,
+        kept_in: str | Path | None = None,
+    ) -> Manifest:
+        """Run a Workflow over a batch and wait for its end. Called again it goes on where it stopped.
+
+        :param run_id: identity of this run; workspace, batch and Workflow without.
+        :param timeout_s: seconds from now until the job must have ended.
+        :param kept_in: folder of the run's record, or its address in an object store; the command line's without.
+        :raises VisionBatchError: as `visionbatch.RoboflowJobRun.submit` and ``conclude`` do.
+        """
+        from visionbatch.pipelines.at_once import run_job  # noqa: PLC0415  # as above
+
+        return run_job(
+            self,
+            job,
+            report_dir=report_dir,
+            run_id=run_id,
+            timeout_s=timeout_s,
+            policies=policies,
+            kept_in=kept_in,
+        )
 
     def workspace(self) -> str:
         """The slug of the workspace."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from visionbatch.flow.effects import Flow
 from visionbatch.flow.listing import Enough
@@ -11,6 +12,8 @@ from visionbatch.flow.roster import Roster
 from visionbatch.io.control import AsyncCredentials, Origin
 from visionbatch.model.listed import Listed
 from visionbatch.model.snapshot import Snapshot
+
+T = TypeVar("T")
 
 
 class Watched(Protocol):
@@ -53,3 +56,12 @@ class Site:
     api: Watched
     origin: Origin
     credentials: AsyncCredentials
+
+
+def told_at_once(found: Callable[[], T]) -> Callable[[], Awaitable[T]]:
+    """For an event loop, what is looked up without waiting for anybody."""
+
+    async def told() -> T:
+        return found()
+
+    return told

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from visionbatch.io.clock import Clock, SystemClock
-from visionbatch.model.policy import OnPartial
+from visionbatch.model.policy import OnPartial, Policies
 from visionbatch.model.snapshot import Snapshot
 from visionbatch.model.tally import Tally
-from visionbatch.pipelines.client import Client, Tuning
-from visionbatch.pipelines.vias_access import Access, Accounts, vias_origin
+from visionbatch.pipelines.client import DAY_S, Client, Tuning
+from visionbatch.pipelines.environment import VIAS, from_environment, vias_account, vias_settings
+from visionbatch.pipelines.site import Site, told_at_once
+from visionbatch.pipelines.vias_access import Access, Accounts, vias_origin, vias_site
 from visionbatch.vias.api import ViasApi, with_project
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import Query
@@ -20,6 +23,9 @@ from visionbatch.vias.decode import Answer, BatchEntry
 from visionbatch.vias.goals import FINISHED, BatchRef, Goal
 from visionbatch.vias.settings import ViasSettings
 from visionbatch.vias.words import Histogram
+
+if TYPE_CHECKING:
+    from visionbatch.pipelines.manifest import Manifest
 
 
 class Vias(Client):
@@ -35,7 +41,59 @@ class Vias(Client):
         tuning, clock = tuning or Tuning(), clock or SystemClock()
         self._access = Access(settings, accounts, tuning.retry, clock)
         super().__init__(vias_origin(settings), self._access.credential, tuning=tuning, clock=clock)
-        self._settings = settings
+        self.settings = settings
+
+    @classmethod
+    def from_env(cls, *, tuning: Tuning | None = None) -> Self:
+        """The project that ``VISIONBATCH_VIAS_REGION`` and ``_PROJECT_ID`` name, with the account named there.
+
+        That is ``VISIONBATCH_VIAS_ACCESS_KEY`` and ``_SECRET_KEY``, or ``_USER``, ``_DOMAIN`` and ``_PASSWORD``. The
+        variables are those of the command line, see `visionbatch.pipelines.environment`.
+
+        :raises ConfigError: for a value that cannot be; the account is looked for when it is first needed.
+        """
+        options = from_environment("vias", VIAS)
+        return cls(vias_settings(options), lambda: vias_account(options), tuning=tuning)
+
+    @classmethod
+    def site_from_env(cls) -> Awaitable[Site]:
+        """The same project as an event loop sees it, to be awaited, for `visionbatch.await_end`."""
+        options = from_environment("vias", VIAS)
+        return vias_site(vias_settings(options), told_at_once(lambda: vias_account(options)))
+
+    def run(
+        self,
+        task: BatchTask,
+        *,
+        wait_for: str = FINISHED.name,
+        report_dir: str | Path | None = None,
+        run_id: str = "",
+        timeout_s: float = DAY_S,
+        policies: Policies | None = None,
+        kept_in: str | Path | None = None,
+    ) -> Manifest:
+        """Make a batch task and wait for it. Called again it goes on where it stopped.
+
+        :param wait_for: ``finished``, ``running``, or states with commas between.
+        :param run_id: identity of this run; project and name of the task without.
+        :param timeout_s: seconds from now until it must be there.
+        :param policies: a batch in which some tasks failed is refused without.
+        :param kept_in: folder of the run's record, or its address in an object store; the command line's without.
+        :raises VisionBatchError: as `visionbatch.ViasRun.submit` and ``conclude`` do.
+        """
+        # The run is written over this class.
+        from visionbatch.pipelines.at_once import run_task  # noqa: PLC0415
+
+        return run_task(
+            self,
+            task,
+            wait_for=wait_for,
+            report_dir=report_dir,
+            run_id=run_id,
+            timeout_s=timeout_s,
+            policies=policies,
+            kept_in=kept_in,
+        )
 
     def close(self) -> None:
         """Close the connections."""
@@ -45,7 +103,7 @@ class Vias(Client):
     @cached_property
     def api(self) -> ViasApi:
         """The operations as flows, for `perform`."""
-        return ViasApi(with_project(self._settings, self._access.project_id()), self.tuning.retry)
+        return ViasApi(with_project(self.settings, self._access.project_id()), self.tuning.retry)
 
     def ask(
         self, operation: str, values: Mapping[str, str] | None = None, *, query: Query = (), body: Any = None
