@@ -11,8 +11,8 @@ import click
 
 from visionbatch.cli.answers import answer
 from visionbatch.cli.run_state import object_record, state_directory
-from visionbatch.errors import ConfigError, UnreadableRecord
-from visionbatch.io.run_files import FileRunStore, KeptRun, kept_runs
+from visionbatch.errors import AlreadyRunning, ConfigError, UnreadableRecord
+from visionbatch.io.run_files import FileRunStore, KeptRun, held, kept_run, kept_runs
 from visionbatch.model.run import RunRecord, Stage
 from visionbatch.model.text import printable
 
@@ -50,7 +50,8 @@ def show(options: Mapping[str, Any], *, name: str) -> None:
 def forget(options: Mapping[str, Any], *, name: str) -> None:
     """Remove a record, readable or not; what it is about goes on at the service."""
     run = _named(options, name)
-    run.path.unlink()
+    with held(run.path):
+        run.path.unlink(missing_ok=True)
     answer(options, {"forgotten": run.path.stem}, f"{run.path.stem} is forgotten; {_remote(run)}")
 
 
@@ -81,13 +82,23 @@ def adopt(options: Mapping[str, Any], *, address: str, run_id: str, service: str
 @click.option("--older-than", type=float, default=30.0, show_default=True, help="Days since it ended.")
 @click.pass_obj
 def prune(options: Mapping[str, Any], *, older_than: float) -> None:
-    """Remove the records of runs that have ended."""
+    """Remove the records of runs that have ended; one that a process holds is left alone."""
     before = time.time() - older_than * DAY_S
-    old = [run for run in kept_runs(state_directory(options)) if _has_ended(run) and run.written < before]
-    for run in old:
-        run.path.unlink()
-        run.path.with_suffix(".lock").unlink(missing_ok=True)
-    answer(options, {"pruned": len(old)}, f"{len(old)} records of ended runs are removed")
+    found = kept_runs(state_directory(options))
+    pruned = sum(_pruned(run, before) for run in found if _is_old(run, before))
+    answer(options, {"pruned": pruned}, f"{pruned} records of ended runs are removed")
+
+
+def _pruned(run: KeptRun, before: float) -> bool:
+    """Remove a record, if it is still what it was and nobody works on it."""
+    try:
+        with held(run.path):
+            if not _is_old(kept_run(run.path), before):
+                return False
+            run.path.unlink()
+    except AlreadyRunning:
+        return False
+    return True
 
 
 @runs.command()
@@ -142,8 +153,8 @@ def _readable(store: FileRunStore) -> RunRecord | None:
         return None
 
 
-def _has_ended(run: KeptRun) -> bool:
-    return run.record is not None and run.record.stage is Stage.ENDED
+def _is_old(run: KeptRun | None, before: float) -> bool:
+    return run is not None and run.record is not None and run.record.stage is Stage.ENDED and run.written < before
 
 
 def _remote(run: KeptRun) -> str:
