@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from visionbatch.cli.answers import answer
-from visionbatch.cli.credentials import first_line, secret_of
+from visionbatch.cli.credentials import Finder, first_line
 from visionbatch.cli.lazy import LazyGroup
 from visionbatch.cli.run_state import kept_run
 from visionbatch.errors import ConfigError
@@ -56,7 +56,8 @@ def roboflow(context: click.Context, /, **given: Any) -> None:
 def client(options: Mapping[str, Any]) -> Roboflow:
     """The client that the group's options describe."""
     settings: RoboflowSettings = options["settings"]
-    return Roboflow(settings, lambda: roboflow_key(roboflow_secret(options, secret_of), settings.key_in))
+    find = Finder()
+    return Roboflow(settings, lambda: roboflow_key(roboflow_secret(options, find), settings.key_in))
 
 
 _COMPUTE = (

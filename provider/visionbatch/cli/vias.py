@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from visionbatch.cli.answers import answer
-from visionbatch.cli.credentials import secret_of
+from visionbatch.cli.credentials import Finder
 from visionbatch.cli.run_state import kept_run
 from visionbatch.errors import ConfigError
 from visionbatch.flow.judge import judge
@@ -56,7 +56,8 @@ def vias(context: click.Context, /, **given: Any) -> None:
 
 def client(options: Mapping[str, Any]) -> Vias:
     """The client that the group's options describe."""
-    return Vias(vias_settings(options), lambda: vias_account(options, secret_of))
+    find = Finder()
+    return Vias(vias_settings(options), lambda: vias_account(options, find))
 
 
 @vias.command()

@@ -18,7 +18,7 @@ from visionbatch.config import MIB
 from visionbatch.errors import AnswerTooLarge, ConfigError, TimedOut, TlsRefused, TransportError, Unreachable
 from visionbatch.flow.effects import Body, Request
 from visionbatch.model.credential import Credential, InQuery, Outgoing, headers_of, renew_at, secrets_of
-from visionbatch.model.secret import written_out
+from visionbatch.model.secret import Secret, scrubbed, written_out
 
 BODY_CAP = 8 * MIB
 """Bytes of a JSON answer: a thousand times what the documented ones have."""
@@ -144,8 +144,7 @@ def discreet(body: bytes, status: int, credential: Credential) -> bytes:
         return body
     for secret in secrets_of(credential):
         # What follows the scheme's word, as in "Bearer", is the key.
-        if key := secret.reveal().rpartition(" ")[2]:
-            body = body.replace(key.encode(), b"***").replace(quote(key, safe="").encode(), b"***")
+        body = scrubbed(body, Secret(secret.reveal().rpartition(" ")[2]))
     return body
 
 
@@ -159,6 +158,14 @@ def encoded(body: Any) -> bytes:
 def lower_names(headers: Any) -> dict[str, str]:
     """Response headers with names in lower case."""
     return {str(name).lower(): str(value) for name, value in headers.items()}
+
+
+def unsendable(request: Request) -> ConfigError:
+    """What is raised instead of a stack's refusal to send a header, whose text shows the header and so the key."""
+    return ConfigError(
+        f"{request.method} {request.path} was not sent: a header cannot carry what stands in the credential",
+        next_step="Look for line breaks and letters beyond ASCII in key, token and user.",
+    )
 
 
 def transport_error(error: BaseException, request: Request, host: str) -> TransportError:

@@ -28,6 +28,7 @@ from visionbatch.io.control import (
     lower_names,
     query_of,
     transport_error,
+    unsendable,
     with_query,
 )
 from visionbatch.io.network import proxy_for, tls_context
@@ -126,6 +127,8 @@ class AsyncControlPlane:
                 response = Response(answer.status, lower_names(answer.headers), read, number)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise transport_error(error, request, self.origin.host) from None
+        except ValueError:
+            raise unsendable(request) from None
         self._obey(response)
         return response
 

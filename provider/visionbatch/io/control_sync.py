@@ -25,6 +25,7 @@ from visionbatch.io.control import (
     lower_names,
     query_of,
     transport_error,
+    unsendable,
 )
 from visionbatch.io.network import proxy_for
 from visionbatch.model.credential import Credential, Outgoing
@@ -76,7 +77,7 @@ class ControlPlane(Closable):
             return None
         credential = self._held.credential
         url = self._origin.at(request)
-        proxy = proxy_for(url)
+        proxy, data = proxy_for(url), encoded(request.body) or None
         try:
             with (
                 added_to_query(query_of(credential)),
@@ -84,7 +85,7 @@ class ControlPlane(Closable):
                     request.method,
                     url,
                     headers=head_of(request),
-                    data=encoded(request.body) or None,
+                    data=data,
                     auth=_Authenticated(credential, self._now()),
                     timeout=self._timeouts,
                     allow_redirects=False,
@@ -97,6 +98,8 @@ class ControlPlane(Closable):
         except (requests.RequestException, HTTPError) as error:
             # The text of a requests error holds the whole URL, so the chain is cut here.
             raise transport_error(error, request, self._origin.host) from None
+        except ValueError:
+            raise unsendable(request) from None
 
     def _read(self, answer: requests.Response) -> bytes:
         # A read time-out only bounds the silence between two bytes; a dripping server needs this too.

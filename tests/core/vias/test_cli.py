@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,32 @@ def test_a_partial_answer_has_an_exit_code_of_its_own(shell: Shell, tenant: Tena
     assert shell("stop", batch_id)[0] == 7
     code, told = shell("stop", batch_id, "--on-partial", "warn")
     assert (code, told["failed"]) == (0, 1)
+
+
+def test_a_secret_of_stdin_is_read_once_and_a_wrong_one_is_told_as_wrong(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, books: Books
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("wrong\n"))
+    code, told = shell("--secret-file", "-", "list")
+    assert (code, told["error"]) == (4, "NotAuthorized")
+    monkeypatch.setattr("sys.stdin", io.StringIO("secret\n"))
+    assert shell("--secret-file", "-", "list")[0] == 0
+    monkeypatch.setattr("sys.stdin", None)
+    code, told = shell("--secret-file", "-", "list")
+    assert (code, told["what"]) == (2, "stdin is closed, where a secret was expected")
+
+
+def test_a_security_token_with_a_line_break_is_refused_and_not_shown(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "token").write_text("AAAAsecret\nBBBBsecret\n")
+    monkeypatch.setenv("VISIONBATCH_VIAS_SECURITY_TOKEN_FILE", str(tmp_path / "token"))
+    code, told = shell("list")
+    assert (code, "2 lines" in told["what"], "secret\n" in str(told)) == (2, True, False)
+    monkeypatch.delenv("VISIONBATCH_VIAS_SECURITY_TOKEN_FILE")
+    assert main(["vias", "--access-key", "half\nrest", "--project-id", "p" * 32, "list"]) == 2
+    printed = capsys.readouterr()
+    assert "rest" not in printed.out + printed.err
 
 
 def test_what_is_missing_is_a_usage_error(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
