@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from visionbatch.errors import ConfigError
 from visionbatch.flow.judge import judge
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnPartial, Policies
+from visionbatch.model.run import RunStore
 from visionbatch.pipelines.environment import vias_account, vias_settings
 from visionbatch.pipelines.run_places import task_identity
 from visionbatch.pipelines.vias import Vias, batch_ref
 from visionbatch.pipelines.vias_answers import require_tasks
 from visionbatch.pipelines.vias_create import ViasRun
+from visionbatch.pipelines.vias_records import ProjectRecord
 from visionbatch.pipelines.vias_wait import wait as wait_for_end
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import SERVICE
@@ -77,7 +80,7 @@ def check(options: Mapping[str, Any], *, body: Path) -> None:
 @_WAIT_FOR
 @click.option("--no-wait", is_flag=True, help="Do not wait; a weekly schedule needs this, or --wait-for running.")
 @click.option("--report-dir", type=Path, help="Folder for the manifest.")
-@click.option("--run-id", help="Identity of this run, such as $ORDERID; region and name without.")
+@click.option("--run-id", help="Identity of this run, such as $ORDERID; project and name without.")
 @click.option("--run-record", help="Address of the run record in an object store, to share it with Airflow.")
 @click.option("--timeout", type=float, default=24 * 3600.0, show_default=True, help="Seconds until it must be there.")
 @_PARTIAL
@@ -94,9 +97,8 @@ def create(options: Mapping[str, Any], /, **given: Any) -> None:
         on_partial=given["on_partial"], on_timeout=given["on_timeout"], on_input_change=given["on_input_change"]
     )
     task = _task(given["body"], given["name"])
-    identity = task_identity(vias_settings(options), task.name, given["run_id"])
     goal = None if given["no_wait"] else given["wait_for"]
-    with client(options) as site, kept_run({**options, "run_record": given["run_record"]}, identity) as store:
+    with client(options) as site, _kept(options, site, task, given) as store:
         run = ViasRun(site, store, policies, wait_for=goal, adopt=given["adopt"])
         # Whoever starts the command again means it to have its time.
         submitted = run.submit(task, deadline=time.time() + given["timeout"], cleared=True)
@@ -109,6 +111,14 @@ def create(options: Mapping[str, Any], /, **given: Any) -> None:
                 sink=LocalSink(given["report_dir"]) if given["report_dir"] else None,
             )
     answer(options, manifest.to_json(), f"batch {manifest.batch_id}: {manifest.outcome} {manifest.counts or ''}")
+
+
+@contextmanager
+def _kept(options: Mapping[str, Any], site: Vias, task: BatchTask, given: Mapping[str, Any]) -> Iterator[RunStore]:
+    settings = site.api.settings
+    identity = task_identity(settings, task.name, given["run_id"])
+    with kept_run({**options, "run_record": given["run_record"]}, identity) as store:
+        yield ProjectRecord(store, settings.project_id)
 
 
 @vias.command("list")

@@ -87,5 +87,8 @@ def stage_identity(settings: RoboflowSettings, place: str, batch_id: str, run_id
 
 
 def task_identity(settings: ViasSettings, name: str, run_id: str | None = None) -> str:
-    """What a run of a VIAS batch task is known by: its own name, else the project and the name of the task."""
+    """What a run of a VIAS batch task is known by: its own name, else the project and the name of the task.
+
+    :param settings: with the project's id looked up, or the runs of two projects would be one.
+    """
     return f"huawei_vias {run_id or f'{settings.base_url} {settings.project_id} {settings.region} {name}'}"

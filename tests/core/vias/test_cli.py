@@ -13,6 +13,7 @@ from core.vias.bodies import DOCUMENTED
 from core.vias.conftest import Project
 from support.books import Books
 from visionbatch.cli import main
+from visionbatch_mock import MockServer
 from visionbatch_mock.tenant import Tenant
 
 BODY = {
@@ -31,6 +32,9 @@ BODY = {
 }
 
 
+ALL_AT_ONCE = dict.fromkeys(["PENDING", "STARTING", "RUNNING", "STOPPING"], 0)
+
+
 class Shell:
     """Runs the command with this customer's key in the environment; the mock's time goes on as fast as it can."""
 
@@ -38,11 +42,11 @@ class Shell:
         self._project = project
         self._capsys = capsys
         self.folder = folder
-        project.tenant.configure(vias_durations=dict.fromkeys(["PENDING", "STARTING", "RUNNING", "STOPPING"], 0))
+        project.tenant.configure(vias_durations=ALL_AT_ONCE)
 
-    def __call__(self, *arguments: str) -> tuple[int, Any]:
-        url = self._project.url
-        options = ["--url", url, "--iam-url", url, "--access-key", self._project.tenant.token]
+    def __call__(self, *arguments: str, of: Tenant | None = None) -> tuple[int, Any]:
+        url, tenant = self._project.url, of or self._project.tenant
+        options = ["--url", url, "--iam-url", url, "--access-key", tenant.token]
         code = main(["--json", "vias", *options, *arguments])
         out = self._capsys.readouterr().out
         return code, json.loads(out) if out else None
@@ -81,6 +85,26 @@ def test_a_batch_is_made_waited_for_and_not_made_again(shell: Shell, books: Book
         code, told = shell("create", shell.file(BODY))
         assert (code, told["outcome"], told["counts"]["succeeded"]) == (0, "done", 2)
     assert len(books.effects("vias.batch_created")) == 1
+
+
+def test_two_projects_have_a_run_each_and_neither_takes_the_other_s(
+    shell: Shell, mock: MockServer, tenant: Tenant, books: Books
+) -> None:
+    other = mock.world.tenant(f"{tenant.token}-other")
+    other.configure(vias_open_sources=True, vias_lives={"*": ["RUNNING"]}, vias_durations=ALL_AT_ONCE)
+    other.clock.run()
+    tenant.configure(vias_lives={"*": ["RUNNING"]})
+    running = ("create", shell.file(BODY), "--wait-for", "running")
+    mine, theirs = (shell(*running, of=who)[1] for who in (tenant, other))
+    for who, made in ((tenant, mine), (other, theirs)):
+        code, told = shell(*running, of=who)
+        assert (code, told["batch_id"], told["generation"]) == (0, made["batch_id"], 1)
+    assert mine["batch_id"] != theirs["batch_id"]
+    named = (*running, "--run-id", "order-1", "--name", "another")
+    assert shell(*named, of=tenant)[0] == 0
+    code, told = shell(*named, of=other)
+    assert (code, "belongs to project" in told["what"]) == (2, True)
+    assert [len(Books(who).effects("vias.batch_created")) for who in (tenant, other)] == [2, 1]
 
 
 def test_a_batch_is_listed_asked_stopped_started_waited_for_and_deleted(shell: Shell, tenant: Tenant) -> None:
