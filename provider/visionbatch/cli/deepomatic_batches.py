@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import click
 
 from visionbatch.cli.advance import advance
-from visionbatch.cli.answers import answer
+from visionbatch.cli.answers import answer, raw_answer
 from visionbatch.cli.credentials import first_line
 from visionbatch.cli.deepomatic_site import opened_site, settings_of
 from visionbatch.errors import ConfigError
@@ -58,7 +57,11 @@ def errors(options: Mapping[str, Any], *, batch_id: str) -> None:
     if report is None:
         answer(options, {"report": None}, "this site gives no error report by API")
     else:
-        sys.stdout.buffer.write(report.body)
+        told = {
+            "content_type": report.headers.get("content-type", ""),
+            "report": report.body.decode("utf-8", "replace"),
+        }
+        raw_answer(options, told, report.body)
 
 
 @click.command()
