@@ -43,7 +43,7 @@ class IamToken:
         :param now: Unix seconds at which it was fetched.
         """
         margin = min(RENEW_BEFORE_S, self.life_s / 2)
-        return Token({"X-Auth-Token": self.token}, now + self.life_s - margin)
+        return Token({"X-Auth-Token": self.token}, now + self.life_s - margin, now + self.life_s)
 
 
 @dataclass(frozen=True)
