@@ -14,6 +14,7 @@ from visionbatch.cli.advance import advance
 from visionbatch.cli.answers import answer, raw_answer
 from visionbatch.cli.credentials import first_line
 from visionbatch.cli.deepomatic_site import opened_site, settings_of
+from visionbatch.cli.numbers import POSITIVE
 from visionbatch.errors import ConfigError
 from visionbatch.flow.judge import judge
 from visionbatch.model.policy import OnPartial
@@ -35,7 +36,7 @@ def status(options: Mapping[str, Any], *, batch_id: str) -> None:
 
 @click.command()
 @click.argument("batch_id")
-@click.option("--timeout", type=float, default=24 * 3600.0, show_default=True, help="Seconds to wait.")
+@click.option("--timeout", type=POSITIVE, default=24 * 3600.0, show_default=True, help="Seconds to wait.")
 @click.option("--on-partial", default="warn", show_default=True, help="warn, fail, accept, accept:5 or accept:2%.")
 @click.pass_obj
 def wait(options: Mapping[str, Any], *, batch_id: str, timeout: float, on_partial: str) -> None:

@@ -14,6 +14,7 @@ from visionbatch.cli.advance import advance
 from visionbatch.cli.answers import answer
 from visionbatch.cli.deepomatic_site import opened_site, settings_of
 from visionbatch.cli.junit import Case, write_junit
+from visionbatch.cli.numbers import POSITIVE
 from visionbatch.cli.run_state import kept_run
 from visionbatch.deepomatic.check_settings import CheckSettings
 from visionbatch.errors import ConfigError, ExitCode, InputChanged, VisionBatchError
@@ -40,7 +41,7 @@ def _about_a_run(command: C) -> C:
         click.option("--run-id", help="Identity of this run, such as $ORDERID; site and source without."),
         click.option("--run-record", help="Address of the run record in an object store, to share it with Airflow."),
         click.option(
-            "--timeout", type=float, default=24 * 3600.0, show_default=True, help="Seconds until the batch must end."
+            "--timeout", type=POSITIVE, default=24 * 3600.0, show_default=True, help="Seconds until the batch must end."
         ),
         click.option("--label", default="", help="Name of the batch for people; the source's own by default."),
         click.option("--on-input-change", default="fail", show_default=True, help="fail or cancel_and_new."),

@@ -14,11 +14,13 @@ import click
 from visionbatch.cli.answers import answer
 from visionbatch.cli.credentials import Finder, first_line
 from visionbatch.cli.lazy import LazyGroup
+from visionbatch.cli.numbers import POSITIVE
 from visionbatch.cli.run_state import kept_run
 from visionbatch.errors import ConfigError
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnFailedJob, Policies
 from visionbatch.model.secret import SecretUrl
+from visionbatch.model.text import printable
 from visionbatch.pipelines.environment import roboflow_secret, roboflow_settings
 from visionbatch.pipelines.roboflow import Roboflow, roboflow_key
 from visionbatch.pipelines.roboflow_job import RoboflowJobRun
@@ -102,7 +104,9 @@ def _compute(given: dict[str, Any]) -> dict[str, Any]:
 @click.option("--report-dir", type=Path, help="Folder for the manifest.")
 @click.option("--run-id", help="Identity of this run, such as $ORDERID; batch and Workflow without.")
 @click.option("--run-record", help="Address of the run record in an object store, to share it with Airflow.")
-@click.option("--timeout", type=float, default=24 * 3600.0, show_default=True, help="Seconds until the job must end.")
+@click.option(
+    "--timeout", type=POSITIVE, default=24 * 3600.0, show_default=True, help="Seconds until the job must end."
+)
 @click.option("--on-partial", default="warn", show_default=True, help="warn, fail, accept, accept:5 or accept:2%.")
 @click.option("--on-timeout", default="leave", show_default=True, help="leave or cancel.")
 @click.option("--on-input-change", default="fail", show_default=True, help="fail or cancel_and_new.")
@@ -174,7 +178,7 @@ def jobs(options: Mapping[str, Any], *, search: str) -> None:
         found = site.jobs(search)
     rows = [{"job_id": job.job_id, "name": job.name, "stage": job.stage, "ended": job.terminal, "error": job.error}
             for job in found]  # fmt: skip
-    lines = [f"{job.job_id}  {job_snapshot(job)}  {job.name}" for job in found]
+    lines = [f"{job.job_id}  {job_snapshot(job)}  {printable(job.name)}" for job in found]
     answer(options, {"jobs": rows}, "\n".join(lines) or "there are no jobs")
 
 

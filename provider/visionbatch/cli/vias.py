@@ -13,12 +13,14 @@ import click
 
 from visionbatch.cli.answers import answer
 from visionbatch.cli.credentials import Finder
+from visionbatch.cli.numbers import POSITIVE
 from visionbatch.cli.run_state import kept_run
 from visionbatch.errors import ConfigError
 from visionbatch.flow.judge import judge
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnPartial, Policies
 from visionbatch.model.run import RunStore
+from visionbatch.model.text import printable
 from visionbatch.pipelines.environment import vias_account, vias_settings
 from visionbatch.pipelines.run_places import task_identity
 from visionbatch.pipelines.vias import Vias, batch_ref
@@ -82,7 +84,9 @@ def check(options: Mapping[str, Any], *, body: Path) -> None:
 @click.option("--report-dir", type=Path, help="Folder for the manifest.")
 @click.option("--run-id", help="Identity of this run, such as $ORDERID; project and name without.")
 @click.option("--run-record", help="Address of the run record in an object store, to share it with Airflow.")
-@click.option("--timeout", type=float, default=24 * 3600.0, show_default=True, help="Seconds until it must be there.")
+@click.option(
+    "--timeout", type=POSITIVE, default=24 * 3600.0, show_default=True, help="Seconds until it must be there."
+)
 @_PARTIAL
 @click.option("--on-timeout", default="leave", show_default=True, help="leave or cancel.")
 @click.option("--on-input-change", default="fail", show_default=True, help="fail or cancel_and_new.")
@@ -132,7 +136,7 @@ def list_(options: Mapping[str, Any], *, name: str) -> None:
     with client(options) as site:
         entries = site.batches(name)
     rows = [{"batch_id": entry.batch_id, "name": entry.name, "states": entry.counters} for entry in entries]
-    lines = [f"{entry.batch_id}  {entry.name}  {json.dumps(entry.counters)}" for entry in entries]
+    lines = [f"{entry.batch_id}  {printable(entry.name)}  {json.dumps(entry.counters)}" for entry in entries]
     answer(options, {"batches": rows}, "\n".join(lines) or "there are no batches")
 
 
@@ -150,7 +154,7 @@ def status(options: Mapping[str, Any], *, batch_id: str, wait_for: str) -> None:
 @vias.command()
 @click.argument("batch_id")
 @_WAIT_FOR
-@click.option("--timeout", type=float, default=24 * 3600.0, show_default=True, help="Seconds to wait.")
+@click.option("--timeout", type=POSITIVE, default=24 * 3600.0, show_default=True, help="Seconds to wait.")
 @_PARTIAL
 @click.pass_obj
 def wait(options: Mapping[str, Any], *, batch_id: str, wait_for: str, timeout: float, on_partial: str) -> None:

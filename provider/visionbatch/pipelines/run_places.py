@@ -30,10 +30,16 @@ def state_folder(given: str | Path | None = None) -> Path:
     if named:
         return Path(named)
     base = os.environ.get("XDG_STATE_HOME")
+    if base:
+        return Path(base) / "visionbatch"
     try:
-        return Path(base or Path.home() / ".local" / "state") / "visionbatch"
-    except RuntimeError as error:
-        raise ConfigError("there is no home directory to keep run records in", next_step=NO_PLACE) from error
+        home = Path.home()
+    except RuntimeError:
+        home = Path()
+    # An empty HOME is none: it would be the root of the file system, or wherever the process happens to be.
+    if not home.is_absolute() or home == Path(home.anchor):
+        raise ConfigError("there is no home directory to keep run records in", next_step=NO_PLACE)
+    return home / ".local" / "state" / "visionbatch"
 
 
 @contextmanager

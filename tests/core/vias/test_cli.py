@@ -157,6 +157,15 @@ def test_a_security_token_with_a_line_break_is_refused_and_not_shown(
     assert "rest" not in printed.out + printed.err
 
 
+def test_a_time_and_a_home_that_are_none_are_refused(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    for time in ("nan", "inf", "0", "-1"):
+        assert shell("wait", "0" * 32, "--timeout", time)[0] == 2
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", "")
+    code, told = shell("create", shell.file(BODY))
+    assert (code, "no home directory" in told["what"]) == (2, True)
+
+
 def test_what_is_missing_is_a_usage_error(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("VISIONBATCH_VIAS_SECRET_KEY")
     assert shell("list")[0] == 2
