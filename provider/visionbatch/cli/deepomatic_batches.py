@@ -14,6 +14,7 @@ from visionbatch.cli.advance import advance
 from visionbatch.cli.answers import answer, raw_answer
 from visionbatch.cli.credentials import first_line
 from visionbatch.cli.deepomatic_site import opened_site, settings_of
+from visionbatch.cli.diagnoses import tell_diagnosis
 from visionbatch.cli.numbers import POSITIVE
 from visionbatch.errors import ConfigError
 from visionbatch.flow.judge import judge
@@ -129,8 +130,7 @@ def doctor_command(options: Mapping[str, Any]) -> None:
     settings = settings_of(options)
     with opened_site(options) as site:
         diagnosis = doctor(settings.base_url, lambda: site.perform(site.api.ping()), settings.upload_hosts)
-    told = {"steps": [vars(step) for step in diagnosis.steps]}
-    answer(options, told, "\n".join(diagnosis.lines()), diagnosis.exit_code)
+    tell_diagnosis(options, diagnosis)
 
 
 def _send(options: Mapping[str, Any], batch_id: str | None, url: str | None, source: Path) -> None:

@@ -13,6 +13,7 @@ import click
 
 from visionbatch.cli.answers import answer
 from visionbatch.cli.credentials import Finder, first_line
+from visionbatch.cli.diagnoses import tell_diagnosis
 from visionbatch.cli.lazy import LazyGroup
 from visionbatch.cli.numbers import POSITIVE
 from visionbatch.cli.run_state import kept_run
@@ -21,6 +22,8 @@ from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnFailedJob, Policies
 from visionbatch.model.secret import SecretUrl
 from visionbatch.model.text import printable
+from visionbatch.pipelines.decide import Action, Decision
+from visionbatch.pipelines.doctor import doctor
 from visionbatch.pipelines.environment import roboflow_secret, roboflow_settings
 from visionbatch.pipelines.roboflow import Roboflow, roboflow_key
 from visionbatch.pipelines.roboflow_job import RoboflowJobRun
@@ -124,8 +127,9 @@ def run(options: Mapping[str, Any], /, **given: Any) -> None:
     timeout, name = given.pop("timeout"), given.pop("name")
     definition = _definition(given)
     identity = job_identity(options["settings"], definition.batch_id, definition.workflow_id, run_id)
+    decided: list[Decision] = []
     with client(options) as site, kept_run({**options, "run_record": run_record}, identity) as store:
-        job = RoboflowJobRun(site, store, identity, policies, on_failed_job=on_failed_job)
+        job = RoboflowJobRun(site, store, identity, policies, on_failed_job=on_failed_job, decided=decided.append)
         # Whoever starts the command again means it to have its time.
         submitted = job.submit(definition, name=name, deadline=time.time() + timeout, cleared=True)
         manifest = job.conclude(
@@ -133,7 +137,10 @@ def run(options: Mapping[str, Any], /, **given: Any) -> None:
             lambda: site.wait(submitted.batch_id, deadline=submitted.record.deadline),
             sink=LocalSink(report_dir) if report_dir else None,
         )
-    answer(options, manifest.to_json(), f"job {manifest.batch_id}: {manifest.outcome} {manifest.counts or ''}")
+    line = f"job {manifest.batch_id}: {manifest.outcome} {manifest.counts or ''}".rstrip()
+    done_before = [decision.action for decision in decided] == [Action.TAKE]
+    told = {**manifest.to_json(), "already_done": done_before}
+    answer(options, told, f"already done: {line}" if done_before else line)
 
 
 def _definition(given: dict[str, Any]) -> JobDefinition:
@@ -167,6 +174,20 @@ def status(options: Mapping[str, Any], *, job_id: str) -> None:
         snapshot, stages = site.status(job_id), site.progress(job_id)
     value = {**snapshot.to_json(), "stages": [asdict(stage) for stage in stages]}
     answer(options, value, "\n".join([str(snapshot), *(f"  {stage}" for stage in stages)]))
+
+
+@roboflow.command("doctor")
+@click.pass_obj
+def doctor_command(options: Mapping[str, Any]) -> None:
+    """Look at what has to be right: name, connection, certificate, key, versions."""
+    settings: RoboflowSettings = options["settings"]
+
+    def ping() -> str:
+        site.jobs()
+        return ""
+
+    with client(options) as site:
+        tell_diagnosis(options, doctor(settings.base_url, ping))
 
 
 @roboflow.command()

@@ -13,6 +13,7 @@ import click
 
 from visionbatch.cli.answers import answer
 from visionbatch.cli.credentials import Finder
+from visionbatch.cli.diagnoses import tell_diagnosis
 from visionbatch.cli.numbers import POSITIVE
 from visionbatch.cli.run_state import kept_run
 from visionbatch.errors import ConfigError
@@ -21,15 +22,19 @@ from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnPartial, Policies
 from visionbatch.model.run import RunStore
 from visionbatch.model.text import printable
+from visionbatch.pipelines.decide import Action, Decision
+from visionbatch.pipelines.doctor import doctor
 from visionbatch.pipelines.environment import vias_account, vias_settings
 from visionbatch.pipelines.run_places import task_identity
 from visionbatch.pipelines.vias import Vias, batch_ref
 from visionbatch.pipelines.vias_answers import require_tasks
 from visionbatch.pipelines.vias_create import ViasRun
 from visionbatch.pipelines.vias_records import ProjectRecord
+from visionbatch.pipelines.vias_wait import require_finite_sources, wait_for_made
 from visionbatch.pipelines.vias_wait import wait as wait_for_end
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import SERVICE
+from visionbatch.vias.goals import Goal
 from visionbatch.vias.words import table
 
 _PARTIAL = click.option(
@@ -38,6 +43,10 @@ _PARTIAL = click.option(
 _WAIT_FOR = click.option(
     "--wait-for", default="finished", show_default=True, help="finished, running, or states with commas between."
 )
+
+
+MAKES = frozenset({Action.BEGIN, Action.SEEK, Action.REPLACE})
+"""What a try does that has a batch made."""
 
 
 @click.group()
@@ -101,20 +110,31 @@ def create(options: Mapping[str, Any], /, **given: Any) -> None:
         on_partial=given["on_partial"], on_timeout=given["on_timeout"], on_input_change=given["on_input_change"]
     )
     task = _task(given["body"], given["name"])
-    goal = None if given["no_wait"] else given["wait_for"]
+    goal = None if given["no_wait"] else Goal.parse(given["wait_for"])
+    decided: list[Decision] = []
     with client(options) as site, _kept(options, site, task, given) as store:
-        run = ViasRun(site, store, policies, wait_for=goal, adopt=given["adopt"])
+
+        def before(decision: Decision) -> None:
+            decided.append(decision)
+            if goal is not None and decision.action in MAKES:
+                require_finite_sources(site, task, goal)
+
+        run = ViasRun(site, store, policies, wait_for=goal, adopt=given["adopt"], decided=before)
         # Whoever starts the command again means it to have its time.
         submitted = run.submit(task, deadline=time.time() + given["timeout"], cleared=True)
+        end = wait_for_made if decided[-1].action in MAKES else wait_for_end
         if goal is None:
             manifest = submitted.manifest(site.api.console_url(run.batch_id))
         else:
             manifest = run.conclude(
                 submitted,
-                lambda: wait_for_end(site, run.ref, deadline=submitted.record.deadline),
+                lambda: end(site, run.ref, deadline=submitted.record.deadline),
                 sink=LocalSink(given["report_dir"]) if given["report_dir"] else None,
             )
-    answer(options, manifest.to_json(), f"batch {manifest.batch_id}: {manifest.outcome} {manifest.counts or ''}")
+    line = f"batch {manifest.batch_id}: {manifest.outcome} {manifest.counts or ''}".rstrip()
+    done_before = [decision.action for decision in decided] == [Action.TAKE]
+    told = {**manifest.to_json(), "already_done": done_before}
+    answer(options, told, f"already done: {line}" if done_before else line)
 
 
 @contextmanager
@@ -123,6 +143,15 @@ def _kept(options: Mapping[str, Any], site: Vias, task: BatchTask, given: Mappin
     identity = task_identity(settings, task.name, given["run_id"])
     with kept_run({**options, "run_record": given["run_record"]}, identity) as store:
         yield ProjectRecord(store, settings.project_id)
+
+
+@vias.command("doctor")
+@click.pass_obj
+def doctor_command(options: Mapping[str, Any]) -> None:
+    """Look at what has to be right: name, connection, certificate, account and project, clock, versions."""
+    settings = vias_settings(options)
+    with client(options) as site:
+        tell_diagnosis(options, doctor(settings.base_url, lambda: site.perform(site.api.ping()), (settings.iam_url,)))
 
 
 @vias.command("list")

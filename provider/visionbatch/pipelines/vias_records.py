@@ -28,13 +28,8 @@ class ProjectRecord:
         :raises ConfigError: for the record of a run in another project; a record that names none is taken.
         """
         record = self._store.load()
-        if record is not None and record.notes.get(PROJECT, self._project_id) != self._project_id:
-            raise ConfigError(
-                f"this run belongs to project {record.notes[PROJECT]}, not to {self._project_id}",
-                service=SERVICE,
-                ref=record.ref,
-                next_step="Give the run another name, or use the account that began it.",
-            )
+        if record is not None:
+            require_project(record, self._project_id)
         return record
 
     def save(self, record: RunRecord) -> None:
@@ -44,3 +39,18 @@ class ProjectRecord:
     def clear(self) -> None:
         """See `visionbatch.model.run.RunStore.clear`."""
         self._store.clear()
+
+
+def require_project(record: RunRecord, project_id: str) -> None:
+    """Refuse the record of a run in another project; one that names none is taken.
+
+    :raises ConfigError: naming both.
+    """
+    found = record.notes.get(PROJECT, project_id)
+    if found != project_id:
+        raise ConfigError(
+            f"this run belongs to project {found}, not to {project_id}",
+            service=SERVICE,
+            ref=record.ref,
+            next_step="Give the run another name, or use the account that began it.",
+        )

@@ -6,11 +6,12 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from visionbatch.errors import ConfigError, NotFound, Refused, UnreadableAnswer
+from visionbatch.errors import ConfigError, DeadlinePassed, NotFound, Refused, UnreadableAnswer
 from visionbatch.model.snapshot import Snapshot
 from visionbatch.pipelines.vias import Vias
+from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import SERVICE
-from visionbatch.vias.goals import BatchRef
+from visionbatch.vias.goals import BatchRef, Goal
 from visionbatch.vias.words import table
 
 log = logging.getLogger(__name__)
@@ -68,16 +69,55 @@ def require_finite(vias: Vias, ref: str) -> None:
             )
 
 
+def require_finite_sources(vias: Vias, task: BatchTask, goal: Goal) -> None:
+    """Refuse to make a batch whose end somebody waits for, when it looks at live streams.
+
+    The first few of the sources that are named are asked about. What cannot be asked is not refused.
+
+    :raises ConfigError: naming the source; nothing was made.
+    """
+    if "RUNNING" in goal.wanted:
+        return
+    named = [source.video_source_id for group in task.groups for source in group.video_source_list]
+    for source_id in named[:ASKED]:
+        reason = _endless(vias, source_id)
+        if reason:
+            raise ConfigError(
+                f"video source {source_id} {reason} and never ends, so nobody can wait for it to be {goal}",
+                service=SERVICE,
+                next_step="Use wait=False (--no-wait), or wait_for=running.",
+            )
+
+
+def wait_for_made(vias: Vias, ref: str, *, deadline: float | None = None) -> Snapshot:
+    """`wait` for a batch that this very process has made: one that never ends is not refused, it is there.
+
+    :raises DeadlinePassed: for an end that cannot come, at once.
+    """
+    try:
+        return wait(vias, ref, deadline=deadline)
+    except ConfigError as error:
+        raise DeadlinePassed(
+            f"the batch is made and runs, but {error.what}", service=SERVICE, ref=error.ref, next_step=error.next_step
+        ) from error
+
+
 def _endless_source(vias: Vias, task: Mapping[str, Any]) -> str:
     given = task.get("input")
     data = given.get("data") if isinstance(given, dict) else None
     for item in data if isinstance(data, list) else ():
         source_id = item.get("video_source_id") if isinstance(item, dict) else None
-        if isinstance(source_id, str):
-            source = _asked(vias, "ShowVideoSourceDetail", {"video_source_id": source_id})
-            address = str(source.get("type_config", "")).lower()
-            if source.get("type") in vias.api.settings.endless_types or "rtsp://" in address or "rtmp://" in address:
-                return f"looks at a live stream ({source.get('type')})"
+        reason = _endless(vias, source_id) if isinstance(source_id, str) else ""
+        if reason:
+            return reason
+    return ""
+
+
+def _endless(vias: Vias, source_id: str) -> str:
+    source = _asked(vias, "ShowVideoSourceDetail", {"video_source_id": source_id})
+    address = str(source.get("type_config", "")).lower()
+    if source.get("type") in vias.api.settings.endless_types or "rtsp://" in address or "rtmp://" in address:
+        return f"looks at a live stream ({source.get('type')})"
     return ""
 
 

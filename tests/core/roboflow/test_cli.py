@@ -41,7 +41,12 @@ def command(
 
 
 def test_a_job_is_run_looked_at_and_listed(
-    command: Command, stage: Callable[..., JobDefinition], books: Books, tmp_path: Path
+    command: Command,
+    stage: Callable[..., JobDefinition],
+    books: Books,
+    tmp_path: Path,
+    mock: MockServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stage()
     parameters = tmp_path / "parameters.json"
@@ -52,7 +57,8 @@ def test_a_job_is_run_looked_at_and_listed(
     again, same = command("run", "photos", "--workflow", "inspect", *options)
 
     assert (code, again) == (ExitCode.DONE, ExitCode.DONE)
-    assert same["batch_id"] == manifest["batch_id"]
+    assert (same["batch_id"], same["already_done"]) == (manifest["batch_id"], True)
+    assert not manifest["already_done"]
     (created,) = books.effects("roboflow.job_created")
     assert created["definition"]["processingSpecification"]["workflowParameters"] == {"confidence": 0.5}
     job_id = created["job_id"]
@@ -66,6 +72,12 @@ def test_a_job_is_run_looked_at_and_listed(
     }
     assert [line["kind"] for line in command("logs", job_id)[1]["lines"]] == ["job-ended"]
     assert command("abort", job_id)[0] == ExitCode.DONE
+    code, told = command("doctor")
+    assert (code, {step["name"]: step["passed"] for step in told["steps"]}["credential"]) == (ExitCode.DONE, True)
+    aborts = len(books.requests("roboflow.jobs.abort"))
+    monkeypatch.setenv("VISIONBATCH_ROBOFLOW_URL", mock.url)
+    assert main(["--state-dir", str(tmp_path / "state"), "runs", "cancel", job_id]) == ExitCode.DONE
+    assert len(books.requests("roboflow.jobs.abort")) == aborts + 1
 
 
 def test_a_job_that_failed_can_be_restarted_and_one_that_did_not_cannot(

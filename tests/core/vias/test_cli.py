@@ -41,6 +41,7 @@ class Shell:
     def __init__(self, project: Project, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
         self._project = project
         self._capsys = capsys
+        self.url = project.url
         self.folder = folder
         project.tenant.configure(vias_durations=ALL_AT_ONCE)
 
@@ -84,6 +85,7 @@ def test_a_batch_is_made_waited_for_and_not_made_again(shell: Shell, books: Book
     for _ in range(2):
         code, told = shell("create", shell.file(BODY))
         assert (code, told["outcome"], told["counts"]["succeeded"]) == (0, "done", 2)
+    assert told["already_done"]
     assert len(books.effects("vias.batch_created")) == 1
 
 
@@ -164,6 +166,49 @@ def test_a_time_and_a_home_that_are_none_are_refused(shell: Shell, monkeypatch: 
     monkeypatch.setenv("HOME", "")
     code, told = shell("create", shell.file(BODY))
     assert (code, "no home directory" in told["what"]) == (2, True)
+
+
+def test_a_live_stream_is_refused_before_a_batch_is_made_for_which_somebody_waits(
+    shell: Shell, project: Project, books: Books
+) -> None:
+    source = {"video_source_name": "yard", "access_type": "cloud", "type": "vcn", "type_config": "<type>VCN</type>"}
+    camera = project().ask("CreateVideoSource", body=source)["video_source_id"]
+    group = {"video_source_group_id": "group-0001", "video_source_list": [{"video_source_id": camera}]}
+    body = shell.file({**BODY, "batch_input": {"video_source_group": [group]}})
+    code, told = shell("create", body)
+    assert (code, "live stream" in told["what"]) == (2, True)
+    assert not books.effects("vias.batch_created")
+    code, made = shell("create", body, "--no-wait")
+    assert (code, made["outcome"]) == (0, "submitted")
+
+
+def test_a_batch_that_turns_out_to_be_endless_when_it_is_made_is_not_told_as_not_sent(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, project: Project, books: Books
+) -> None:
+    source = {"video_source_name": "yard", "access_type": "cloud", "type": "vcn", "type_config": "<type>VCN</type>"}
+    camera = project().ask("CreateVideoSource", body=source)["video_source_id"]
+    sources = [{"video_source_id": "source-0001"}, {"video_source_id": camera}]
+    group = {"video_source_group_id": "group-0001", "video_source_list": sources}
+    # As for a group without a list, whose sources nobody can name before.
+    monkeypatch.setattr("visionbatch.cli.vias.require_finite_sources", lambda *_: None)
+    code, told = shell("create", shell.file({**BODY, "batch_input": {"video_source_group": [group]}}))
+    assert (code, told["error"]) == (8, "DeadlinePassed")
+    assert [effect["batch_id"] for effect in books.effects("vias.batch_created")] == [told["ref"]]
+
+
+def test_a_run_is_cancelled_by_its_name_and_a_doctor_looks(
+    shell: Shell, tenant: Tenant, books: Books, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tenant.configure(vias_lives={"*": ["RUNNING"]})
+    batch_id = shell("create", shell.file(BODY), "--no-wait")[1]["batch_id"]
+    for name in ("URL", "IAM_URL"):
+        monkeypatch.setenv(f"VISIONBATCH_VIAS_{name}", shell.url)
+    monkeypatch.setenv("VISIONBATCH_VIAS_ACCESS_KEY", tenant.token)
+    assert main(["--json", "runs", "cancel", batch_id]) == 0
+    assert json.loads(capsys.readouterr().out)["cancelled"] == batch_id
+    assert len(books.requests("vias.batch_tasks.stop")) == 1
+    code, told = shell("doctor")
+    assert (code, {step["name"]: step["passed"] for step in told["steps"]}["credential"]) == (0, True)
 
 
 def test_what_is_missing_is_a_usage_error(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
