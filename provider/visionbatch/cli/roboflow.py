@@ -14,6 +14,7 @@ import click
 from visionbatch.cli.answers import answer
 from visionbatch.cli.credentials import Finder, first_line
 from visionbatch.cli.diagnoses import tell_diagnosis
+from visionbatch.cli.junit import reported
 from visionbatch.cli.lazy import LazyGroup
 from visionbatch.cli.numbers import POSITIVE
 from visionbatch.cli.run_state import kept_run
@@ -114,6 +115,8 @@ def _compute(given: dict[str, Any]) -> dict[str, Any]:
 @click.option("--on-timeout", default="leave", show_default=True, help="leave or cancel.")
 @click.option("--on-input-change", default="fail", show_default=True, help="fail or cancel_and_new.")
 @click.option("--on-failed-job", type=click.Choice([word.value for word in OnFailedJob]), default="new")
+@click.option("--dry-run", is_flag=True, help="Check, and send nothing.")
+@click.option("--junit", type=Path, help="File for the result as JUnit XML.")
 @click.pass_obj
 def run(options: Mapping[str, Any], /, **given: Any) -> None:
     """Run a Workflow over a batch and wait for its end. The same command again goes on where it stopped."""
@@ -125,10 +128,16 @@ def run(options: Mapping[str, Any], /, **given: Any) -> None:
     on_failed_job = OnFailedJob(given.pop("on_failed_job"))
     report_dir, run_id, run_record = given.pop("report_dir"), given.pop("run_id"), given.pop("run_record")
     timeout, name = given.pop("timeout"), given.pop("name")
+    dry_run, junit = given.pop("dry_run"), given.pop("junit")
     definition = _definition(given)
+    if dry_run:
+        told = {"dry_run": True, "batch_id": definition.batch_id, "workflow": definition.workflow_id}
+        answer(options, told, f"would run {definition.workflow_id} over {definition.batch_id}")
+        return
     identity = job_identity(options["settings"], definition.batch_id, definition.workflow_id, run_id)
     decided: list[Decision] = []
-    with client(options) as site, kept_run({**options, "run_record": run_record}, identity) as store:
+    suite = reported(junit, "visionbatch roboflow run", definition.batch_id)
+    with suite, client(options) as site, kept_run({**options, "run_record": run_record}, identity) as store:
         job = RoboflowJobRun(site, store, identity, policies, on_failed_job=on_failed_job, decided=decided.append)
         # Whoever starts the command again means it to have its time.
         submitted = job.submit(definition, name=name, deadline=time.time() + timeout, cleared=True)

@@ -14,6 +14,7 @@ import click
 from visionbatch.cli.answers import answer
 from visionbatch.cli.credentials import Finder
 from visionbatch.cli.diagnoses import tell_diagnosis
+from visionbatch.cli.junit import reported
 from visionbatch.cli.numbers import POSITIVE
 from visionbatch.cli.run_state import kept_run
 from visionbatch.errors import ConfigError
@@ -100,6 +101,8 @@ def check(options: Mapping[str, Any], *, body: Path) -> None:
 @click.option("--on-timeout", default="leave", show_default=True, help="leave or cancel.")
 @click.option("--on-input-change", default="fail", show_default=True, help="fail or cancel_and_new.")
 @click.option("--adopt/--no-adopt", default=True, show_default=True, help="Take a batch that has the name already.")
+@click.option("--dry-run", is_flag=True, help="Check, and send nothing.")
+@click.option("--junit", type=Path, help="File for the result as JUnit XML.")
 @click.pass_obj
 def create(options: Mapping[str, Any], /, **given: Any) -> None:
     """Make a batch task from a JSON file, as the vendor documents its request body, and wait for it.
@@ -112,7 +115,12 @@ def create(options: Mapping[str, Any], /, **given: Any) -> None:
     task = _task(given["body"], given["name"])
     goal = None if given["no_wait"] else Goal.parse(given["wait_for"])
     decided: list[Decision] = []
-    with client(options) as site, _kept(options, site, task, given) as store:
+    if given["dry_run"]:
+        warnings = [str(warning) for warning in task.check()]
+        answer(options, {"dry_run": True, "name": task.name, "warnings": warnings}, f"would make {task.name}")
+        return
+    suite = reported(given["junit"], "visionbatch vias create", task.name)
+    with suite, client(options) as site, _kept(options, site, task, given) as store:
 
         def before(decision: Decision) -> None:
             decided.append(decision)

@@ -53,7 +53,11 @@ def test_a_job_is_run_looked_at_and_listed(
     parameters.write_text('{"confidence": 0.5}')
     options = ("--parameters", parameters, "--workers", 2, "--timeout", 60)
 
-    code, manifest = command("run", "photos", "--workflow", "inspect", *options, "--report-dir", tmp_path)
+    assert command("run", "photos", "--workflow", "inspect", "--dry-run")[1]["dry_run"]
+    assert not books.requests("roboflow.jobs.create")
+    reports = ("--report-dir", tmp_path, "--junit", tmp_path / "junit.xml")
+    code, manifest = command("run", "photos", "--workflow", "inspect", *options, *reports)
+    assert (tmp_path / "junit.xml").exists()
     again, same = command("run", "photos", "--workflow", "inspect", *options)
 
     assert (code, again) == (ExitCode.DONE, ExitCode.DONE)

@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -128,6 +129,10 @@ def test_a_partial_answer_has_an_exit_code_of_its_own(shell: Shell, tenant: Tena
     code, told = shell("create", shell.file(BODY))
     assert (code, told["error"]) == (7, "JobPartial")
     batch_id = told["ref"]
+    junit = shell.folder / "junit.xml"
+    assert shell("create", shell.file(BODY), "--dry-run")[1]["dry_run"]
+    assert shell("create", shell.file(BODY), "--junit", str(junit))[0] == 7
+    assert ET.parse(junit).getroot().get("failures") == "1"
     assert shell("stop", batch_id)[0] == 7
     code, told = shell("stop", batch_id, "--on-partial", "warn")
     assert (code, told["failed"]) == (0, 1)
