@@ -556,3 +556,33 @@ def test_a_rate_comes_back_with_time():
     assert [limit.take("a") for _ in range(4)] == [True, True, True, False]
     assert [limit.take(key) for key in "bcd"] == [True] * 3
     assert len(limit._left) == 2
+
+
+async def test_a_changed_secret_stops_working_however_much_somebody_guesses():
+    from airflow_visionbatch.receiver.addresses import FRESH_S, AddressBook  # noqa: PLC0415
+    from airflow_visionbatch.receiver.addresses import Address as Kept  # noqa: PLC0415
+    from airflow_visionbatch.receiver.app import Limits, Receiver  # noqa: PLC0415
+    from airflow_visionbatch.receiver.bodies import Refusal  # noqa: PLC0415
+    from airflow_visionbatch.receiver.limits import Rate  # noqa: PLC0415
+
+    now, (old, new) = [0.0], ("o" * 32, "n" * 32)
+    kept = {"c": Kept("huawei_vias", "c", old)}
+    book = AddressBook(lambda _, conn_id: kept.get(conn_id), clock=lambda: now[0])
+
+    async def status(receiver: Receiver, conn_id: str, secret: str) -> int:
+        try:
+            await receiver._address("huawei_vias", conn_id, secret)
+        except Refusal as refusal:
+            return refusal.status
+        return 200
+
+    receiver = Receiver(Limits(lookups=Rate(0.001, 2), renewals=Rate(0.001, 1)), book)
+    assert await status(receiver, "c", old) == 200
+    kept["c"] = Kept("huawei_vias", "c", new)
+    now[0] += FRESH_S + 1
+    assert [await status(receiver, f"x{number}", "z" * 32) for number in range(3)][-1] == 429
+    assert [await status(receiver, "c", secret) for secret in (old, new)] == [404, 200]
+    now[0] += FRESH_S + 1
+    assert await status(receiver, "c", new) == 200, "no look-up is left, and the last one is young enough"
+    now[0] += FRESH_S
+    assert await status(receiver, "c", new) == 503, "and now it is not"

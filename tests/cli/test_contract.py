@@ -65,7 +65,7 @@ def test_what_was_submitted_is_waited_for_by_its_id_or_by_the_same_run(vb, order
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_an_upload_with_its_own_code_and_the_next_one_goes_on(vb, orders, books, tenant, number, code):
     plan = tenant.faults.plan({"instructions": {CHUNKS: ["stall-for-30s-after-512K"]}})
-    process = vb.start("--progress", "json", "deepomatic", "run", orders)
+    process = vb.start("--json", "--progress", "json", "deepomatic", "run", orders)
     wait_until(lambda: books.requests(CREATE) and plan.completed)
     asked = time.monotonic()
     process.send_signal(number)
@@ -73,6 +73,8 @@ def test_a_signal_ends_an_upload_with_its_own_code_and_the_next_one_goes_on(vb, 
     assert time.monotonic() - asked < 5 + 2
     assert ended.code == code, ended.err
     assert f"stopped by {number.name}; run the same command again to go on" in ended.err
+    jsonschema.validate(ended.json, SCHEMA)
+    assert ended.json["exit"] == {"code": code, "name": "stopped", "retry_safe": True}
     again = vb("--json", "deepomatic", "run", orders)
     assert again.code == 0, again.err
     assert len(books.requests(CREATE)) == 1

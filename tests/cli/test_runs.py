@@ -6,6 +6,8 @@ import os
 import time
 
 from visionbatch.errors import ExitCode
+from visionbatch.io.run_files import FileRunStore
+from visionbatch.model.run import RunRecord, Stage
 
 
 def test_runs_are_listed_shown_cancelled_and_pruned(vb, orders, books, tenant, state):
@@ -40,3 +42,24 @@ def test_a_run_goes_on_elsewhere_from_a_record_that_both_can_reach(vb, orders, b
     again = vb("--json", "--state-dir", tmp_path / "third", "deepomatic", "run", orders, "--run-id", "nightly")
     assert (again.json["batch_id"], again.json["already_done"]) == (batch, True)
     assert len(books.effects("archive.committed")) == 1
+
+
+def test_a_run_that_somebody_works_on_is_neither_forgotten_nor_pruned(vb, state):
+    store = FileRunStore(state, "deepomatic nightly")
+    with store.locked():
+        store.save(RunRecord("deepomatic", "f" * 64, stage=Stage.ENDED))
+        os.utime(store.path, (0, 0))
+        assert vb("runs", "forget", "nightly").code == ExitCode.BUSY
+        assert vb("--json", "runs", "prune").json["pruned"] == 0
+        assert store.load() is not None
+    assert vb("--json", "runs", "prune").json["pruned"] == 1
+
+
+def test_a_lock_outlives_the_record_that_it_is_for(vb, state):
+    store = FileRunStore(state, "deepomatic nightly")
+    with store.locked():
+        store.save(RunRecord("deepomatic", "f" * 64, stage=Stage.ENDED))
+    os.utime(store.path, (0, 0))
+    lock = store.path.with_suffix(".lock").stat().st_ino
+    assert vb("--json", "runs", "prune").json["pruned"] == 1
+    assert store.path.with_suffix(".lock").stat().st_ino == lock

@@ -26,6 +26,9 @@ CONN_ID = re.compile(r"[A-Za-z0-9_.-]{1,250}")
 FRESH_S = 60.0
 """Seconds after which a connection is looked up again, so that a changed secret counts."""
 
+STALE_S = 2 * FRESH_S
+"""Seconds after which what was looked up is not gone by any more, even while nothing can be looked up."""
+
 KNOWN = 256
 """Connections kept, and as many of those that are none."""
 
@@ -131,6 +134,11 @@ class AddressBook:
         key = (service, conn_id)
         at, address = self._found.get(key) or self._none.get(key) or (float("-inf"), None)
         return self._clock() - at < FRESH_S, address
+
+    def usable(self, service: str, conn_id: str) -> bool:
+        """Whether the last answer, though not fresh, is not too old to go by."""
+        at, _ = self._found.get((service, conn_id)) or (float("-inf"), None)
+        return self._clock() - at < STALE_S
 
     def fresh(self, service: str, conn_id: str) -> Address | None:
         """Look a connection up; to be called in a thread, one at a time is not asked for."""

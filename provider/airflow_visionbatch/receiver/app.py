@@ -69,12 +69,14 @@ class Limits:
     """Bounds that a test makes smaller.
 
     :param read_s: seconds for a whole body.
-    :param lookups: look-ups of connections, by anybody who knows the receiver's host.
+    :param lookups: look-ups of connections that are not known, by anybody who knows the receiver's host.
+    :param renewals: look-ups of one that is.
     :param results_s: seconds between two asset events for the results of one task: they come by the second.
     """
 
     read_s: float = READ_S
     lookups: Rate = field(default_factory=lambda: Rate(5, 50))
+    renewals: Rate = field(default_factory=lambda: Rate(1, 5))
     results_s: float = 60.0
 
 
@@ -85,6 +87,7 @@ class Receiver:
         self._limits = limits or Limits()
         self._book = book or AddressBook()
         self._lookups = RateLimit(self._limits.lookups)
+        self._renewals = RateLimit(self._limits.renewals)
         self._rates = {service: RateLimit(sender.rate) for service, sender in SENDERS.items()}
         self._seen = SeenEvents()
         self._results = RateLimit(Rate(1 / self._limits.results_s, 1))
@@ -109,19 +112,29 @@ class Receiver:
     async def _address(self, service: str, conn_id: str, secret: str) -> Address:
         """The address that is meant, if its secret is right; of a wrong one nothing is told."""
         fresh, address = self._book.known(service, conn_id)
-        if not fresh and self._lookups.take(None):
-            try:
-                address = await run_in_threadpool(self._book.fresh, service, conn_id)
-            except Exception as error:  # noqa: BLE001  # a secrets backend or a database raises what it likes
-                log.warning("webhook: connection %s cannot be looked up (%s)", conn_id, type(error).__name__)
-                raise Refusal(503, "not now", AGAIN) from None
-            self._book.keep(service, conn_id, address)
+        if not fresh and self._may_look_up(conn_id, known=address is not None):
+            address = await self._looked_up(service, conn_id)
         elif not fresh and address is None:
             raise Refusal(429, "too many at once", AGAIN)
+        elif not fresh and not self._book.usable(service, conn_id):
+            raise Refusal(503, "not now", AGAIN)
         if address is None or not address.admits(secret):
             raise Refusal(404, "not found")
         if not self._rates[service].take(conn_id):
             raise Refusal(429, "too many at once", AGAIN)
+        return address
+
+    def _may_look_up(self, conn_id: str, *, known: bool) -> bool:
+        """Whether a look-up is in order: guesses share a budget, each known connection has one of its own."""
+        return self._renewals.take(conn_id) if known else self._lookups.take(None)
+
+    async def _looked_up(self, service: str, conn_id: str) -> Address | None:
+        try:
+            address = await run_in_threadpool(self._book.fresh, service, conn_id)
+        except Exception as error:  # noqa: BLE001  # a secrets backend or a database raises what it likes
+            log.warning("webhook: connection %s cannot be looked up (%s)", conn_id, type(error).__name__)
+            raise Refusal(503, "not now", AGAIN) from None
+        self._book.keep(service, conn_id, address)
         return address
 
     async def _read(self, request: Request, address: Address) -> tuple[Notice | None, dict[str, Any]]:

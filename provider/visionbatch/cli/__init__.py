@@ -6,16 +6,16 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from visionbatch._version import __version__
-from visionbatch.cli.answers import answer, refusal
+from visionbatch.cli.answers import Out, answer, bug, refusal, stopped
 from visionbatch.cli.lazy import LazyGroup
-from visionbatch.cli.profiles import config_file, profile_of, unknown_keys
+from visionbatch.cli.profiles import DEFAULT, config_file, profile_of, unknown_keys
 from visionbatch.cli.stopping import Stopped, stoppable
 from visionbatch.errors import ConfigError, ExitCode, VisionBatchError
 
@@ -29,6 +29,9 @@ GROUPS = {
 PROGRESS = ("auto", "bar", "lines", "json", "none")
 """The values of `visionbatch.cli.advance.ProgressForm`, which this module does not import to stay quick."""
 
+YES = frozenset({"1", "true", "t", "yes", "y", "on"})
+"""What click takes for a flag that is set."""
+
 FLAGS = frozenset({"--json", "--quiet"})
 """Global options that may stand anywhere on the command line."""
 
@@ -39,7 +42,7 @@ FLAGS = frozenset({"--json", "--quiet"})
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VISIONBATCH"},
 )
-@click.version_option(__version__, prog_name="visionbatch")
+@click.option("--version", is_flag=True, help="Print the version, and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout; all else goes to stderr.")
 @click.option("--quiet", is_flag=True, help="Print warnings and errors only.")
 @click.option("--progress", type=click.Choice(PROGRESS), default="auto", help="A bar on a terminal, else lines.")
@@ -51,6 +54,7 @@ FLAGS = frozenset({"--json", "--quiet"})
 def cli(
     context: click.Context,
     *,
+    version: bool,
     as_json: bool,
     quiet: bool,
     progress: str,
@@ -64,10 +68,16 @@ def cli(
     The same command again goes on where it stopped. Secrets come from the environment, a file or stdin, never from an
     option.
     """
+    out = context.ensure_object(dict).setdefault("out", Out())
+    out.as_json = as_json
+    if version:
+        answer(context.obj, {"version": __version__}, f"visionbatch, version {__version__}")
+        context.exit()
     level = logging.WARNING if quiet else logging.INFO
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     file = config_file(config)
     values = profile_of(file, profile)
+    out.as_json = as_json or values.get("as_json") is True
     unknown = list(unknown_keys(context, context.command, values))
     if unknown:
         raise ConfigError(f"{file} has keys that no command knows: {', '.join(unknown)}")
@@ -75,7 +85,7 @@ def cli(
     shared = {key: values[key] for key in ("quiet", "progress", "state_dir") if key in values}
     given = {"quiet": quiet or None, "progress": progress if progress != "auto" else None, "state_dir": state_dir}
     context.obj = {
-        "json": as_json,
+        "out": out,
         "quiet": False,
         "progress": "auto",
         "state_dir": None,
@@ -83,43 +93,52 @@ def cli(
         **{key: value for key, value in given.items() if value is not None},
     }
     if config_check:
-        told = {"file": str(file) if file else None, "profile": profile or "default", "values": values}
-        answer(context.obj, told, f"{file or 'no configuration file'}: {values or 'nothing is set'}")
+        _tell_configuration(context.obj, file, profile or DEFAULT, values)
         context.exit()
     if context.invoked_subcommand is None:
-        click.echo(context.get_help())
+        answer(context.obj, {"help": context.get_help()}, context.get_help())
+
+
+def _tell_configuration(options: Mapping[str, Any], file: Path | None, profile: str, values: Mapping[str, Any]) -> None:
+    # Of the variables the names alone: some of them hold secrets.
+    variables = sorted(name for name in os.environ if name.startswith("VISIONBATCH_"))
+    told = {"file": str(file) if file else None, "profile": profile, "values": values, "variables": variables}
+    first = f"{file or 'no configuration file'}: {values or 'nothing is set'}"
+    answer(options, told, "\n".join([first, *(f"{name} is set" for name in variables)]))
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and give its exit code, one of `visionbatch.errors.ExitCode` or 128 plus a signal."""
-    arguments = _with_flags_first(sys.argv[1:] if arguments is None else arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    # For whatever goes wrong before the options are read; these, and a profile, are asked then.
+    out = Out("--json" in _before_data(given) or os.environ.get("VISIONBATCH_AS_JSON", "").lower() in YES)
     try:
-        code: Any = cli.main(arguments, standalone_mode=False)
-    except Stopped as stopped:
-        click.echo(f"visionbatch: {stopped}", err=True)
-        return stopped.exit_code
+        code: Any = cli.main(_with_flags_first(given), standalone_mode=False, obj={"out": out})
+    except Stopped as end:
+        stopped(out, str(end), end.exit_code)
+        click.echo(f"visionbatch: {end}", err=True)
+        return end.exit_code
     except Exception as error:  # noqa: BLE001  # the last line of defence: a bug has an exit code of its own
-        return int(_told(error, as_json="--json" in arguments))
+        return int(_told(error, out))
     return code if isinstance(code, int) else int(ExitCode.DONE)
 
 
-def _told(error: Exception, *, as_json: bool) -> ExitCode:
+def _told(error: Exception, out: Out) -> ExitCode:
     """Say what went wrong, in the form that was asked for, and give the exit code for it."""
     if isinstance(error, click.exceptions.Abort):
         error = ConfigError("the question was not answered")
     elif isinstance(error, click.ClickException):
         error.show()
         told: VisionBatchError = ConfigError(error.format_message())
-        if as_json:
-            refusal(told)
+        refusal(out, told)
         return told.exit_code
     elif isinstance(error, OSError) and error.strerror:
         error = ConfigError(f"{error.filename or 'a file'}: {error.strerror}")
     if isinstance(error, VisionBatchError):
-        if as_json:
-            refusal(error)
+        refusal(out, error)
         click.echo(f"visionbatch: {error}", err=True)
         return error.exit_code
+    bug(out, error)
     traceback.print_exception(error)
     click.echo("visionbatch: this is a bug; the lines above say where", err=True)
     return ExitCode.BUG
@@ -127,9 +146,13 @@ def _told(error: Exception, *, as_json: bool) -> ExitCode:
 
 def _with_flags_first(arguments: Sequence[str]) -> list[str]:
     """Global flags moved to where click looks for them; what stands behind ``--`` is data."""
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    ahead = [argument for argument in arguments[:end] if argument in FLAGS]
-    return [*ahead, *(argument for argument in arguments[:end] if argument not in FLAGS), *arguments[end:]]
+    options = _before_data(arguments)
+    ahead = [argument for argument in options if argument in FLAGS]
+    return [*ahead, *(argument for argument in options if argument not in FLAGS), *arguments[len(options) :]]
+
+
+def _before_data(arguments: Sequence[str]) -> Sequence[str]:
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
 
 
 def entry() -> None:
@@ -143,6 +166,7 @@ def entry() -> None:
     if code > Stopped(0).exit_code:
         # Threads that still move bytes need not be waited for: the record says how far they were.
         logging.shutdown()
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         os._exit(code)
     sys.exit(code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +11,11 @@ from typing import Any
 import click
 
 from visionbatch.cli.advance import advance
-from visionbatch.cli.answers import answer
+from visionbatch.cli.answers import answer, raw_answer
 from visionbatch.cli.credentials import first_line
 from visionbatch.cli.deepomatic_site import opened_site, settings_of
+from visionbatch.cli.diagnoses import tell_diagnosis
+from visionbatch.cli.numbers import POSITIVE
 from visionbatch.errors import ConfigError
 from visionbatch.flow.judge import judge
 from visionbatch.model.policy import OnPartial
@@ -36,7 +37,7 @@ def status(options: Mapping[str, Any], *, batch_id: str) -> None:
 
 @click.command()
 @click.argument("batch_id")
-@click.option("--timeout", type=float, default=24 * 3600.0, show_default=True, help="Seconds to wait.")
+@click.option("--timeout", type=POSITIVE, default=24 * 3600.0, show_default=True, help="Seconds to wait.")
 @click.option("--on-partial", default="warn", show_default=True, help="warn, fail, accept, accept:5 or accept:2%.")
 @click.pass_obj
 def wait(options: Mapping[str, Any], *, batch_id: str, timeout: float, on_partial: str) -> None:
@@ -58,7 +59,11 @@ def errors(options: Mapping[str, Any], *, batch_id: str) -> None:
     if report is None:
         answer(options, {"report": None}, "this site gives no error report by API")
     else:
-        sys.stdout.buffer.write(report.body)
+        told = {
+            "content_type": report.headers.get("content-type", ""),
+            "report": report.body.decode("utf-8", "replace"),
+        }
+        raw_answer(options, told, report.body)
 
 
 @click.command()
@@ -125,8 +130,7 @@ def doctor_command(options: Mapping[str, Any]) -> None:
     settings = settings_of(options)
     with opened_site(options) as site:
         diagnosis = doctor(settings.base_url, lambda: site.perform(site.api.ping()), settings.upload_hosts)
-    told = {"steps": [vars(step) for step in diagnosis.steps]}
-    answer(options, told, "\n".join(diagnosis.lines()), diagnosis.exit_code)
+    tell_diagnosis(options, diagnosis)
 
 
 def _send(options: Mapping[str, Any], batch_id: str | None, url: str | None, source: Path) -> None:

@@ -13,10 +13,11 @@ import click
 from visionbatch.cli.advance import advance
 from visionbatch.cli.answers import answer
 from visionbatch.cli.deepomatic_site import opened_site, settings_of
-from visionbatch.cli.junit import Case, write_junit
+from visionbatch.cli.junit import Case, reported, write_junit
+from visionbatch.cli.numbers import POSITIVE
 from visionbatch.cli.run_state import kept_run
 from visionbatch.deepomatic.check_settings import CheckSettings
-from visionbatch.errors import ConfigError, ExitCode, InputChanged, VisionBatchError
+from visionbatch.errors import ConfigError, ExitCode, InputChanged
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.finding import Severity
 from visionbatch.model.policy import Policies
@@ -40,7 +41,7 @@ def _about_a_run(command: C) -> C:
         click.option("--run-id", help="Identity of this run, such as $ORDERID; site and source without."),
         click.option("--run-record", help="Address of the run record in an object store, to share it with Airflow."),
         click.option(
-            "--timeout", type=float, default=24 * 3600.0, show_default=True, help="Seconds until the batch must end."
+            "--timeout", type=POSITIVE, default=24 * 3600.0, show_default=True, help="Seconds until the batch must end."
         ),
         click.option("--label", default="", help="Name of the batch for people; the source's own by default."),
         click.option("--on-input-change", default="fail", show_default=True, help="fail or cancel_and_new."),
@@ -122,17 +123,8 @@ def _in_order(options: Mapping[str, Any], source: Path, given: Mapping[str, Any]
             report = _expected(checked, seen).report
         answer(options, {"dry_run": True, **_counted(report)}, f"would send {report.summary()}")
         return
-    failure = ""
-    try:
+    with reported(given["junit"], f"visionbatch deepomatic {'run' if wait else 'submit'}", str(source)):
         manifest, done_before = _run(options, source, given, seen, wait=wait)
-    except VisionBatchError as error:
-        failure = str(error)
-        raise
-    finally:
-        if given["junit"]:
-            write_junit(
-                given["junit"], f"visionbatch deepomatic {'run' if wait else 'submit'}", [Case(str(source), failure)]
-            )
     line = f"batch {manifest.batch_id}: {manifest.outcome} {manifest.counts or ''}".rstrip()
     told = {**manifest.to_json(), "already_done": done_before}
     answer(options, told, f"already done: {line}" if done_before else line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from visionbatch.cli.credentials import secret_of
+from visionbatch.cli.credentials import Finder
 from visionbatch.deepomatic.settings import DeepomaticSettings
 from visionbatch.pipelines.deepomatic import Deepomatic, token_header
 from visionbatch.pipelines.environment import deepomatic_key, deepomatic_settings
@@ -21,4 +21,5 @@ def settings_of(options: Mapping[str, Any]) -> DeepomaticSettings:
 
 def opened_site(options: Mapping[str, Any]) -> Deepomatic:
     """A client of the site; use as a context manager."""
-    return Deepomatic(settings_of(options), lambda: token_header(deepomatic_key(options, secret_of)))
+    find = Finder()
+    return Deepomatic(settings_of(options), lambda: token_header(deepomatic_key(options, find)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from visionbatch.errors import VisionBatchError
 from visionbatch.model.text import printable
 
 
@@ -19,6 +21,23 @@ class Case:
 
     name: str
     failure: str = ""
+
+
+@contextmanager
+def reported(path: Path | None, suite: str, name: str) -> Iterator[None]:
+    """Write what is done here as a suite of one line, on every way out of it.
+
+    :param path: ``None`` writes nothing.
+    """
+    failure = ""
+    try:
+        yield
+    except VisionBatchError as error:
+        failure = str(error)
+        raise
+    finally:
+        if path is not None:
+            write_junit(path, suite, [Case(name, failure)])
 
 
 def write_junit(path: Path, suite: str, cases: Sequence[Case]) -> None:

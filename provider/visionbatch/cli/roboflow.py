@@ -12,13 +12,19 @@ from typing import Any
 import click
 
 from visionbatch.cli.answers import answer
-from visionbatch.cli.credentials import first_line, secret_of
+from visionbatch.cli.credentials import Finder, first_line
+from visionbatch.cli.diagnoses import tell_diagnosis
+from visionbatch.cli.junit import reported
 from visionbatch.cli.lazy import LazyGroup
+from visionbatch.cli.numbers import POSITIVE
 from visionbatch.cli.run_state import kept_run
 from visionbatch.errors import ConfigError
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnFailedJob, Policies
 from visionbatch.model.secret import SecretUrl
+from visionbatch.model.text import printable
+from visionbatch.pipelines.decide import Action, Decision
+from visionbatch.pipelines.doctor import doctor
 from visionbatch.pipelines.environment import roboflow_secret, roboflow_settings
 from visionbatch.pipelines.roboflow import Roboflow, roboflow_key
 from visionbatch.pipelines.roboflow_job import RoboflowJobRun
@@ -56,7 +62,8 @@ def roboflow(context: click.Context, /, **given: Any) -> None:
 def client(options: Mapping[str, Any]) -> Roboflow:
     """The client that the group's options describe."""
     settings: RoboflowSettings = options["settings"]
-    return Roboflow(settings, lambda: roboflow_key(roboflow_secret(options, secret_of), settings.key_in))
+    find = Finder()
+    return Roboflow(settings, lambda: roboflow_key(roboflow_secret(options, find), settings.key_in))
 
 
 _COMPUTE = (
@@ -101,11 +108,15 @@ def _compute(given: dict[str, Any]) -> dict[str, Any]:
 @click.option("--report-dir", type=Path, help="Folder for the manifest.")
 @click.option("--run-id", help="Identity of this run, such as $ORDERID; batch and Workflow without.")
 @click.option("--run-record", help="Address of the run record in an object store, to share it with Airflow.")
-@click.option("--timeout", type=float, default=24 * 3600.0, show_default=True, help="Seconds until the job must end.")
+@click.option(
+    "--timeout", type=POSITIVE, default=24 * 3600.0, show_default=True, help="Seconds until the job must end."
+)
 @click.option("--on-partial", default="warn", show_default=True, help="warn, fail, accept, accept:5 or accept:2%.")
 @click.option("--on-timeout", default="leave", show_default=True, help="leave or cancel.")
 @click.option("--on-input-change", default="fail", show_default=True, help="fail or cancel_and_new.")
 @click.option("--on-failed-job", type=click.Choice([word.value for word in OnFailedJob]), default="new")
+@click.option("--dry-run", is_flag=True, help="Check, and send nothing.")
+@click.option("--junit", type=Path, help="File for the result as JUnit XML.")
 @click.pass_obj
 def run(options: Mapping[str, Any], /, **given: Any) -> None:
     """Run a Workflow over a batch and wait for its end. The same command again goes on where it stopped."""
@@ -117,10 +128,17 @@ def run(options: Mapping[str, Any], /, **given: Any) -> None:
     on_failed_job = OnFailedJob(given.pop("on_failed_job"))
     report_dir, run_id, run_record = given.pop("report_dir"), given.pop("run_id"), given.pop("run_record")
     timeout, name = given.pop("timeout"), given.pop("name")
+    dry_run, junit = given.pop("dry_run"), given.pop("junit")
     definition = _definition(given)
+    if dry_run:
+        told = {"dry_run": True, "batch_id": definition.batch_id, "workflow": definition.workflow_id}
+        answer(options, told, f"would run {definition.workflow_id} over {definition.batch_id}")
+        return
     identity = job_identity(options["settings"], definition.batch_id, definition.workflow_id, run_id)
-    with client(options) as site, kept_run({**options, "run_record": run_record}, identity) as store:
-        job = RoboflowJobRun(site, store, identity, policies, on_failed_job=on_failed_job)
+    decided: list[Decision] = []
+    suite = reported(junit, "visionbatch roboflow run", definition.batch_id)
+    with suite, client(options) as site, kept_run({**options, "run_record": run_record}, identity) as store:
+        job = RoboflowJobRun(site, store, identity, policies, on_failed_job=on_failed_job, decided=decided.append)
         # Whoever starts the command again means it to have its time.
         submitted = job.submit(definition, name=name, deadline=time.time() + timeout, cleared=True)
         manifest = job.conclude(
@@ -128,7 +146,10 @@ def run(options: Mapping[str, Any], /, **given: Any) -> None:
             lambda: site.wait(submitted.batch_id, deadline=submitted.record.deadline),
             sink=LocalSink(report_dir) if report_dir else None,
         )
-    answer(options, manifest.to_json(), f"job {manifest.batch_id}: {manifest.outcome} {manifest.counts or ''}")
+    line = f"job {manifest.batch_id}: {manifest.outcome} {manifest.counts or ''}".rstrip()
+    done_before = [decision.action for decision in decided] == [Action.TAKE]
+    told = {**manifest.to_json(), "already_done": done_before}
+    answer(options, told, f"already done: {line}" if done_before else line)
 
 
 def _definition(given: dict[str, Any]) -> JobDefinition:
@@ -164,6 +185,20 @@ def status(options: Mapping[str, Any], *, job_id: str) -> None:
     answer(options, value, "\n".join([str(snapshot), *(f"  {stage}" for stage in stages)]))
 
 
+@roboflow.command("doctor")
+@click.pass_obj
+def doctor_command(options: Mapping[str, Any]) -> None:
+    """Look at what has to be right: name, connection, certificate, key, versions."""
+    settings: RoboflowSettings = options["settings"]
+
+    def ping() -> str:
+        site.jobs()
+        return ""
+
+    with client(options) as site:
+        tell_diagnosis(options, doctor(settings.base_url, ping))
+
+
 @roboflow.command()
 @click.option("--search", default="", help="Text in the ids or names.")
 @click.pass_obj
@@ -173,7 +208,7 @@ def jobs(options: Mapping[str, Any], *, search: str) -> None:
         found = site.jobs(search)
     rows = [{"job_id": job.job_id, "name": job.name, "stage": job.stage, "ended": job.terminal, "error": job.error}
             for job in found]  # fmt: skip
-    lines = [f"{job.job_id}  {job_snapshot(job)}  {job.name}" for job in found]
+    lines = [f"{job.job_id}  {job_snapshot(job)}  {printable(job.name)}" for job in found]
     answer(options, {"jobs": rows}, "\n".join(lines) or "there are no jobs")
 
 

@@ -12,6 +12,7 @@ import click
 
 from visionbatch.cli.answers import answer
 from visionbatch.cli.credentials import first_line
+from visionbatch.cli.numbers import POSITIVE
 from visionbatch.cli.roboflow import client
 from visionbatch.cli.run_state import kept_run
 from visionbatch.flow.judge import judge
@@ -43,7 +44,7 @@ from visionbatch.roboflow.stage_settings import IMAGES_PER_SHARD, StageSettings
 @click.option("--run-record", help="Address of the run record in an object store, to share it with Airflow.")
 @click.option("--on-input-change", default="fail", show_default=True, help="fail or cancel_and_new.")
 @click.option("--wait", is_flag=True, help="Wait until the batch is ready.")
-@click.option("--timeout", type=float, default=24 * 3600.0, show_default=True, help="Seconds until it must be.")
+@click.option("--timeout", type=POSITIVE, default=24 * 3600.0, show_default=True, help="Seconds until it must be.")
 @click.option("--on-partial", default="warn", show_default=True, help="warn, fail, accept, accept:5 or accept:2%.")
 @click.pass_obj
 def stage(options: Mapping[str, Any], /, *, source: str, **given: Any) -> None:
@@ -96,7 +97,7 @@ def _filled(run: RoboflowStageRun, place: str, given: Mapping[str, Any], *, allo
 @click.command()
 @click.argument("batch_id")
 @click.option("--expected", type=int, help="Items that were sent; any will do without.")
-@click.option("--timeout", type=float, default=24 * 3600.0, show_default=True, help="Seconds to wait.")
+@click.option("--timeout", type=POSITIVE, default=24 * 3600.0, show_default=True, help="Seconds to wait.")
 @click.option("--on-partial", default="warn", show_default=True, help="warn, fail, accept, accept:5 or accept:2%.")
 @click.pass_obj
 def ready(options: Mapping[str, Any], *, batch_id: str, expected: int | None, timeout: float, on_partial: str) -> None:

@@ -11,8 +11,8 @@ import click
 
 from visionbatch.cli.answers import answer
 from visionbatch.cli.run_state import object_record, state_directory
-from visionbatch.errors import ConfigError, UnreadableRecord
-from visionbatch.io.run_files import FileRunStore, KeptRun, kept_runs
+from visionbatch.errors import AlreadyRunning, ConfigError, UnreadableRecord
+from visionbatch.io.run_files import FileRunStore, KeptRun, held, kept_run, kept_runs
 from visionbatch.model.run import RunRecord, Stage
 from visionbatch.model.text import printable
 
@@ -50,7 +50,8 @@ def show(options: Mapping[str, Any], *, name: str) -> None:
 def forget(options: Mapping[str, Any], *, name: str) -> None:
     """Remove a record, readable or not; what it is about goes on at the service."""
     run = _named(options, name)
-    run.path.unlink()
+    with held(run.path):
+        run.path.unlink(missing_ok=True)
     answer(options, {"forgotten": run.path.stem}, f"{run.path.stem} is forgotten; {_remote(run)}")
 
 
@@ -81,41 +82,70 @@ def adopt(options: Mapping[str, Any], *, address: str, run_id: str, service: str
 @click.option("--older-than", type=float, default=30.0, show_default=True, help="Days since it ended.")
 @click.pass_obj
 def prune(options: Mapping[str, Any], *, older_than: float) -> None:
-    """Remove the records of runs that have ended."""
+    """Remove the records of runs that have ended; one that a process holds is left alone."""
     before = time.time() - older_than * DAY_S
-    old = [run for run in kept_runs(state_directory(options)) if _has_ended(run) and run.written < before]
-    for run in old:
-        run.path.unlink()
-        run.path.with_suffix(".lock").unlink(missing_ok=True)
-    answer(options, {"pruned": len(old)}, f"{len(old)} records of ended runs are removed")
+    found = kept_runs(state_directory(options))
+    pruned = sum(_pruned(run, before) for run in found if _is_old(run, before))
+    answer(options, {"pruned": pruned}, f"{pruned} records of ended runs are removed")
+
+
+def _pruned(run: KeptRun, before: float) -> bool:
+    """Remove a record, if it is still what it was and nobody works on it."""
+    try:
+        with held(run.path):
+            if not _is_old(kept_run(run.path), before):
+                return False
+            run.path.unlink()
+    except AlreadyRunning:
+        return False
+    return True
 
 
 @runs.command()
 @click.argument("name")
 @click.pass_context
 def cancel(context: click.Context, *, name: str) -> None:
-    """Cancel what a run has at its service."""
+    """Cancel what a run has at its service: a batch is deleted, a job aborted, a batch task stopped."""
     run = _named(context.obj, name)
     if run.record is None or not run.record.ref:
         raise ConfigError(f"{name} has nothing at the service to cancel")
-    opener = _CANCELS.get(run.record.service)
-    if opener is None:
-        raise ConfigError(f"runs of {run.record.service} are cancelled with the commands of that service")
-    opener(context, run.record.ref)
-    answer(context.obj, {"cancelled": run.record.ref}, f"{run.record.service} batch {run.record.ref} is cancelled")
+    canceller = _CANCELS.get(run.record.service)
+    if canceller is None or run.key.startswith("roboflow stage "):
+        raise ConfigError("a batch that is being filled is not cancelled; nothing is charged for it")
+    canceller(context, run.record)
+    answer(context.obj, {"cancelled": run.record.ref}, f"{run.record.service} {run.record.ref} is cancelled")
 
 
-def _cancel_deepomatic(context: click.Context, ref: str) -> None:
+def _cancel_roboflow(context: click.Context, record: RunRecord) -> None:
+    from visionbatch.cli.roboflow import client, roboflow  # noqa: PLC0415  # only where it is needed
+    from visionbatch.pipelines.environment import roboflow_settings  # noqa: PLC0415
+
+    own = roboflow.make_context("roboflow", ["abort", record.ref], parent=context.find_root())
+    with own, client({**own.params, "settings": roboflow_settings(own.params)}) as site:
+        site.abort(record.ref)
+
+
+def _cancel_vias(context: click.Context, record: RunRecord) -> None:
+    from visionbatch.cli.vias import client, vias  # noqa: PLC0415  # only where it is needed
+    from visionbatch.pipelines.vias_records import require_project  # noqa: PLC0415
+
+    own = vias.make_context("vias", ["stop", record.ref], parent=context.find_root())
+    with own, client(own.params) as site:
+        require_project(record, site.api.settings.project_id)
+        site.cancel(record.ref)
+
+
+def _cancel_deepomatic(context: click.Context, record: RunRecord) -> None:
     from visionbatch.cli.deepomatic import deepomatic  # noqa: PLC0415  # only where it is needed
     from visionbatch.cli.deepomatic_site import opened_site  # noqa: PLC0415
 
     # The options that its own group would have from environment and profile.
-    own = deepomatic.make_context("deepomatic", ["delete", ref], parent=context.find_root())
+    own = deepomatic.make_context("deepomatic", ["delete", record.ref], parent=context.find_root())
     with own, opened_site({**context.obj, **own.params}) as site:
-        site.delete(ref)
+        site.delete(record.ref)
 
 
-_CANCELS = {"deepomatic": _cancel_deepomatic}
+_CANCELS = {"deepomatic": _cancel_deepomatic, "roboflow": _cancel_roboflow, "huawei_vias": _cancel_vias}
 
 
 def _named(options: Mapping[str, Any], name: str) -> KeptRun:
@@ -142,8 +172,8 @@ def _readable(store: FileRunStore) -> RunRecord | None:
         return None
 
 
-def _has_ended(run: KeptRun) -> bool:
-    return run.record is not None and run.record.stage is Stage.ENDED
+def _is_old(run: KeptRun | None, before: float) -> bool:
+    return run is not None and run.record is not None and run.record.stage is Stage.ENDED and run.written < before
 
 
 def _remote(run: KeptRun) -> str:

@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from visionbatch.cli.answers import answer
-from visionbatch.cli.credentials import secret_of
+from visionbatch.cli.credentials import Finder
+from visionbatch.cli.diagnoses import tell_diagnosis
+from visionbatch.cli.junit import reported
+from visionbatch.cli.numbers import POSITIVE
 from visionbatch.cli.run_state import kept_run
 from visionbatch.cli.vias_fetch import fetch_command
 from visionbatch.errors import ConfigError
 from visionbatch.flow.judge import judge
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnPartial, Policies
+from visionbatch.model.run import RunStore
+from visionbatch.model.text import printable
+from visionbatch.pipelines.decide import Action, Decision
+from visionbatch.pipelines.doctor import doctor
 from visionbatch.pipelines.environment import vias_account, vias_settings
 from visionbatch.pipelines.run_places import task_identity
 from visionbatch.pipelines.vias import Vias, batch_ref
 from visionbatch.pipelines.vias_access import Accounts
 from visionbatch.pipelines.vias_answers import require_tasks
 from visionbatch.pipelines.vias_create import ViasRun
+from visionbatch.pipelines.vias_records import ProjectRecord
+from visionbatch.pipelines.vias_wait import require_finite_sources, wait_for_made
 from visionbatch.pipelines.vias_wait import wait as wait_for_end
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import SERVICE
+from visionbatch.vias.goals import Goal
 from visionbatch.vias.settings import ViasSettings
 from visionbatch.vias.words import table
 
@@ -36,6 +47,10 @@ _PARTIAL = click.option(
 _WAIT_FOR = click.option(
     "--wait-for", default="finished", show_default=True, help="finished, running, or states with commas between."
 )
+
+
+MAKES = frozenset({Action.BEGIN, Action.SEEK, Action.REPLACE})
+"""What a try does that has a batch made."""
 
 
 @click.group()
@@ -63,7 +78,8 @@ def client(options: Mapping[str, Any]) -> Vias:
 
 
 def _opened(options: Mapping[str, Any]) -> tuple[ViasSettings, Accounts]:
-    return vias_settings(options), lambda: vias_account(options, secret_of)
+    find = Finder()
+    return vias_settings(options), lambda: vias_account(options, find)
 
 
 @vias.command()
@@ -83,15 +99,19 @@ def check(options: Mapping[str, Any], *, body: Path) -> None:
 @_WAIT_FOR
 @click.option("--no-wait", is_flag=True, help="Do not wait; a weekly schedule needs this, or --wait-for running.")
 @click.option("--report-dir", type=Path, help="Folder for the manifest.")
-@click.option("--run-id", help="Identity of this run, such as $ORDERID; region and name without.")
+@click.option("--run-id", help="Identity of this run, such as $ORDERID; project and name without.")
 @click.option("--run-record", help="Address of the run record in an object store, to share it with Airflow.")
-@click.option("--timeout", type=float, default=24 * 3600.0, show_default=True, help="Seconds until it must be there.")
+@click.option(
+    "--timeout", type=POSITIVE, default=24 * 3600.0, show_default=True, help="Seconds until it must be there."
+)
 @_PARTIAL
 @click.option("--on-timeout", default="leave", show_default=True, help="leave or cancel.")
 @click.option("--on-input-change", default="fail", show_default=True, help="fail or cancel_and_new.")
 @click.option(
     "--adopt/--no-adopt", default=False, show_default=True, help="Go on with somebody else's live batch of that name."
 )
+@click.option("--dry-run", is_flag=True, help="Check, and send nothing.")
+@click.option("--junit", type=Path, help="File for the result as JUnit XML.")
 @click.pass_obj
 def create(options: Mapping[str, Any], /, **given: Any) -> None:
     """Make a batch task from a JSON file, as the vendor documents its request body, and wait for it.
@@ -102,21 +122,53 @@ def create(options: Mapping[str, Any], /, **given: Any) -> None:
         on_partial=given["on_partial"], on_timeout=given["on_timeout"], on_input_change=given["on_input_change"]
     )
     task = _task(given["body"], given["name"])
-    identity = task_identity(vias_settings(options), task.name, given["run_id"])
-    goal = None if given["no_wait"] else given["wait_for"]
-    with client(options) as site, kept_run({**options, "run_record": given["run_record"]}, identity) as store:
-        run = ViasRun(site, store, policies, wait_for=goal, adopt=given["adopt"])
+    goal = None if given["no_wait"] else Goal.parse(given["wait_for"])
+    decided: list[Decision] = []
+    if given["dry_run"]:
+        warnings = [str(warning) for warning in task.check()]
+        answer(options, {"dry_run": True, "name": task.name, "warnings": warnings}, f"would make {task.name}")
+        return
+    suite = reported(given["junit"], "visionbatch vias create", task.name)
+    with suite, client(options) as site, _kept(options, site, task, given) as store:
+
+        def before(decision: Decision) -> None:
+            decided.append(decision)
+            if goal is not None and decision.action in MAKES:
+                require_finite_sources(site, task, goal)
+
+        run = ViasRun(site, store, policies, wait_for=goal, adopt=given["adopt"], decided=before)
         # Whoever starts the command again means it to have its time.
         submitted = run.submit(task, deadline=time.time() + given["timeout"], cleared=True)
+        end = wait_for_made if decided[-1].action in MAKES else wait_for_end
         if goal is None:
             manifest = submitted.manifest(site.api.console_url(run.batch_id))
         else:
             manifest = run.conclude(
                 submitted,
-                lambda: wait_for_end(site, run.ref, deadline=submitted.record.deadline),
+                lambda: end(site, run.ref, deadline=submitted.record.deadline),
                 sink=LocalSink(given["report_dir"]) if given["report_dir"] else None,
             )
-    answer(options, manifest.to_json(), f"batch {manifest.batch_id}: {manifest.outcome} {manifest.counts or ''}")
+    line = f"batch {manifest.batch_id}: {manifest.outcome} {manifest.counts or ''}".rstrip()
+    done_before = [decision.action for decision in decided] == [Action.TAKE]
+    told = {**manifest.to_json(), "already_done": done_before}
+    answer(options, told, f"already done: {line}" if done_before else line)
+
+
+@contextmanager
+def _kept(options: Mapping[str, Any], site: Vias, task: BatchTask, given: Mapping[str, Any]) -> Iterator[RunStore]:
+    settings = site.api.settings
+    identity = task_identity(settings, task.name, given["run_id"])
+    with kept_run({**options, "run_record": given["run_record"]}, identity) as store:
+        yield ProjectRecord(store, settings.project_id)
+
+
+@vias.command("doctor")
+@click.pass_obj
+def doctor_command(options: Mapping[str, Any]) -> None:
+    """Look at what has to be right: name, connection, certificate, account and project, clock, versions."""
+    settings = vias_settings(options)
+    with client(options) as site:
+        tell_diagnosis(options, doctor(settings.base_url, lambda: site.perform(site.api.ping()), (settings.iam_url,)))
 
 
 @vias.command("list")
@@ -130,7 +182,7 @@ def list_(options: Mapping[str, Any], *, name: str) -> None:
     with client(options) as site:
         entries = site.batches(name)
     rows = [{"batch_id": entry.batch_id, "name": entry.name, "states": entry.counters} for entry in entries]
-    lines = [f"{entry.batch_id}  {entry.name}  {json.dumps(entry.counters)}" for entry in entries]
+    lines = [f"{entry.batch_id}  {printable(entry.name)}  {json.dumps(entry.counters)}" for entry in entries]
     answer(options, {"batches": rows}, "\n".join(lines) or "there are no batches")
 
 
@@ -148,7 +200,7 @@ def status(options: Mapping[str, Any], *, batch_id: str, wait_for: str) -> None:
 @vias.command()
 @click.argument("batch_id")
 @_WAIT_FOR
-@click.option("--timeout", type=float, default=24 * 3600.0, show_default=True, help="Seconds to wait.")
+@click.option("--timeout", type=POSITIVE, default=24 * 3600.0, show_default=True, help="Seconds to wait.")
 @_PARTIAL
 @click.pass_obj
 def wait(options: Mapping[str, Any], *, batch_id: str, wait_for: str, timeout: float, on_partial: str) -> None:

@@ -6,6 +6,7 @@ redirect is an answer like any other, and ``.netrc`` is not read.
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,15 +16,28 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from visionbatch._version import __version__
 from visionbatch.config import MIB
-from visionbatch.errors import AnswerTooLarge, ConfigError, TimedOut, TlsRefused, TransportError, Unreachable
+from visionbatch.errors import (
+    AnswerTooLarge,
+    ConfigError,
+    TimedOut,
+    TlsRefused,
+    TransportError,
+    Unreachable,
+    VisionBatchError,
+)
 from visionbatch.flow.effects import Body, Request
-from visionbatch.model.credential import Credential, InQuery, Outgoing, headers_of, renew_at, secrets_of
-from visionbatch.model.secret import written_out
+from visionbatch.model.credential import Credential, InQuery, Outgoing, ends_at, headers_of, renew_at, secrets_of
+from visionbatch.model.secret import Secret, scrubbed, written_out
+
+log = logging.getLogger(__name__)
 
 BODY_CAP = 8 * MIB
 """Bytes of a JSON answer: a thousand times what the documented ones have."""
 
 USER_AGENT = f"visionbatch/{__version__}"
+
+RENEW_AGAIN_S = 60.0
+"""Seconds between two tries to renew a credential that is still good."""
 
 Credentials = Callable[[], Credential]
 """Gives what authenticates; called again when it was refused, in case it was rotated, and when it runs out."""
@@ -45,6 +59,14 @@ class HeldCredential:
     def wants_another(self, refused: int | None, now: float) -> bool:
         """Whether it has to be looked up: for the first time, because this very one was refused, or as it runs out."""
         return not self._looked_up or refused == self.number or now >= self._renew_at
+
+    def outlives(self, error: VisionBatchError, refused: int | None, now: float) -> bool:
+        """Whether this one is good for a while though no other could be had; that is asked for again in a minute."""
+        if not self._looked_up or refused == self.number or now >= ends_at(self.credential):
+            return False
+        log.warning("the credential is not renewed, and used until its end: %s", error)
+        self._renew_at = now + RENEW_AGAIN_S
+        return True
 
     def take(self, found: Credential, refused: int | None = None) -> bool:
         """Take what was looked up; false when that is the refused one again."""
@@ -144,8 +166,7 @@ def discreet(body: bytes, status: int, credential: Credential) -> bytes:
         return body
     for secret in secrets_of(credential):
         # What follows the scheme's word, as in "Bearer", is the key.
-        if key := secret.reveal().rpartition(" ")[2]:
-            body = body.replace(key.encode(), b"***").replace(quote(key, safe="").encode(), b"***")
+        body = scrubbed(body, Secret(secret.reveal().rpartition(" ")[2]))
     return body
 
 
@@ -159,6 +180,14 @@ def encoded(body: Any) -> bytes:
 def lower_names(headers: Any) -> dict[str, str]:
     """Response headers with names in lower case."""
     return {str(name).lower(): str(value) for name, value in headers.items()}
+
+
+def unsendable(request: Request) -> ConfigError:
+    """What is raised instead of a stack's refusal to send a header, whose text shows the header and so the key."""
+    return ConfigError(
+        f"{request.method} {request.path} was not sent: a header cannot carry what stands in the credential",
+        next_step="Look for line breaks and letters beyond ASCII in key, token and user.",
+    )
 
 
 def transport_error(error: BaseException, request: Request, host: str) -> TransportError:

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import aiohttp
 from yarl import URL
 
+from visionbatch.errors import VisionBatchError
 from visionbatch.flow.effects import Request, Response
 from visionbatch.flow.retry import retry_after_seconds
 from visionbatch.io.control import (
@@ -28,6 +29,7 @@ from visionbatch.io.control import (
     lower_names,
     query_of,
     transport_error,
+    unsendable,
     with_query,
 )
 from visionbatch.io.network import proxy_for, tls_context
@@ -126,6 +128,8 @@ class AsyncControlPlane:
                 response = Response(answer.status, lower_names(answer.headers), read, number)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise transport_error(error, request, self.origin.host) from None
+        except ValueError:
+            raise unsendable(request) from None
         self._obey(response)
         return response
 
@@ -139,8 +143,15 @@ class AsyncControlPlane:
     async def _has_credential(self, refused: int | None) -> bool:
         """See to it that there is one to use; one caller looks it up, the others wait and use what it found."""
         async with self._renewing:
-            wanted = self._held.wants_another(refused, self.now())
-            return not wanted or self._held.take(await self.credentials(), refused)
+            if not self._held.wants_another(refused, self.now()):
+                return True
+            try:
+                found = await self.credentials()
+            except VisionBatchError as error:
+                if not self._held.outlives(error, refused, self.now()):
+                    raise
+                return True
+            return self._held.take(found, refused)
 
     async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
         body = bytearray()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from threading import Lock
 
 import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
-from visionbatch.errors import TimedOut
+from visionbatch.errors import TimedOut, VisionBatchError
 from visionbatch.flow.effects import Request, Response
 from visionbatch.io.adapters import Quiet, SystemTrust, added_to_query
 from visionbatch.io.closing import Closable
@@ -25,11 +26,41 @@ from visionbatch.io.control import (
     lower_names,
     query_of,
     transport_error,
+    unsendable,
 )
 from visionbatch.io.network import proxy_for
 from visionbatch.model.credential import Credential, Outgoing
 
 Timeouts = tuple[float, float]
+
+
+class Keyring:
+    """The credential of all planes of one client: one thread looks it up, the others wait and use what it found.
+
+    :param now: Unix seconds.
+    """
+
+    def __init__(self, credentials: Credentials, now: Callable[[], float] = time.time) -> None:
+        self._credentials = credentials
+        self._now = now
+        self._held = HeldCredential()
+        self._lock = Lock()
+
+    def current(self, refused: int | None) -> tuple[Credential, int] | None:
+        """The credential and its number; ``None`` when it was refused and there is no other."""
+        with self._lock:
+            if self._held.wants_another(refused, self._now()) and not self._renewed(refused):
+                return None
+            return self._held.credential, self._held.number
+
+    def _renewed(self, refused: int | None) -> bool:
+        try:
+            found = self._credentials()
+        except VisionBatchError as error:
+            if not self._held.outlives(error, refused, self._now()):
+                raise
+            return True
+        return self._held.take(found, refused)
 
 
 class ControlPlane(Closable):
@@ -40,6 +71,7 @@ class ControlPlane(Closable):
     :param credentials: gives the authenticating headers, when first needed and after a refusal.
     :param timeouts: seconds to connect, and seconds for the whole answer to arrive.
     :param now: Unix seconds, by which tokens run out and signatures are dated.
+    :param keyring: of the planes that share one credential; one of its own without.
     """
 
     def __init__(
@@ -49,11 +81,11 @@ class ControlPlane(Closable):
         *,
         timeouts: Timeouts = (10.0, 60.0),
         now: Callable[[], float] = time.time,
+        keyring: Keyring | None = None,
     ) -> None:
         self._origin = origin
-        self._credentials = credentials
+        self._keyring = keyring or Keyring(credentials, now)
         self._timeouts = timeouts
-        self._held = HeldCredential()
         self._now = now
         self._session = requests.Session()
         # Off, or requests would read .netrc; proxies and authorities are given below instead.
@@ -72,11 +104,12 @@ class ControlPlane(Closable):
         :raises TransportError: when there is no answer.
         :raises AnswerTooLarge: when the answer exceeds `BODY_CAP`.
         """
-        if self._held.wants_another(refused, self._now()) and not self._held.take(self._credentials(), refused):
+        current = self._keyring.current(refused)
+        if current is None:
             return None
-        credential = self._held.credential
+        credential, number = current
         url = self._origin.at(request)
-        proxy = proxy_for(url)
+        proxy, data = proxy_for(url), encoded(request.body) or None
         try:
             with (
                 added_to_query(query_of(credential)),
@@ -84,7 +117,7 @@ class ControlPlane(Closable):
                     request.method,
                     url,
                     headers=head_of(request),
-                    data=encoded(request.body) or None,
+                    data=data,
                     auth=_Authenticated(credential, self._now()),
                     timeout=self._timeouts,
                     allow_redirects=False,
@@ -93,10 +126,12 @@ class ControlPlane(Closable):
                 ) as answer,
             ):
                 body = discreet(self._read(answer), answer.status_code, credential)
-                return Response(answer.status_code, lower_names(answer.headers), body, self._held.number)
+                return Response(answer.status_code, lower_names(answer.headers), body, number)
         except (requests.RequestException, HTTPError) as error:
             # The text of a requests error holds the whole URL, so the chain is cut here.
             raise transport_error(error, request, self._origin.host) from None
+        except ValueError:
+            raise unsendable(request) from None
 
     def _read(self, answer: requests.Response) -> bytes:
         # A read time-out only bounds the silence between two bytes; a dripping server needs this too.

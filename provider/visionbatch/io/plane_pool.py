@@ -10,17 +10,17 @@ from threading import Lock
 
 from visionbatch.io.closing import Closable
 from visionbatch.io.control import Credentials, Origin
-from visionbatch.io.control_sync import ControlPlane
+from visionbatch.io.control_sync import ControlPlane, Keyring
 
 
 class PlanePool(Closable):
-    """Lends a plane to each who asks: the one that came back last, whose connection and credential are warm.
+    """Lends a plane to each who asks: the one that came back last, whose connection is warm. All have one credential.
 
     :param now: see `visionbatch.io.control_sync.ControlPlane`.
     """
 
     def __init__(self, origin: Origin, credentials: Credentials, *, now: Callable[[], float] = time.time) -> None:
-        self._make = partial(ControlPlane, origin, credentials, now=now)
+        self._make = partial(ControlPlane, origin, credentials, now=now, keyring=Keyring(credentials, now))
         self._lock = Lock()
         self._idle: list[ControlPlane] = []
         self._closed = False

@@ -32,7 +32,6 @@ class FileRunStore:
         self._key = key
         name = hashlib.sha256(key.encode()).hexdigest()[:32]
         self._path = directory / f"{name}.json"
-        self._lock_path = directory / f"{name}.lock"
 
     @property
     def path(self) -> Path:
@@ -76,16 +75,7 @@ class FileRunStore:
         :raises AlreadyRunning: when another process holds it.
         """
         self._make_directory()
-        with self._lock_path.open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                holder = file.read(100).strip() or "another process"
-                raise AlreadyRunning(f"this run is held by {holder}") from None
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {os.uname().nodename}\n")
-            file.flush()
+        with held(self._path):
             yield
 
     def _make_directory(self) -> None:
@@ -98,6 +88,27 @@ class FileRunStore:
                 f"run records cannot be kept in {self._directory}: {error.strerror}",
                 next_step="Name a folder that can be written with --state-dir.",
             ) from error
+
+
+@contextmanager
+def held(record: Path) -> Iterator[None]:
+    """Hold a run by its record, readable or not, as `FileRunStore.locked` does.
+
+    The file of the lock stays for ever: were it removed, two processes could hold locks of two files of one name.
+
+    :raises AlreadyRunning: when another process holds it.
+    """
+    with record.with_suffix(".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read(100).strip() or "another process"
+            raise AlreadyRunning(f"this run is held by {holder}") from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {os.uname().nodename}\n")
+        file.flush()
+        yield
 
 
 @dataclass(frozen=True)
@@ -118,13 +129,17 @@ class KeptRun:
 
 def kept_runs(directory: Path) -> list[KeptRun]:
     """Every record in a directory, the latest first; none when there is no such directory."""
-    found = (path for path in directory.glob("*.json") if re.fullmatch(r"[0-9a-f]{32}", path.stem))
-    return sorted((_kept(path) for path in found), key=lambda run: -run.written)
+    paths = (path for path in directory.glob("*.json") if re.fullmatch(r"[0-9a-f]{32}", path.stem))
+    found = (kept_run(path) for path in paths)
+    return sorted((run for run in found if run is not None), key=lambda run: -run.written)
 
 
-def _kept(path: Path) -> KeptRun:
-    written = path.stat().st_mtime
-    text = path.read_bytes()
+def kept_run(path: Path) -> KeptRun | None:
+    """A record as it is now; ``None`` when it is gone."""
+    try:
+        written, text = path.stat().st_mtime, path.read_bytes()
+    except FileNotFoundError:
+        return None
     try:
         record = RunRecord.parse(text, path)
         key = json.loads(text).get(RUN)

@@ -24,6 +24,18 @@ def text_of(place: Path) -> str:
         raise ConfigError(f"{place} cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}") from error
 
 
+def one_line(text: str, place: str) -> str:
+    """The one line of a text, without the space around it.
+
+    :raises ConfigError: when there is none, or another behind it.
+    """
+    lines = text.strip().splitlines()
+    if len(lines) != 1:
+        found = f"has {len(lines)} lines" if lines else "is empty"
+        raise ConfigError(f"{place} {found}, where a secret of one line was expected")
+    return lines[0]
+
+
 def secret_of(variable: str, file: Path | None = None, *, read: Callable[[Path], str] = text_of) -> Secret:
     """A secret from a file, else from the file that ``<variable>_FILE`` names, else from an environment variable.
 
@@ -32,11 +44,9 @@ def secret_of(variable: str, file: Path | None = None, *, read: Callable[[Path],
     """
     named = os.environ.get(f"{variable}_FILE")
     place = file or (Path(named) if named else None)
-    found = (read(place) if place else os.environ.get(variable, "")).strip()
-    if not found:
-        raise ConfigError(
-            f"{place} is empty, where a secret was expected"
-            if place
-            else f"there is no secret in {variable}, nor in a file named by {variable}_FILE"
-        )
-    return Secret(found)
+    if place:
+        return Secret(one_line(read(place), str(place)))
+    found = os.environ.get(variable, "")
+    if not found.strip():
+        raise ConfigError(f"there is no secret in {variable}, nor in a file named by {variable}_FILE")
+    return Secret(one_line(found, variable))

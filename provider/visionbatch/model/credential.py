@@ -45,10 +45,12 @@ class Token:
 
     :param headers: what every request carries.
     :param renew_at: Unix seconds from which a new one is fetched before the next request.
+    :param ends_at: Unix seconds until which this one is good, should there be no new one.
     """
 
     headers: Headers = field(default_factory=dict)
     renew_at: float = inf
+    ends_at: float = inf
 
 
 class InQuery(dict[str, Secret]):
@@ -79,3 +81,8 @@ def secrets_of(credential: Credential) -> list[Secret]:
 def renew_at(credential: Credential) -> float:
     """Unix seconds from which it should be replaced; infinity for one that is only replaced when it is refused."""
     return credential.renew_at if isinstance(credential, Token) else inf
+
+
+def ends_at(credential: Credential) -> float:
+    """Unix seconds until which it is good."""
+    return credential.ends_at if isinstance(credential, Token) else inf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from html import escape
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -48,14 +49,26 @@ class Secret:
         return Secret, ("",)
 
 
-def usable_key(key: Secret) -> str:
+def usable_key(key: Secret, what: str = "the API key") -> str:
     """A key as it goes on the wire.
 
+    :param what: what it is called, for the message.
     :raises ConfigError: for one that no header can carry, such as one pasted with a line break.
     """
     text = key.reveal()
     if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise ConfigError("the API key is empty or has characters that no key has; was it pasted with a line break?")
+        raise ConfigError(f"{what} is empty or has characters that no key has; was it pasted with a line break?")
+    return text
+
+
+def scrubbed(text: bytes, secret: Secret) -> bytes:
+    """A foreign text without a secret, as it is and as JSON, HTML and addresses write it."""
+    plain = secret.reveal()
+    as_json = (json.dumps(plain)[1:-1], json.dumps(plain, ensure_ascii=False)[1:-1])
+    quoted = (quote(plain), quote(plain, safe=""), escape(plain))
+    ways = {plain, *as_json, *(way.replace("/", "\\/") for way in as_json), *quoted}
+    for way in sorted(ways - {""}, key=len, reverse=True):
+        text = text.replace(way.encode("utf-8", "surrogatepass"), b"***")
     return text
 
 

@@ -28,6 +28,7 @@ from visionbatch.pipelines.run_places import (
 from visionbatch.pipelines.stage_manifest import StageManifest
 from visionbatch.pipelines.vias import Vias
 from visionbatch.pipelines.vias_create import ViasRun
+from visionbatch.pipelines.vias_records import ProjectRecord
 from visionbatch.pipelines.vias_wait import wait
 from visionbatch.roboflow.job import JobDefinition
 from visionbatch.roboflow.media import Media
@@ -112,8 +113,9 @@ def run_task(
     kept_in: Where,
 ) -> Manifest:
     """See `visionbatch.Vias.run`."""
-    with held_run(task_identity(site.settings, task.name, run_id), kept_in) as store:
-        run = ViasRun(site, store, policies, wait_for=wait_for)
+    settings = site.api.settings
+    with held_run(task_identity(settings, task.name, run_id), kept_in) as kept:
+        run = ViasRun(site, ProjectRecord(kept, settings.project_id), policies, wait_for=wait_for)
         submitted = run.submit(task, deadline=_deadline(timeout_s), cleared=True)
         return run.conclude(
             submitted, lambda: wait(site, run.ref, deadline=submitted.record.deadline), sink=_sink(report_dir)

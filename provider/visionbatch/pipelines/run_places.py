@@ -30,10 +30,16 @@ def state_folder(given: str | Path | None = None) -> Path:
     if named:
         return Path(named)
     base = os.environ.get("XDG_STATE_HOME")
+    if base:
+        return Path(base) / "visionbatch"
     try:
-        return Path(base or Path.home() / ".local" / "state") / "visionbatch"
-    except RuntimeError as error:
-        raise ConfigError("there is no home directory to keep run records in", next_step=NO_PLACE) from error
+        home = Path.home()
+    except RuntimeError:
+        home = Path()
+    # An empty HOME is none: it would be the root of the file system, or wherever the process happens to be.
+    if not home.is_absolute() or home == Path(home.anchor):
+        raise ConfigError("there is no home directory to keep run records in", next_step=NO_PLACE)
+    return home / ".local" / "state" / "visionbatch"
 
 
 @contextmanager
@@ -87,5 +93,8 @@ def stage_identity(settings: RoboflowSettings, place: str, batch_id: str, run_id
 
 
 def task_identity(settings: ViasSettings, name: str, run_id: str | None = None) -> str:
-    """What a run of a VIAS batch task is known by: its own name, else the project and the name of the task."""
+    """What a run of a VIAS batch task is known by: its own name, else the project and the name of the task.
+
+    :param settings: with the project's id looked up, or the runs of two projects would be one.
+    """
     return f"huawei_vias {run_id or f'{settings.base_url} {settings.project_id} {settings.region} {name}'}"

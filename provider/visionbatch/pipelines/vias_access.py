@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from threading import Lock
 from typing import TypeAlias
 
 from visionbatch.flow.retry import RetryPolicy
@@ -35,7 +36,7 @@ def _iam_origin(settings: ViasSettings) -> Origin:
 
 
 class Access(Closable):
-    """The credential and the project of one client, asked of IAM when they are first needed.
+    """The credential and the project of one client, asked of IAM when they are first needed; many threads may ask.
 
     :param retry: patience with IAM.
     """
@@ -45,6 +46,8 @@ class Access(Closable):
         self._accounts = accounts
         self._retry = retry
         self._clock = clock
+        # The plane of IAM is for one thread at a time.
+        self._lock = Lock()
         self._account: Account | None = None
         self._fresh: Credential | None = None
         self._plane = ControlPlane(_iam_origin(settings), self._iam_credential, now=clock.now)
@@ -58,17 +61,19 @@ class Access(Closable):
 
         :raises NotAuthorized: when IAM refuses the user.
         """
-        found, self._fresh = self._fresh, None
-        return found or self._open().credential
+        with self._lock:
+            found, self._fresh = self._fresh, None
+            return found or self._open().credential
 
     def project_id(self) -> str:
         """The id of the project, from the settings, the token, or a look-up by the region's name.
 
         :raises ConfigError: when there is no such project, or more than one.
         """
-        if not self._settings.project_id:
-            self._fresh = self._open().credential
-        return self._settings.project_id
+        with self._lock:
+            if not self._settings.project_id:
+                self._fresh = self._open().credential
+            return self._settings.project_id
 
     def _open(self) -> Opened:
         self._account = self._accounts()

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from visionbatch.errors import ConfigError, NotFound, Refused, UnreadableAnswer
+from visionbatch.errors import ConfigError, DeadlinePassed, NotFound, Refused, UnreadableAnswer
 from visionbatch.model.snapshot import Snapshot
 from visionbatch.pipelines.vias import Vias
 from visionbatch.pipelines.vias_create import require_an_end
@@ -92,6 +92,19 @@ def require_finite_sources(vias: Vias, task: BatchTask, wait_for: str | Goal) ->
             service=SERVICE,
             next_step="Use wait=False, or wait_for=running.",
         )
+
+
+def wait_for_made(vias: Vias, ref: str, *, deadline: float | None = None) -> Snapshot:
+    """`wait` for a batch that this very process has made: one that never ends is not refused, it is there.
+
+    :raises DeadlinePassed: for an end that cannot come, at once.
+    """
+    try:
+        return wait(vias, ref, deadline=deadline)
+    except ConfigError as error:
+        raise DeadlinePassed(
+            f"the batch is made and runs, but {error.what}", service=SERVICE, ref=error.ref, next_step=error.next_step
+        ) from error
 
 
 def _sources_of(task: Mapping[str, Any]) -> list[str]:

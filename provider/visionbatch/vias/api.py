@@ -220,13 +220,14 @@ class ViasApi:
                 break
         return tuple(read.values())
 
-    def ping(self) -> Flow[None]:
-        """Whether the credential opens this project: asks for the shortest list."""
+    def ping(self) -> Flow[str]:
+        """Whether the credential opens this project: asks for the shortest list, and gives the answer's ``Date``."""
         return named("", self._ping())
 
-    def _ping(self) -> Flow[None]:
+    def _ping(self) -> Flow[str]:
         response = yield from self._calls.send("ListBatchTasks", query=(("page_size", "5"),), retry=ONCE)
         entries_of(response.json_object())
+        return response.headers.get("date", "")
 
     def console_url(self, batch_id: str) -> str:
         """The page on which people follow their tasks; it carries no credential."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from visionbatch.errors import ConfigError, NotAuthorized, UnreadableAnswer, VisionBatchError
-from visionbatch.flow.call import call
+from visionbatch.flow.call import Trouble, call
 from visionbatch.flow.effects import Flow, Now, Request, Response
 from visionbatch.flow.retry import RetryPolicy
 from visionbatch.model.credential import Credential, Token
-from visionbatch.model.secret import Secret
+from visionbatch.model.secret import Secret, scrubbed
 from visionbatch.model.text import printable
 from visionbatch.vias.account import Account, IamUser
 from visionbatch.vias.decode import trouble
@@ -43,7 +43,7 @@ class IamToken:
         :param now: Unix seconds at which it was fetched.
         """
         margin = min(RENEW_BEFORE_S, self.life_s / 2)
-        return Token({"X-Auth-Token": self.token}, now + self.life_s - margin)
+        return Token({"X-Auth-Token": self.token}, now + self.life_s - margin, now + self.life_s)
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,32 @@ def fetch_token(user: IamUser, settings: ViasSettings, retry: RetryPolicy) -> Fl
     body = {"auth": {"identity": identity, "scope": {"project": project}}}
     request = Request("POST", "/v3/auth/tokens", (("nocatalog", "true"),), body)
     try:
-        response = yield from call(request, retry, trouble(settings))
-    except VisionBatchError as error:
-        # It went in the body, which a proxy's page may repeat.
-        error.what = error.what.replace(user.password.reveal() or "***", "***")
-        if isinstance(error, NotAuthorized):
-            error.next_step = _WHO
+        response = yield from call(request, retry, _discreet(trouble(settings), user.password))
+    except NotAuthorized as error:
+        error.next_step = _WHO
         raise
-    return _token_of(response)
+    return _token_of(response if _is_json(response) else _without(response, user.password))
+
+
+def _discreet(complain: Trouble, password: Secret) -> Trouble:
+    """The same, without the password: it went in the body, which a proxy's page may repeat."""
+
+    def told(request: Request, response: Response, now: float) -> VisionBatchError:
+        return complain(request, _without(response, password), now)
+
+    return told
+
+
+def _without(response: Response, password: Secret) -> Response:
+    return replace(response, body=scrubbed(response.body, password))
+
+
+def _is_json(response: Response) -> bool:
+    try:
+        response.json_object()
+    except UnreadableAnswer:
+        return False
+    return True
 
 
 _WHO = (

@@ -14,7 +14,7 @@ from hashlib import sha256
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from visionbatch.model.credential import Outgoing
-from visionbatch.model.secret import Secret
+from visionbatch.model.secret import Secret, usable_key
 
 ALGORITHM = "SDK-HMAC-SHA256"
 DATE_HEADER = "x-sdk-date"
@@ -31,11 +31,19 @@ class AccessKey:
 
     :param access_key: AK, which is sent in clear.
     :param security_token: of a temporary key.
+    :raises ConfigError: for a part that no header can carry, such as one pasted with a line break.
     """
 
     access_key: str
     secret_key: Secret
     security_token: Secret | None = None
+
+    def __post_init__(self) -> None:
+        # The first may be no secret, but the two are easily mixed up: none of them is shown.
+        usable_key(Secret(self.access_key), "the access key")
+        usable_key(self.secret_key, "the secret key")
+        if self.security_token is not None:
+            usable_key(self.security_token, "the security token")
 
     def sign(self, outgoing: Outgoing) -> dict[str, Secret]:
         """Host, date, token if there is one, and the signature over them and the request."""

@@ -41,18 +41,28 @@ def command(
 
 
 def test_a_job_is_run_looked_at_and_listed(
-    command: Command, stage: Callable[..., JobDefinition], books: Books, tmp_path: Path
+    command: Command,
+    stage: Callable[..., JobDefinition],
+    books: Books,
+    tmp_path: Path,
+    mock: MockServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stage()
     parameters = tmp_path / "parameters.json"
     parameters.write_text('{"confidence": 0.5}')
     options = ("--parameters", parameters, "--workers", 2, "--timeout", 60)
 
-    code, manifest = command("run", "photos", "--workflow", "inspect", *options, "--report-dir", tmp_path)
+    assert command("run", "photos", "--workflow", "inspect", "--dry-run")[1]["dry_run"]
+    assert not books.requests("roboflow.jobs.create")
+    reports = ("--report-dir", tmp_path, "--junit", tmp_path / "junit.xml")
+    code, manifest = command("run", "photos", "--workflow", "inspect", *options, *reports)
+    assert (tmp_path / "junit.xml").exists()
     again, same = command("run", "photos", "--workflow", "inspect", *options)
 
     assert (code, again) == (ExitCode.DONE, ExitCode.DONE)
-    assert same["batch_id"] == manifest["batch_id"]
+    assert (same["batch_id"], same["already_done"]) == (manifest["batch_id"], True)
+    assert not manifest["already_done"]
     (created,) = books.effects("roboflow.job_created")
     assert created["definition"]["processingSpecification"]["workflowParameters"] == {"confidence": 0.5}
     job_id = created["job_id"]
@@ -66,6 +76,12 @@ def test_a_job_is_run_looked_at_and_listed(
     }
     assert [line["kind"] for line in command("logs", job_id)[1]["lines"]] == ["job-ended"]
     assert command("abort", job_id)[0] == ExitCode.DONE
+    code, told = command("doctor")
+    assert (code, {step["name"]: step["passed"] for step in told["steps"]}["credential"]) == (ExitCode.DONE, True)
+    aborts = len(books.requests("roboflow.jobs.abort"))
+    monkeypatch.setenv("VISIONBATCH_ROBOFLOW_URL", mock.url)
+    assert main(["--state-dir", str(tmp_path / "state"), "runs", "cancel", job_id]) == ExitCode.DONE
+    assert len(books.requests("roboflow.jobs.abort")) == aborts + 1
 
 
 def test_a_job_that_failed_can_be_restarted_and_one_that_did_not_cannot(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -10,8 +12,8 @@ import pytest
 from core.vias.conftest import Project
 from support.books import Books
 from support.clocks import AsyncTenantClock
-from visionbatch import Pace, Secret, hub
-from visionbatch.errors import ConfigError, NotAuthorized, VisionBatchError
+from visionbatch import Pace, RetryPolicy, Secret, Tuning, hub
+from visionbatch.errors import ConfigError, NotAuthorized, Unavailable, VisionBatchError
 from visionbatch.pipelines.vias_access import vias_site
 from visionbatch.vias.account import Account, IamUser
 from visionbatch.vias.signing import AccessKey
@@ -55,6 +57,39 @@ def test_a_token_is_replaced_ten_minutes_before_its_end(project: Project, books:
     vias.batches()
     assert len(books.requests(TOKENS)) == 2
     assert all(entry.status == 200 for entry in books.requests(LISTS))
+
+
+def test_a_token_that_cannot_be_replaced_is_used_until_its_end(project: Project, books: Books, tenant: Tenant) -> None:
+    vias = project(project.user, Tuning(retry=RetryPolicy(attempts=1)), project_id=tenant.iam.project_id)
+    vias.batches()
+    tenant.clock.advance(24 * 3600 - 500)
+    plan = tenant.faults.plan({"instructions": {TOKENS: ["return-503"] * 2}})
+    for _ in range(3):
+        vias.batches()
+    assert len(books.requests(TOKENS)) == 1 + 1, "the next try is a minute later"
+    tenant.clock.advance(61)
+    vias.batches()
+    assert plan.completed
+    assert all(entry.status == 200 for entry in books.requests(LISTS))
+    tenant.clock.advance(61)
+    vias.batches()
+    assert len(books.requests(TOKENS)) == 4
+    tenant.clock.advance(24 * 3600 + 1)
+    tenant.faults.plan({"instructions": {TOKENS: ["return-503"]}})
+    with pytest.raises(Unavailable):
+        vias.batches()
+
+
+def test_threads_of_one_client_log_in_once(project: Project, books: Books) -> None:
+    vias, together = project(project.user), Barrier(8)
+
+    def one(_: int) -> Any:
+        together.wait(20)
+        return vias.batches()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(one, range(8))) == [[]] * 8
+    assert len(books.requests(TOKENS)) == 1
 
 
 def test_a_short_lived_token_is_not_fetched_for_every_request(project: Project, books: Books, tenant: Tenant) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import pickle
 import socket
 import time
+import traceback
 from collections.abc import Callable
+from html import escape
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from support.clocks import AsyncHandClock, HandClock
 from support.listener import Listener, read_head
 from visionbatch import Secret
-from visionbatch.errors import NotAuthorized, Refused
+from visionbatch.errors import ConfigError, NotAuthorized, Refused, VisionBatchError
 from visionbatch.flow.call import call
 from visionbatch.flow.effects import Flow, Request, Response
 from visionbatch.flow.retry import RetryPolicy
@@ -22,6 +27,9 @@ from visionbatch.io.control_async import AsyncControlPlane, shared_session
 from visionbatch.io.control_sync import ControlPlane
 from visionbatch.io.drive import adrive, drive
 from visionbatch.model.credential import Credential, Token
+from visionbatch.vias.account import IamUser
+from visionbatch.vias.iam import fetch_token
+from visionbatch.vias.settings import ViasSettings
 from visionbatch.vias.signing import AccessKey, signature
 
 ONCE = RetryPolicy(attempts=1)
@@ -130,3 +138,35 @@ def test_a_token_that_runs_out_is_renewed_before_the_next_request(perform: Perfo
     with Witness() as server:
         perform(server.url, two_calls(), lambda: next(given))
     assert [("old" in head, "new" in head) for head, _ in server.requests] == [(True, False), (False, True)]
+
+
+def test_a_credential_that_no_header_can_carry_is_refused_without_being_shown(perform: Perform) -> None:
+    token = Secret("one-half\nother-half")
+    with Witness() as server, pytest.raises(ConfigError, match="header") as caught:
+        perform(server.url, call(Request("GET", "/x"), ONCE), lambda: {"X-Auth-Token": token})
+    assert not any(head for head, _ in server.requests)
+    assert "one-half" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("broken", ["half\nrest", "", "K\u043b\u044e\u0447", "half rest"])
+def test_a_key_with_what_no_key_has_is_refused_when_it_is_built(broken: str) -> None:
+    for parts in ((broken, "sk", "st"), ("ak", broken, "st"), ("ak", "sk", broken)):
+        with pytest.raises(ConfigError) as caught:
+            AccessKey(parts[0], Secret(parts[1]), Secret(parts[2]))
+        assert not broken or broken not in repr(caught.value) + str(caught.value)
+
+
+@pytest.mark.parametrize("password", ['pa"ss\\word-\u00dcn/<&>', "plain-password"])
+@pytest.mark.parametrize("status", ["400 Bad", "200 OK\r\nX-Subject-Token: MII", "401 No"])
+def test_a_password_that_a_gateway_sends_back_is_nowhere_in_the_error(status: str, password: str) -> None:
+    ways = (password, json.dumps(password), json.dumps(password, ensure_ascii=False), quote(password), escape(password))
+    page = ("<html>" + " ".join(ways)).encode()
+    with Witness(status, answer=page) as server:
+        settings = ViasSettings(project_id="p" * 32, base_url=server.url, iam_url=server.url)
+        with pytest.raises(VisionBatchError) as caught:
+            in_a_thread(server.url, fetch_token(IamUser("me", Secret(password), "acct"), settings, ONCE), dict)
+    said = repr(caught.value) + str(caught.value) + str(vars(caught.value)) + repr(caught.value.__cause__)
+    assert "***" in said
+    for way in (password, *ways, json.dumps(password)[1:-1]):
+        assert way not in said
+        assert way.encode() not in pickle.dumps(caught.value)
