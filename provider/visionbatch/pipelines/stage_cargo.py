@@ -14,12 +14,13 @@ from typing import Any
 
 from urllib3.filepost import encode_multipart_formdata
 
-from visionbatch.errors import SourceUnreadable, UploadRefused
+from visionbatch.errors import InputChanged, SourceUnreadable, UploadRefused
 from visionbatch.flow.effects import Body
 from visionbatch.io.wire_pool import WirePool
 from visionbatch.model.tree import Member, Tree
 from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.stage_notes import StageNotes
+from visionbatch.roboflow.calls import SERVICE
 from visionbatch.roboflow.media import Collection
 from visionbatch.roboflow.references import ReferenceList
 from visionbatch.roboflow.stage_limits import ToldLimits
@@ -172,21 +173,28 @@ class ImageShards(_Signed):
     def cut(self, ways: Ways, notes: StageNotes) -> None:
         """As the limits want it that the service told with the first address, or told an earlier try."""
         self._ways = ways
-        files, size = notes.files, notes.bytes
+        files, room, around = notes.files, notes.room, self._subscription()
         if not notes.units:
             self._slots.append(self._ask())
             told = ToldLimits.of(self._slots[0].limits)
             files = min(ways.settings.images_per_shard, told.files or ways.settings.images_per_shard)
             size = min(ways.settings.shard_bytes, told.bytes or ways.settings.shard_bytes)
-        around = self._subscription()
-        # The subscription is one member more, and its place is held free.
-        room = size - 1024 - sum(len(content) + 1024 for content in around.values())
-        limits = ShardLimits(files, max(room, 1), ways.settings.image_bytes)
+            # The subscription is one member more, and its place is held free. What is left is on record and not what it
+            # was made of: a later try may have another receiver, and has to cut in the same places.
+            room = max(size - 1024 - sum(len(content) + 1024 for content in around.values()), 1)
+        limits = ShardLimits(files, room, ways.settings.image_bytes)
         self._shards = Shards(ways.batch_id, self._images.members(), limits)
         self._renamed = RenamedTree(self._tree, self._images.origins, around)
         self._extra = around
+        if notes.units not in (0, len(self._shards)):
+            raise InputChanged(
+                f"batch {ways.batch_id} was begun with {notes.units} archives, and would be cut into "
+                f"{len(self._shards)} now",
+                service=SERVICE,
+                ref=ways.batch_id,
+            )
         if not notes.units:
-            notes.cut(len(self._shards), files=files, size=size)
+            notes.cut(len(self._shards), files=files, room=room)
 
     def send(self, unit: int) -> Sent:
         """Send one archive."""

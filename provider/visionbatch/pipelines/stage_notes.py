@@ -39,7 +39,7 @@ class StageNotes:
         try:
             self.kind = Kind(note["kind"])
             self.units = int(note.get("units", 0))
-            self.files, self.bytes = int(note.get("files", 0)), int(note.get("bytes", 0))
+            self.files, self.room = int(note.get("files", 0)), int(note.get("room", 0))
             self.done = ranges_of(str(note.get("done", "")))
             self._doubt = ranges_of(str(note.get("doubt", "")))
             self.duplicated = int(note.get("duplicated", 0))
@@ -52,10 +52,14 @@ class StageNotes:
         """The note of a run that begins."""
         return {NOTE: {"kind": kind.value, "items": items}}
 
-    def cut(self, units: int, *, files: int = 0, size: int = 0) -> None:
-        """Remember into how many parts the batch is cut, and by which limits."""
+    def cut(self, units: int, *, files: int = 0, room: int = 0) -> None:
+        """Remember into how many parts the batch is cut, and by which limits.
+
+        :param files: in one part.
+        :param room: bytes that the files of one part may take.
+        """
         with self._lock:
-            self.units, self.files, self.bytes = units, files, size
+            self.units, self.files, self.room = units, files, room
             self._save()
 
     def missing(self) -> list[int]:
@@ -69,13 +73,17 @@ class StageNotes:
             return sorted(self._doubt - self.done)
 
     def beginning(self, unit: int) -> None:
-        """Note that a part is about to leave, which is saved before it does."""
+        """Note that a part is about to leave, which is saved before it does.
+
+        :raises VisionBatchError: when it cannot be saved; the part must not leave then, nor may others rely on it.
+        """
         with self._lock:
-            self._left.add(unit)
             if unit not in self._doubt:
                 following = (number for number in range(unit, self.units) if number not in self.done)
-                self._doubt.update(islice(following, self._ahead))
-                self._save()
+                doubt = self._doubt.union(islice(following, self._ahead))
+                self._save(doubt)
+                self._doubt = doubt
+            self._left.add(unit)
 
     def never_arrived(self, unit: int) -> None:
         """Note that a part is not at the service, for certain."""
@@ -109,15 +117,15 @@ class StageNotes:
             except (TransportError, OSError) as error:
                 log.warning("what has arrived is not saved: %s", error)
 
-    def _save(self) -> None:
+    def _save(self, doubt: set[int] | None = None) -> None:
         note = {
             "kind": self.kind.value,
             "items": self.items,
             "units": self.units,
             "files": self.files,
-            "bytes": self.bytes,
+            "room": self.room,
             "done": ranges_text(self.done),
-            "doubt": ranges_text(self._doubt),
+            "doubt": ranges_text(self._doubt if doubt is None else doubt),
             "duplicated": self.duplicated,
         }
         self._journal.update(notes={**self._journal.record.notes, NOTE: note})
