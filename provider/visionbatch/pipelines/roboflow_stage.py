@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from visionbatch.errors import InputChanged, InputMissing, NotFound, UploadStalled
+from visionbatch.errors import InputMissing, NotFound, UploadStalled
 from visionbatch.flow.effects import Pause
 from visionbatch.io.local_tree import LocalTree
 from visionbatch.io.object_tree import ObjectTree
@@ -21,6 +21,7 @@ from visionbatch.model.run import RunRecord, RunStore, Stage
 from visionbatch.model.tree import Tree
 from visionbatch.pipelines.journal import Journal
 from visionbatch.pipelines.roboflow import Roboflow
+from visionbatch.pipelines.stage_batch import BatchChoice
 from visionbatch.pipelines.stage_cargo import (
     Cargo,
     ImageShards,
@@ -30,10 +31,9 @@ from visionbatch.pipelines.stage_cargo import (
     Ways,
 )
 from visionbatch.pipelines.stage_manifest import StageManifest, names_as_lines, reasons
-from visionbatch.pipelines.stage_notes import NOTE, StageNotes
+from visionbatch.pipelines.stage_notes import StageNotes
 from visionbatch.pipelines.stage_sending import PartSender, Stopped
 from visionbatch.roboflow.calls import SERVICE
-from visionbatch.roboflow.ids import derived_job_id, require_batch_id
 from visionbatch.roboflow.media import Collection, Media, survey
 from visionbatch.roboflow.references import ReferenceList
 from visionbatch.roboflow.stage_settings import Kind, StageSettings
@@ -51,8 +51,9 @@ class RoboflowStageRun:
 
     :param store: where the record is kept; it never holds a signed address.
     :param identity: of the run, any text; the batch's id comes from it where none is given.
-    :param on_input_change: what to do when the input is another than at the beginning. A batch cannot be emptied, so
-        ``cancel_and_new`` begins another one, and leaves the old one to expire.
+    :param on_input_change: what to do when the input is another than at the beginning, and not all of that was sent. A
+        batch cannot be emptied, so ``cancel_and_new`` begins another one, and leaves the old one to expire. Once all
+        was sent, another input always begins another batch.
     :param sink: where the list of renamed files is written.
     :raises UnsafeUrl: for a ``notifications_url`` that leads inside a network.
     """
@@ -89,6 +90,7 @@ class RoboflowStageRun:
         :param filesystem: any fsspec filesystem.
         :raises InvalidInput: when a file cannot be sent, with all such files; nothing was.
         :raises InputChanged: by ``on_input_change``.
+        :raises IdTaken: when ``batch_id`` belongs to a batch that no record of this run knows.
         :raises VisionBatchError: anything the service or the network does; the record says how to go on.
         """
         with _tree(place, filesystem) as tree:
@@ -126,54 +128,10 @@ class RoboflowStageRun:
         return self._done(notes, sent, about)
 
     def _begin(self, fingerprint: str, location: str, batch_id: str, kind: Kind, items: int) -> StageNotes:
-        """Find or write the record; nothing has been sent before it says what will be."""
-        stored = self._journal.load()
-        generation = self._generation(stored, fingerprint, location)
-        if stored is None or generation > stored.generation:
-            ref = require_batch_id(batch_id or self._derived_id(location, generation))
-            first = RunRecord(
-                SERVICE,
-                fingerprint,
-                generation,
-                ref=ref,
-                place=location,
-                notes=StageNotes.first(kind, items),
-            )
-            self._journal.record = first
-            self._journal.update()
-        elif batch_id and batch_id != stored.ref:
-            raise InputChanged(f"this run fills batch {stored.ref}, not {batch_id}", service=SERVICE, ref=stored.ref)
+        choice = BatchChoice(self._site, self._journal, self._identity, self._on_input_change)
+        choice.make(fingerprint, location, batch_id, StageNotes.first(kind, items))
         every_s = self._site.tuning.transfer.checkpoint_s
         return StageNotes(self._journal, self._site.clock, ahead=self._settings.parallel, every_s=every_s)
-
-    def _derived_id(self, location: str, generation: int) -> str:
-        return f"{derived_job_id(self._identity or location, generation)}-input"
-
-    def _generation(self, stored: RunRecord | None, fingerprint: str, location: str) -> int:
-        if stored is None:
-            return 1
-        if stored.fingerprint != fingerprint:
-            if self._on_input_change is OnInputChange.FAIL:
-                raise InputChanged(
-                    f"{location} is not what it was when batch {stored.ref} was begun", service=SERVICE, ref=stored.ref
-                )
-            log.warning("the input has changed: batch %s is left to expire, and another one begun", stored.ref)
-            return stored.generation + 1
-        return stored.generation + self._is_gone(stored)
-
-    def _is_gone(self, stored: RunRecord) -> bool:
-        """Whether a batch that held something has expired; staged data lives for seven days (the vendor's pages)."""
-        note = stored.notes.get(NOTE)
-        if not isinstance(note, dict) or not (note.get("done") or note.get("doubt")):
-            return False
-        try:
-            self._site.perform(self._site.api.staging.batch(stored.ref))
-        except NotFound:
-            if not note.get("done"):
-                return False
-            log.warning("batch %s has expired: beginning anew", stored.ref)
-            return True
-        return False
 
     def _keep_names(self, found: Collection) -> str:
         if not found.origins:
@@ -190,7 +148,7 @@ class RoboflowStageRun:
         self._site.workspace()
         transfer, record = self._site.tuning.transfer, self._journal.record
         with WirePool.of(transfer, self._site.clock) as wires:
-            if record.stage is Stage.UPLOADED:
+            if record.stage is Stage.ENDED:
                 return 0
             ways = Ways(self._site, wires, self._settings, record.ref, record.generation, self._passing)
             cargo.cut(ways, notes)
@@ -200,7 +158,7 @@ class RoboflowStageRun:
                 sender.send()
             finally:
                 notes.close()
-        self._journal.update(stage=Stage.UPLOADED, total=sender.sent_bytes, sent=sender.sent_bytes)
+        self._journal.update(stage=Stage.ENDED, total=sender.sent_bytes, sent=sender.sent_bytes)
         return sender.sent_bytes
 
     def _passing(self, _done: int, _total: int) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from support.orders import photo
 from support.runs import Died, MemoryStore
-from visionbatch.errors import Unreachable
+from visionbatch.errors import IdTaken, Unreachable, UploadStalled
 from visionbatch.model.ranges import ranges_of
 from visionbatch.model.run import RunRecord
 from visionbatch.model.secret import SecretUrl
@@ -49,7 +50,7 @@ class MortalStore(MemoryStore):
         super().save(record)
 
 
-@pytest.mark.parametrize(("first", "second"), [(40, 900), (900, 40), (900, 0), (0, 900)])
+@pytest.mark.parametrize(("first", "second"), [(40, 6000), (6000, 40), (6000, 0), (0, 6000)])
 def test_another_receiver_of_events_does_not_move_the_cuts(
     workspace: Any, photos: Callable[..., Path], first: int, second: int
 ) -> None:
@@ -73,10 +74,68 @@ def test_another_receiver_of_events_does_not_move_the_cuts(
 def test_a_note_that_could_not_be_saved_lets_no_neighbour_leave(workspace: Any, photos: Callable[..., Path]) -> None:
     place, store = photos(40), MortalStore(refuses=lambda note: note.get("doubt"), dies=lambda note: note.get("done"))
     with pytest.raises(Died):
-        workspace.run(store, images_per_shard=10, kind="shards", parallel=2).images(place, "noted")
+        workspace.run(store, images_per_shard=10, kind="shards", parallel=4).images(place, "noted")
     assert store.refused
     assert workspace.effects("shard_stored")
 
-    workspace.run(store, images_per_shard=10, parallel=2).images(place, "noted")
+    workspace.run(store, images_per_shard=10).images(place, "noted")
 
     assert workspace.indexed() == {"ok": 40, "rejected": 0}
+
+
+@pytest.mark.parametrize("batch_id", ["", "daily"])
+def test_a_finished_staging_of_another_input_is_followed_by_the_next(
+    workspace: Any, photos: Callable[..., Path], batch_id: str
+) -> None:
+    place, store = photos(40), MemoryStore()
+    monday = workspace.run(store).images(place, batch_id)
+    (place / "9999.jpg").write_bytes(photo(9999))
+
+    tuesday = workspace.run(store).images(place, batch_id)
+    again = workspace.run(store).images(place, batch_id)
+
+    assert (monday.generation, tuesday.generation, again.generation) == (1, 2, 2)
+    assert tuesday.batch_id == again.batch_id != monday.batch_id
+    workspace.tenant.clock.advance(60)
+    assert [len(workspace.names(each)) for each in (monday.batch_id, tuesday.batch_id)] == [40, 41]
+
+
+def test_a_record_of_another_place_is_left_alone(workspace: Any, photos: Callable[..., Path], faults: Any) -> None:
+    store = MemoryStore()
+    faults(PUT, "return-503")
+    with pytest.raises(UploadStalled):
+        workspace.run(store, parallel=1, transfer={"attempts": 1}).images(photos(40, "line-1"))
+
+    manifest = workspace.run(store).images(photos(50, "line-2"))
+
+    workspace.tenant.clock.advance(60)
+    assert len(workspace.names(manifest.batch_id)) == 50
+    assert len({entry["batch_id"] for entry in workspace.effects("batch_made")}) == 2
+
+
+def test_a_lost_record_never_has_a_batch_filled_twice(workspace: Any, photos: Callable[..., Path]) -> None:
+    place = photos(40)
+    given, own = workspace.run().images(place, "given"), workspace.run().images(place)
+
+    with pytest.raises(IdTaken, match="no record"):
+        workspace.run().images(place, "given")
+    again = workspace.run().images(place)
+
+    assert (again.generation, again.batch_id == own.batch_id) == (2, False)
+    workspace.tenant.clock.advance(60)
+    assert [len(workspace.names(each.batch_id)) for each in (given, own, again)] == [40] * 3
+    assert len(workspace.effects("shard_stored")) == 3
+
+
+def test_a_batch_is_gone_when_the_service_says_so_twice(
+    workspace: Any, photos: Callable[..., Path], faults: Any
+) -> None:
+    place, store = photos(40), MemoryStore()
+    workspace.run(store).images(place, "blinking")
+    faults("roboflow.batches.get", "return-404")
+
+    assert workspace.run(store).images(place, "blinking").generation == 1
+    faults("roboflow.batches.get", "return-404", "return-404")
+    assert workspace.run(store).images(place, "blinking").generation == 1
+
+    assert len(workspace.effects("shard_stored")) == 1
