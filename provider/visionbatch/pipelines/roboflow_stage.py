@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-from visionbatch.errors import InputMissing, NotFound, UploadStalled
-from visionbatch.flow.effects import Pause
+from visionbatch.errors import InputMissing
 from visionbatch.io.local_tree import LocalTree
 from visionbatch.io.object_tree import ObjectTree
 from visionbatch.io.sinks import Sink
@@ -33,6 +31,7 @@ from visionbatch.pipelines.stage_cargo import (
 from visionbatch.pipelines.stage_manifest import StageManifest, names_as_lines, reasons
 from visionbatch.pipelines.stage_notes import StageNotes
 from visionbatch.pipelines.stage_sending import PartSender, Stopped
+from visionbatch.pipelines.stage_settling import Settling
 from visionbatch.roboflow.calls import SERVICE
 from visionbatch.roboflow.media import Collection, Media, survey
 from visionbatch.roboflow.references import ReferenceList
@@ -40,10 +39,6 @@ from visionbatch.roboflow.stage_settings import Kind, StageSettings
 from visionbatch.transfer.plan import Plan
 
 log = logging.getLogger(__name__)
-
-SETTLING = (1.0, 2.0, 4.0, 8.0)
-"""Seconds between the looks that find out which archives of a process that died have arrived: the service takes note of
-them behind its own back."""
 
 
 class RoboflowStageRun:
@@ -152,7 +147,7 @@ class RoboflowStageRun:
                 return 0
             ways = Ways(self._site, wires, self._settings, record.ref, record.generation, self._passing)
             cargo.cut(ways, notes)
-            self._settle(cargo, notes)
+            Settling(self._site, record.ref).settle(cargo, notes)
             sender = PartSender(cargo, notes, self._settings.parallel, self._stop)
             try:
                 sender.send()
@@ -164,41 +159,6 @@ class RoboflowStageRun:
     def _passing(self, _done: int, _total: int) -> None:
         if self._stop.is_set():
             raise Stopped
-
-    def _settle(self, cargo: Cargo, notes: StageNotes) -> None:
-        """Find out which parts a process that died had sent, where sending them again would have them count twice."""
-        doubt = notes.in_doubt()
-        if not doubt:
-            return
-        known = len(notes.done)
-        for seconds in (*SETTLING, 0.0):
-            more = self._shards() - known
-            if more >= len(doubt):
-                break
-            self._site.clock.pause(Pause(seconds, seconds))
-        there = set(doubt) if more >= len(doubt) else self._by_names(cargo, doubt) if more > 0 else set()
-        if 0 < more != len(there):
-            raise UploadStalled(
-                f"{more} archives arrived of which no record says which they are, and {len(there)} of them are indexed",
-                service=SERVICE,
-                ref=self._journal.record.ref,
-                next_step="Run again when the batch has been indexed: its files tell then.",
-            )
-        log.info("%d of %d archives in doubt have arrived", len(there), len(doubt))
-        notes.arrived(there)
-        notes.settled()
-
-    def _shards(self) -> int:
-        staging, ref = self._site.api.staging, self._journal.record.ref
-        try:
-            return len(self._site.perform(staging.shards(ref)))
-        except NotFound:
-            return 0
-
-    def _by_names(self, cargo: Cargo, doubt: Sequence[int]) -> set[int]:
-        staging, ref = self._site.api.staging, self._journal.record.ref
-        files = self._site.perform(staging.content(ref))
-        return cargo.arrived(doubt, [file.name for file in files])
 
     def _done(self, notes: StageNotes, sent_bytes: int, about: StageManifest) -> StageManifest:
         record = self._journal.record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Collection as AnyCollection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.stage_notes import StageNotes
 from visionbatch.roboflow.calls import SERVICE
 from visionbatch.roboflow.media import Collection
-from visionbatch.roboflow.references import ReferenceList
+from visionbatch.roboflow.references import Reference, ReferenceList
 from visionbatch.roboflow.stage_limits import ToldLimits
 from visionbatch.roboflow.stage_settings import IMAGE_REFERENCES, VIDEO_REFERENCES, Kind, StageSettings
 from visionbatch.roboflow.values import UploadSlot
@@ -45,10 +45,12 @@ class Sent:
 
     :param bytes: handed to the network.
     :param duplicated: whether the service had it already, and said so.
+    :param shards: that the service made of it.
     """
 
     bytes: int = 0
     duplicated: bool = False
+    shards: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ class Cargo(ABC):
     kind: Kind
     repeatable = True
     """Whether sending a part twice does no more than sending it once."""
+    shards_each = 0
+    """Shards that the service makes of one part; 0 where that is its own affair."""
 
     def __init__(self) -> None:
         self.doubtful: set[int] = set()
@@ -146,7 +150,7 @@ class _Signed(Cargo):
                 progress=ways.progress,
             )
             try:
-                return Sent(upload.run().sent_bytes)
+                return Sent(upload.run().sent_bytes, shards=self.shards_each)
             except BaseException:
                 if upload.doubtful:
                     self.doubtful.add(unit)
@@ -163,6 +167,7 @@ class ImageShards(_Signed):
 
     kind = Kind.SHARDS
     repeatable = False
+    shards_each = 1
 
     def __init__(self, images: Collection, tree: Tree) -> None:
         super().__init__()
@@ -258,12 +263,18 @@ class Videos(_Signed):
 
 
 class ReferenceChunks(Cargo):
-    """References, as many in a request as the service takes; it knows a repetition by its ingest id."""
+    """References, as many in a request as the service takes.
+
+    Each request has an ingest id that is the same on every try. By what the service knows a repetition is not
+    published, and fresh signatures make another request of it, so images are not sent again while it is in doubt
+    whether they arrived. Videos may be: under the same name one takes the place of the one before.
+    """
 
     def __init__(self, references: ReferenceList, *, videos: bool = False) -> None:
         super().__init__()
         self.kind = Kind.VIDEO_REFERENCES if videos else Kind.IMAGE_REFERENCES
         self._videos = videos
+        self.repeatable = videos
         self._most = VIDEO_REFERENCES if videos else IMAGE_REFERENCES
         self._references = references
 
@@ -277,7 +288,7 @@ class ReferenceChunks(Cargo):
     def send(self, unit: int) -> Sent:
         """Send one chunk."""
         ways, staging = self._ways, self._ways.site.api.staging
-        chunk = self._references.chunk(unit * self._most, (unit + 1) * self._most)
+        chunk = self._chunk(unit)
         body: dict[str, Any] = {
             "videoReferences" if self._videos else "imageReferences": [
                 {"name": reference.name, "url": reference.url} for reference in chunk
@@ -288,5 +299,15 @@ class ReferenceChunks(Cargo):
             body["notificationsURL"] = ways.settings.notifications_url.reveal()
         ways.progress(0, len(chunk))
         act = staging.ingest_videos if self._videos else staging.ingest_images
+        # Whatever the last answer is, one before it may have been lost.
+        self.doubtful.add(unit)
         ingest = ways.site.perform(act(ways.batch_id, body, ways.settings.display_name))
-        return Sent(duplicated=ingest.duplicated)
+        return Sent(duplicated=ingest.duplicated, shards=len(ingest.shard_ids))
+
+    def arrived(self, units: AnyCollection[int], names: AnyCollection[str]) -> set[int]:
+        """Chunks of which the service lists a file."""
+        there = frozenset(names)
+        return {unit for unit in units if any(reference.name in there for reference in self._chunk(unit))}
+
+    def _chunk(self, unit: int) -> Sequence[Reference]:
+        return self._references.chunk(unit * self._most, (unit + 1) * self._most)

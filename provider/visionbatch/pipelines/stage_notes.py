@@ -43,6 +43,7 @@ class StageNotes:
             self.done = ranges_of(str(note.get("done", "")))
             self._doubt = ranges_of(str(note.get("doubt", "")))
             self.duplicated = int(note.get("duplicated", 0))
+            self.shards = int(note.get("shards", 0))
             self.items = int(note.get("items", 0))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UnreadableRecord(f"the run record's note on staging cannot be used: {error!r}") from error
@@ -90,21 +91,29 @@ class StageNotes:
         with self._lock:
             self._left.discard(unit)
 
-    def arrived(self, units: Iterable[int], *, duplicated: int = 0, at_once: bool = True) -> None:
-        """Note that the service has some parts.
+    def arrived(self, unit: int, *, shards: int = 0, duplicated: int = 0, at_once: bool = True) -> None:
+        """Note that the service has a part.
 
+        :param shards: that the service made of it.
         :param at_once: save it now; else when it is time.
         """
         with self._lock:
-            self.done.update(units)
-            self._doubt -= self.done
+            self.done.add(unit)
+            self._doubt.discard(unit)
+            self.shards += shards
             self.duplicated += duplicated
             if at_once or self._clock.now() - self._saved >= self._every_s:
                 self._save()
 
-    def settled(self) -> None:
-        """Forget which parts were in doubt: they were asked after."""
+    def settled(self, there: Iterable[int], shards: int) -> None:
+        """Forget which parts were in doubt: they were asked after.
+
+        :param there: those that have arrived.
+        :param shards: all that the service has now, also such as came to nothing.
+        """
         with self._lock:
+            self.done.update(there)
+            self.shards = shards
             self._doubt.clear()
             self._save()
 
@@ -127,6 +136,7 @@ class StageNotes:
             "done": ranges_text(self.done),
             "doubt": ranges_text(self._doubt if doubt is None else doubt),
             "duplicated": self.duplicated,
+            "shards": self.shards,
         }
         self._journal.update(notes={**self._journal.record.notes, NOTE: note})
         self._saved = self._clock.now()

@@ -84,7 +84,7 @@ class PartSender:
         sent = self._cargo.send(unit)
         with self._lock:
             self.sent_bytes += sent.bytes
-        self._notes.arrived([unit], duplicated=sent.duplicated, at_once=not self._cargo.repeatable)
+        self._notes.arrived(unit, shards=sent.shards, duplicated=sent.duplicated, at_once=not self._cargo.repeatable)
 
     def _take_in(self, unit: int, error: VisionBatchError) -> None:
         if unit not in self._cargo.doubtful:

@@ -128,12 +128,12 @@ def _settled(counts: Counts, shards: Sequence[Shard], failed: Sequence[Shard], s
     if expected is not None and count > expected:
         more = f"it holds {count} items where {expected} were sent: something else was put into it"
         return Snapshot(Phase.FAILED, "more items than were sent", Counts(expected, expected), more)
-    if failed:
+    if failed and not (count and count == expected):
         lost = max((expected or count) - count, 1)
         native = f"{len(failed)} of {len(shards)} shards failed"
         return Snapshot(_lossy(count), native, Counts(count + lost, count, lost), _told(failed))
     if count == (expected or count) and count:
-        return Snapshot(Phase.SUCCEEDED, "ready", counts)
+        return Snapshot(Phase.SUCCEEDED, "ready", counts, _told(failed))
     if expected is not None and sent.shards is not None and count == sum(shard.objects for shard in shards):
         # All that was sent has been looked at, so what is missing was turned away and will not come.
         return Snapshot(_lossy(count), "files turned away", Counts(expected, count, expected - count), _told(shards))

@@ -14,7 +14,9 @@ from visionbatch.errors import IdTaken, Unreachable, UploadStalled
 from visionbatch.model.ranges import ranges_of
 from visionbatch.model.run import RunRecord
 from visionbatch.model.secret import SecretUrl
+from visionbatch.model.snapshot import Phase
 from visionbatch.pipelines.stage_notes import NOTE
+from visionbatch.roboflow.references import Reference, references_of
 
 PUT, SIGN = "roboflow.files.put", "roboflow.shards.sign"
 
@@ -139,3 +141,55 @@ def test_a_batch_is_gone_when_the_service_says_so_twice(
     assert workspace.run(store).images(place, "blinking").generation == 1
 
     assert len(workspace.effects("shard_stored")) == 1
+
+
+def test_an_archive_that_arrived_and_was_lost_is_sent_again(
+    workspace: Any, photos: Callable[..., Path], faults: Any
+) -> None:
+    place, store = photos(40), MemoryStore()
+    workspace.tenant.configure(roboflow_lost_shards=(2,))
+    once = {"images_per_shard": 10, "parallel": 1, "transfer": {"attempts": 1}}
+    faults(PUT, "pass", "drop-response", "return-503", "drop-response")
+    with pytest.raises(UploadStalled):
+        workspace.run(store, **once).images(place, "lossy")
+
+    manifest = workspace.run(store, **once).images(place, "lossy")
+
+    workspace.tenant.clock.advance(60)
+    assert workspace.names("lossy") == [f"{number:04}.jpg" for number in range(40)]
+    snapshot = workspace.client().wait_ready("lossy", manifest.expected, manifest.parts)
+    assert (snapshot.phase, snapshot.counts.succeeded) == (Phase.SUCCEEDED, 40)
+
+
+def test_a_list_of_shards_that_lags_behind_is_waited_for(
+    workspace: Any, photos: Callable[..., Path], faults: Any
+) -> None:
+    place, store = photos(40), MemoryStore()
+    once = {"images_per_shard": 10, "parallel": 1, "transfer": {"attempts": 1}}
+    faults(PUT, "pass", "pass", "drop-response", "return-503")
+    with pytest.raises(UploadStalled):
+        workspace.run(store, **once).images(place, "lagging")
+    faults("roboflow.batches.shards", *[{"fault": "answer", "body": '{"shards": []}'}] * 5)
+    with pytest.raises(UploadStalled, match="lists 0 shards where 2 have arrived"):
+        workspace.run(store, **once).images(place, "lagging")
+
+    workspace.run(store, **once).images(place, "lagging")
+
+    assert workspace.indexed() == {"ok": 40, "rejected": 0}
+
+
+@pytest.mark.parametrize("sameness", ["ingest-id", "content", "either"])
+def test_references_that_a_process_took_to_its_grave_are_not_counted_twice(workspace: Any, sameness: str) -> None:
+    def listed(signature: str) -> list[Reference]:
+        store = "https://photos.s3.eu-west-1.amazonaws.com"
+        return [Reference(f"{n:02}.jpg", f"{store}/{n:02}.jpg?X-Amz-Signature={signature}") for n in range(30)]
+
+    workspace.tenant.configure(roboflow_sameness=sameness)
+    store = MortalStore(dies=lambda note: note.get("done"))
+    with pytest.raises(Died):
+        workspace.run(store).references(references_of(listed("one"), "list"), "buried")
+
+    manifest = workspace.run(store).references(references_of(listed("two"), "list"), "buried")
+
+    assert manifest.expected == 30
+    assert workspace.indexed() == {"ok": 30, "rejected": 0}
