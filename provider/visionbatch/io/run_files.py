@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from visionbatch.errors import AlreadyRunning, ConfigError, UnreadableRecord
+from visionbatch.errors import AlreadyRunning, ConfigError, NoRoom, UnreadableRecord
+from visionbatch.io.disk import FULL
 from visionbatch.model.run import RunRecord
 
 RUN = "run"
@@ -55,15 +56,19 @@ class FileRunStore:
             raise
 
     def save(self, record: RunRecord) -> None:
-        """See `visionbatch.model.run.RunStore.save`."""
+        """See `visionbatch.model.run.RunStore.save`.
+
+        :raises NoRoom: when the disk is full; what was kept before stays.
+        """
         self._make_directory()
         fresh = self._path.with_suffix(f".{os.getpid()}.new")
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123  # the mode has to be right from the start
-            json.dump({**record.to_json(), RUN: self._key}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
-        _sync_directory(self._directory)
+        with self._room():
+            with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123  # the mode has to be right from the start
+                json.dump({**record.to_json(), RUN: self._key}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._path)
+            _sync_directory(self._directory)
 
     def clear(self) -> None:
         """See `visionbatch.model.run.RunStore.clear`."""
@@ -74,6 +79,7 @@ class FileRunStore:
         """Hold the run for this process; the lock goes with the process, however it ends.
 
         :raises AlreadyRunning: when another process holds it.
+        :raises NoRoom: when the disk is full.
         """
         self._make_directory()
         with self._lock_path.open("a+") as file:
@@ -83,10 +89,21 @@ class FileRunStore:
                 file.seek(0)
                 holder = file.read(100).strip() or "another process"
                 raise AlreadyRunning(f"this run is held by {holder}") from None
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {os.uname().nodename}\n")
-            file.flush()
+            with self._room():
+                file.truncate(0)
+                os.write(file.fileno(), f"process {os.getpid()} on {os.uname().nodename}\n".encode())
             yield
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            step = "Make room, or name another folder with --state-dir; then run again."
+            what = f"no room for the run record {self._path} ({error.strerror})"
+            raise NoRoom(what, next_step=step) from error
 
     def _make_directory(self) -> None:
         try:

@@ -8,7 +8,7 @@ from itertools import islice
 from threading import Lock
 from typing import Any
 
-from visionbatch.errors import TransportError, UnreadableRecord
+from visionbatch.errors import NoRoom, TransportError, UnreadableRecord
 from visionbatch.io.clock import Clock
 from visionbatch.model.ranges import ranges_of, ranges_text
 from visionbatch.pipelines.journal import Journal
@@ -123,7 +123,7 @@ class StageNotes:
             self._doubt &= self._left
             try:
                 self._save()
-            except (TransportError, OSError) as error:
+            except (NoRoom, TransportError, OSError) as error:
                 log.warning("what has arrived is not saved: %s", error)
 
     def _save(self, doubt: set[int] | None = None) -> None:

@@ -23,9 +23,10 @@ from visionbatch.io.folders import LocalFolder, ObjectFolder
 from visionbatch.model.safe_names import broken_rule
 from visionbatch.model.secret import Secret
 from visionbatch.pipelines.fetch_log import NAME as LOG
+from visionbatch.pipelines.fetch_log import FetchLog
 from visionbatch.pipelines.roboflow import Roboflow, roboflow_key
 from visionbatch.pipelines.roboflow_fetch import FetchSettings, fetch_results
-from visionbatch.pipelines.roboflow_manifest import MANIFEST, ResultsManifest
+from visionbatch.pipelines.roboflow_manifest import MANIFEST, ResultFile, ResultKey, ResultsManifest
 from visionbatch.pipelines.row_settings import RowSettings
 from visionbatch.roboflow.settings import RoboflowSettings
 from visionbatch_mock.roboflow.lifecycle import JobState
@@ -109,6 +110,34 @@ def test_what_is_there_is_not_fetched_again_and_what_was_damaged_is(client, outp
     fetch(client, place)
     assert len(books.requests(GET)) == 3
     assert below(folder)["j-1-export/results/r_0/b.jpg"] == b"b"
+
+
+def test_archives_that_are_wanted_now_are_fetched_once_more(client, outputs, folder, books):
+    archive = of_files({"a.jpg": PHOTO})
+    outputs.batch(parts={"results": [("r_0.tar", archive)]})
+    fetch(client, folder)
+    fetch(client, folder, keep_archives=True)
+    fetch(client, folder, keep_archives=True)
+    assert (folder / "j-1-export/results/r_0.tar").read_bytes() == archive
+    assert len(books.requests(GET)) == 2
+
+
+@pytest.mark.parametrize("torn", ['{"key": {"batch": "j-1-ex', '{"key": 1}\n'])
+def test_a_line_that_a_kill_has_torn_costs_that_line_alone(folder, torn):
+    folder.mkdir(parents=True)
+    files = [ResultFile(ResultKey("b", "p", name), f"b/p/{name}", 1, "00000000") for name in ("1", "2", "3")]
+    with FetchLog(folder / LOG, "same") as noted:
+        noted.add(files[0])
+        noted.add(files[1])
+    with (folder / LOG).open("a") as file:
+        file.write(torn)
+    with FetchLog(folder / LOG, "same") as noted:
+        assert set(noted.noted.values()) == set(files[:2])
+        noted.add(files[2])
+    with FetchLog(folder / LOG, "same") as noted:
+        assert set(noted.noted.values()) == set(files)
+    with FetchLog(folder / LOG, "other") as noted:
+        assert not noted.noted
 
 
 def test_a_run_that_fails_forgets_nothing_of_what_is_there(client, outputs, folder, books, tenant):
