@@ -30,7 +30,7 @@ from visionbatch.pipelines.stage_cargo import (
 )
 from visionbatch.pipelines.stage_manifest import StageManifest, names_as_lines, reasons
 from visionbatch.pipelines.stage_notes import StageNotes
-from visionbatch.pipelines.stage_sending import PartSender, Stopped
+from visionbatch.pipelines.stage_sending import Halted, PartSender
 from visionbatch.pipelines.stage_settling import Settling
 from visionbatch.roboflow.calls import SERVICE
 from visionbatch.roboflow.media import Collection, Media, survey
@@ -158,7 +158,7 @@ class RoboflowStageRun:
 
     def _passing(self, _done: int, _total: int) -> None:
         if self._stop.is_set():
-            raise Stopped
+            raise Halted
 
     def _done(self, notes: StageNotes, sent_bytes: int, about: StageManifest) -> StageManifest:
         record = self._journal.record

@@ -95,8 +95,9 @@ class Settling:
             return []
 
     def _by_names(self, cargo: Cargo, doubt: Sequence[int]) -> set[int]:
-        files = self._site.perform(self._site.api.staging.content(self._batch_id))
-        return cargo.arrived(doubt, [file.name for file in files])
+        names: set[str] = set()
+        self._site.perform(self._site.api.staging.each_file(self._batch_id, lambda file: names.add(file.name)))
+        return cargo.arrived(doubt, names)
 
     def _stalled(self, what: str) -> UploadStalled:
         return UploadStalled(

@@ -13,7 +13,7 @@ import pytest
 
 from support.orders import photo
 from support.runs import Died, DyingStore, MemoryStore
-from visionbatch import LocalSink
+from visionbatch import LocalSink, Phase, ready_ref
 from visionbatch.errors import (
     InputChanged,
     InputMissing,
@@ -94,7 +94,10 @@ def test_only_archives_that_did_not_arrive_are_sent_again(
     assert len(stored) == len({entry["sha256"] for entry in stored}) == 10
     assert (manifest.expected, manifest.parts) == (100, 10)
     assert len(workspace.requests(PUT)) == 12
+    client, ref = workspace.client(), ready_ref("ten", manifest.expected, manifest.parts)
+    assert client.perform(client.readiness.look(ref)).phase is Phase.RUNNING, "nothing starts before all are indexed"
     assert workspace.indexed() == {"ok": 100, "rejected": 0}
+    assert client.perform(client.readiness.look(ref)).phase is Phase.SUCCEEDED
 
 
 def test_a_transient_refusal_costs_a_pause_and_not_the_run(
