@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from visionbatch.model.run import RunRecord
 from visionbatch.model.secret import SecretUrl
 from visionbatch.model.snapshot import Phase
 from visionbatch.pipelines.stage_notes import NOTE
+from visionbatch.roboflow.ready import STILL_LOOKS
 from visionbatch.roboflow.references import Reference, references_of
 
 PUT, SIGN = "roboflow.files.put", "roboflow.shards.sign"
@@ -193,3 +195,17 @@ def test_references_that_a_process_took_to_its_grave_are_not_counted_twice(works
 
     assert manifest.expected == 30
     assert workspace.indexed() == {"ok": 30, "rejected": 0}
+
+
+def test_what_was_turned_away_is_given_up_when_the_count_stands_still(
+    workspace: Any, photos: Callable[..., Path], faults: Any
+) -> None:
+    manifest = workspace.run(kind="shards").images(photos(5), "counted")
+    workspace.tenant.clock.advance(60)
+    shard = {"shardId": "s", "statusName": "ingested", "statusType": "success", "shardObjectsCount": 6}
+    # A service that counts the file which it has turned away among the objects of the shard.
+    faults("roboflow.batches.shards", *[{"fault": "answer", "body": json.dumps({"shards": [shard]})}] * STILL_LOOKS)
+
+    snapshot = workspace.client().wait_ready("counted", manifest.expected + 1, manifest.parts)
+
+    assert (snapshot.phase, snapshot.counts.failed) == (Phase.PARTIAL, 1)
