@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,8 @@ from visionbatch.cli.credentials import first_line
 from visionbatch.cli.numbers import POSITIVE
 from visionbatch.cli.roboflow import client
 from visionbatch.cli.run_state import kept_run
-from visionbatch.flow.judge import judge
+from visionbatch.errors import ConfigError
+from visionbatch.flow.judge import Outcome, judge
 from visionbatch.io.signed_store import DAY_S
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnInputChange, OnPartial
@@ -26,7 +28,10 @@ from visionbatch.pipelines.roboflow_stage import RoboflowStageRun
 from visionbatch.pipelines.run_places import stage_identity
 from visionbatch.pipelines.stage_manifest import StageManifest
 from visionbatch.roboflow.media import Media
-from visionbatch.roboflow.stage_settings import IMAGES_PER_SHARD, StageSettings
+from visionbatch.roboflow.ready import read_ready_ref, ready_ref
+from visionbatch.roboflow.stage_settings import IMAGES_PER_SHARD, Kind, StageSettings
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -55,7 +60,7 @@ def stage(options: Mapping[str, Any], /, *, source: str, **given: Any) -> None:
     """
     batch_id, on_partial = given["batch_id"], OnPartial.parse(given["on_partial"])
     place = source if "://" in source else str(Path(source).resolve())
-    identity = stage_identity(options["settings"], place, batch_id, given["run_id"])
+    identity = stage_identity(options["settings"], _shown(place), batch_id, given["run_id"])
     sink = LocalSink(given["report_dir"]) if given["report_dir"] else None
     with client(options) as site, kept_run({**options, "run_record": given["run_record"]}, identity) as store:
         run = RoboflowStageRun(
@@ -69,10 +74,19 @@ def stage(options: Mapping[str, Any], /, *, source: str, **given: Any) -> None:
         manifest = _filled(run, place, given, allow_inside=options["settings"].allow_inside)
         if sink is not None:
             sink.write(f"{manifest.batch_id}.stage.json", json.dumps(manifest.to_json(), indent=1).encode())
+        value = manifest.to_json()
+        line = f"batch {manifest.batch_id}: {manifest.expected} items, {manifest.kind}, {manifest.parts} parts"
         if given["wait"]:
-            _await_ready(site, manifest.batch_id, manifest.expected, given["timeout"], on_partial)
-    line = f"batch {manifest.batch_id}: {manifest.expected} items, {manifest.kind}, {manifest.parts} parts"
-    answer(options, manifest.to_json(), line)
+            shards = manifest.parts if manifest.kind == Kind.SHARDS else None
+            ref = ready_ref(manifest.batch_id, manifest.expected, shards)
+            value["ready"], reason = _await_ready(site, ref, given["timeout"], on_partial)
+            line = f"{line}; {reason}"
+    answer(options, value, line)
+
+
+def _shown(place: str) -> str:
+    """A place as the run is called after it: without what signs an address, which is a secret and differs each time."""
+    return place.partition("?")[0].partition("#")[0] if place.startswith(("https://", "http://")) else place
 
 
 def _settings(given: Mapping[str, Any]) -> StageSettings:
@@ -97,20 +111,34 @@ def _filled(run: RoboflowStageRun, place: str, given: Mapping[str, Any], *, allo
 @click.command()
 @click.argument("batch_id")
 @click.option("--expected", type=int, help="Items that were sent; any will do without.")
+@click.option("--shards", type=int, help="Archives that were sent; with it, files that were turned away are seen.")
 @click.option("--timeout", type=POSITIVE, default=24 * 3600.0, show_default=True, help="Seconds to wait.")
 @click.option("--on-partial", default="warn", show_default=True, help="warn, fail, accept, accept:5 or accept:2%.")
 @click.pass_obj
-def ready(options: Mapping[str, Any], *, batch_id: str, expected: int | None, timeout: float, on_partial: str) -> None:
+def ready(
+    options: Mapping[str, Any],
+    *,
+    batch_id: str,
+    expected: int | None,
+    shards: int | None,
+    timeout: float,
+    on_partial: str,
+) -> None:
     """Wait until a batch can be processed: all of it is indexed."""
+    if shards is not None and expected is None:
+        raise ConfigError("--shards tells nothing without --expected")
+    ref = ready_ref(batch_id, expected, shards)
     with client(options) as site:
-        value, line = _await_ready(site, batch_id, expected, timeout, OnPartial.parse(on_partial))
+        value, line = _await_ready(site, ref, timeout, OnPartial.parse(on_partial))
     answer(options, value, line)
 
 
-def _await_ready(
-    site: Roboflow, batch_id: str, expected: int | None, timeout: float, on_partial: OnPartial
-) -> tuple[dict[str, Any], str]:
-    snapshot = site.wait_ready(batch_id, expected, deadline=time.time() + timeout)
+def _await_ready(site: Roboflow, ref: str, timeout: float, on_partial: OnPartial) -> tuple[dict[str, Any], str]:
+    """Wait, and judge; a loss that is accepted is said all the same."""
+    batch_id, sent = read_ready_ref(ref)
+    snapshot = site.wait_ready(batch_id, sent.items, sent.shards, deadline=time.time() + timeout)
     verdict = judge(snapshot, on_partial)
     verdict.require("roboflow", batch_id)
-    return snapshot.to_json(), verdict.reason
+    if verdict.outcome is not Outcome.DONE:
+        log.warning("roboflow batch %s: %s", batch_id, verdict.reason)
+    return {**snapshot.to_json(), "outcome": verdict.outcome.value}, verdict.reason

@@ -7,7 +7,6 @@ those are asked for again.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -26,6 +25,7 @@ import google_crc32c
 from visionbatch.config import KIB, MIB
 from visionbatch.errors import AlreadyRunning, Damaged, NoRoom, UnsafeName
 from visionbatch.io.closing import Closable
+from visionbatch.io.disk import FULL
 from visionbatch.model.safe_names import NAME_BYTES, broken_rule
 from visionbatch.model.text import printable
 
@@ -37,8 +37,6 @@ CRC_BYTES = 64 * KIB
 """The checksum takes no buffer that can be written to; copies of this size stay in the processor's cache."""
 
 _AROUND = len(".partial.json") + len(".")
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""How the system says that there is no room."""
 
 
 @dataclass

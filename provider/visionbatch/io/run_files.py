@@ -9,11 +9,12 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from visionbatch.errors import AlreadyRunning, ConfigError, UnreadableRecord
+from visionbatch.errors import AlreadyRunning, ConfigError, NoRoom, UnreadableRecord
+from visionbatch.io.disk import FULL
 from visionbatch.model.run import RunRecord
 
 RUN = "run"
@@ -54,15 +55,19 @@ class FileRunStore:
             raise
 
     def save(self, record: RunRecord) -> None:
-        """See `visionbatch.model.run.RunStore.save`."""
+        """See `visionbatch.model.run.RunStore.save`.
+
+        :raises NoRoom: when the disk is full; what was kept before stays.
+        """
         self._make_directory()
         fresh = self._path.with_suffix(f".{os.getpid()}.new")
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123  # the mode has to be right from the start
-            json.dump({**record.to_json(), RUN: self._key}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
-        _sync_directory(self._directory)
+        with self._room():
+            with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123  # the mode has to be right from the start
+                json.dump({**record.to_json(), RUN: self._key}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._path)
+            _sync_directory(self._directory)
 
     def clear(self) -> None:
         """See `visionbatch.model.run.RunStore.clear`."""
@@ -73,10 +78,24 @@ class FileRunStore:
         """Hold the run for this process; the lock goes with the process, however it ends.
 
         :raises AlreadyRunning: when another process holds it.
+        :raises NoRoom: when the disk is full.
         """
         self._make_directory()
-        with held(self._path):
+        with ExitStack() as stack:
+            with self._room():
+                stack.enter_context(held(self._path))
             yield
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            step = "Make room, or name another folder with --state-dir; then run again."
+            what = f"no room for the run record {self._path} ({error.strerror})"
+            raise NoRoom(what, next_step=step) from error
 
     def _make_directory(self) -> None:
         try:

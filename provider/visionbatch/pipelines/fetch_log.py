@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
@@ -37,9 +38,11 @@ class FetchLog(Closable, Generic[F]):
         self._file_of = read
         self._lock = threading.Lock()
         self.noted: dict[Any, F] = {}
-        same = self._read(fingerprint)
-        self._file: TextIO = path.open("a" if same else "w", encoding="utf-8")
-        if not same:
+        good = self._read(fingerprint)
+        if good:
+            os.truncate(path, good)
+        self._file: TextIO = path.open("a" if good else "w", encoding="utf-8")
+        if not good:
             self._line({"fingerprint": fingerprint})
 
     def add(self, file: F) -> None:
@@ -60,15 +63,21 @@ class FetchLog(Closable, Generic[F]):
         self._file.write(json.dumps(value) + "\n")
         self._file.flush()
 
-    def _read(self, fingerprint: str) -> bool:
-        """Take in what is there; false when it is of something else, or its last line was torn by a kill."""
+    def _read(self, fingerprint: str) -> int:
+        """Take in what is there.
+
+        :returns: bytes up to where a kill, or a full disk, has torn a line; 0 when it is of something else.
+        """
+        good = 0
         try:
-            lines = self._path.read_text(encoding="utf-8").split("\n")
-            if json.loads(lines[0]) != {"fingerprint": fingerprint}:
-                return False
-            for line in filter(None, lines[1:]):
-                file = self._file_of(json.loads(line))
-                self.noted[file.key] = file
+            for line in self._path.read_bytes().splitlines(keepends=True):
+                value = json.loads(line)
+                if not line.endswith(b"\n") or (good == 0 and value != {"fingerprint": fingerprint}):
+                    break
+                if good:
+                    file = self._file_of(value)
+                    self.noted[file.key] = file
+                good += len(line)
         except (OSError, ValueError, KeyError, TypeError):
-            return False
-        return lines[-1] == ""
+            pass
+        return good

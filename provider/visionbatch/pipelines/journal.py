@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 
-from visionbatch.errors import TransportError
+from visionbatch.errors import NoRoom, TransportError
 from visionbatch.model.run import RunRecord, RunStore
 from visionbatch.transfer.upload import Checkpoint
 
@@ -45,7 +45,7 @@ class Journal:
         """Save how far the upload is; losing a checkpoint costs a later try some reading, and no more."""
         try:
             self.update(sent=checkpoint.sent, checked=checkpoint.checked, crc32c=checkpoint.crc32c)
-        except (TransportError, OSError) as error:
+        except (NoRoom, TransportError, OSError) as error:
             log.warning("the checkpoint at %d bytes is not saved: %s", checkpoint.sent, error)
 
     @property

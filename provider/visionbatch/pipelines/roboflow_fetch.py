@@ -181,6 +181,8 @@ class RoboflowFetch:
             return False
         if not file.unpacked:
             return self._intact(file.path, file.size, file.crc32c)
+        if self._settings.keep_archives and not self._intact(file.path, file.size, file.crc32c):
+            return False
         return all(self._intact(f"{file.place}/{one.path}", one.size, one.crc32c) for one in file.members)
 
     def _intact(self, path: str, size: int, crc32c: str) -> bool:

@@ -13,11 +13,15 @@ from visionbatch.model.secret import SecretUrl
 from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.roboflow_manifest import ResultKey
 from visionbatch.roboflow.settings import ShardWord
-from visionbatch.roboflow.values import JobStage
+from visionbatch.roboflow.values import JobStage, StagedFile
 from visionbatch.roboflow.words import meaning
 
 EXPORT, PROCESSING = "export", "processing"
 MULTIPART = "multipart-batch"
+
+PARTS_HELD = 2
+"""Parts whose links are held, the one that is handed out and the one that is still being fetched; a link is more than
+half a KiB, and a part that is needed once more is listed again."""
 
 
 class ResultListing:
@@ -53,7 +57,7 @@ class ResultListing:
         :raises LinkExpired: when the file is not listed any more.
         """
         with self._lock:
-            known = self._urls[key.batch, key.part].get(key)
+            known = self._urls.get((key.batch, key.part), {}).get(key)
         if known is None or known.reveal() == used.reveal():
             known = self._listed(key.batch, key.part, after=known).get(key)
         if known is None:
@@ -68,11 +72,17 @@ class ResultListing:
                 return held
             counted: Counter[ResultKey] = Counter()
             found: dict[ResultKey, SecretUrl] = {}
-            for file in self._client.perform(self._client.api.staging.content(batch, part)):
+
+            def take(file: StagedFile) -> None:
                 first = ResultKey(batch, part, file.name, file.shard)
                 found[ResultKey(batch, part, file.name, file.shard, counted[first])] = file.url
                 counted[first] += 1
+
+            self._client.perform(self._client.api.staging.each_file(batch, take, part))
+            self._urls.pop((batch, part), None)
             self._urls[batch, part] = found
+            while len(self._urls) > PARTS_HELD:
+                del self._urls[next(iter(self._urls))]
             return found
 
     def _parts(self, batch: str) -> Sequence[str]:

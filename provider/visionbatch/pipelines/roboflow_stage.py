@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-from visionbatch.errors import InputChanged, InputMissing, NotFound, UploadStalled
-from visionbatch.flow.effects import Pause
+from visionbatch.errors import InputMissing
 from visionbatch.io.local_tree import LocalTree
 from visionbatch.io.object_tree import ObjectTree
 from visionbatch.io.sinks import Sink
@@ -21,6 +19,7 @@ from visionbatch.model.run import RunRecord, RunStore, Stage
 from visionbatch.model.tree import Tree
 from visionbatch.pipelines.journal import Journal
 from visionbatch.pipelines.roboflow import Roboflow
+from visionbatch.pipelines.stage_batch import BatchChoice
 from visionbatch.pipelines.stage_cargo import (
     Cargo,
     ImageShards,
@@ -30,10 +29,10 @@ from visionbatch.pipelines.stage_cargo import (
     Ways,
 )
 from visionbatch.pipelines.stage_manifest import StageManifest, names_as_lines, reasons
-from visionbatch.pipelines.stage_notes import NOTE, StageNotes
-from visionbatch.pipelines.stage_sending import PartSender, Stopped
+from visionbatch.pipelines.stage_notes import StageNotes
+from visionbatch.pipelines.stage_sending import Halted, PartSender
+from visionbatch.pipelines.stage_settling import Settling
 from visionbatch.roboflow.calls import SERVICE
-from visionbatch.roboflow.ids import derived_job_id, require_batch_id
 from visionbatch.roboflow.media import Collection, Media, survey
 from visionbatch.roboflow.references import ReferenceList
 from visionbatch.roboflow.stage_settings import Kind, StageSettings
@@ -41,18 +40,15 @@ from visionbatch.transfer.plan import Plan
 
 log = logging.getLogger(__name__)
 
-SETTLING = (1.0, 2.0, 4.0, 8.0)
-"""Seconds between the looks that find out which archives of a process that died have arrived: the service takes note of
-them behind its own back."""
-
 
 class RoboflowStageRun:
     """One run over one record; any later try, on any machine, goes on where it stopped.
 
     :param store: where the record is kept; it never holds a signed address.
     :param identity: of the run, any text; the batch's id comes from it where none is given.
-    :param on_input_change: what to do when the input is another than at the beginning. A batch cannot be emptied, so
-        ``cancel_and_new`` begins another one, and leaves the old one to expire.
+    :param on_input_change: what to do when the input is another than at the beginning, and not all of that was sent. A
+        batch cannot be emptied, so ``cancel_and_new`` begins another one, and leaves the old one to expire. Once all
+        was sent, another input always begins another batch.
     :param sink: where the list of renamed files is written.
     :raises UnsafeUrl: for a ``notifications_url`` that leads inside a network.
     """
@@ -89,6 +85,7 @@ class RoboflowStageRun:
         :param filesystem: any fsspec filesystem.
         :raises InvalidInput: when a file cannot be sent, with all such files; nothing was.
         :raises InputChanged: by ``on_input_change``.
+        :raises IdTaken: when ``batch_id`` belongs to a batch that no record of this run knows.
         :raises VisionBatchError: anything the service or the network does; the record says how to go on.
         """
         with _tree(place, filesystem) as tree:
@@ -126,54 +123,10 @@ class RoboflowStageRun:
         return self._done(notes, sent, about)
 
     def _begin(self, fingerprint: str, location: str, batch_id: str, kind: Kind, items: int) -> StageNotes:
-        """Find or write the record; nothing has been sent before it says what will be."""
-        stored = self._journal.load()
-        generation = self._generation(stored, fingerprint, location)
-        if stored is None or generation > stored.generation:
-            ref = require_batch_id(batch_id or self._derived_id(location, generation))
-            first = RunRecord(
-                SERVICE,
-                fingerprint,
-                generation,
-                ref=ref,
-                place=location,
-                notes=StageNotes.first(kind, items),
-            )
-            self._journal.record = first
-            self._journal.update()
-        elif batch_id and batch_id != stored.ref:
-            raise InputChanged(f"this run fills batch {stored.ref}, not {batch_id}", service=SERVICE, ref=stored.ref)
+        choice = BatchChoice(self._site, self._journal, self._identity, self._on_input_change)
+        choice.make(fingerprint, location, batch_id, StageNotes.first(kind, items))
         every_s = self._site.tuning.transfer.checkpoint_s
         return StageNotes(self._journal, self._site.clock, ahead=self._settings.parallel, every_s=every_s)
-
-    def _derived_id(self, location: str, generation: int) -> str:
-        return f"{derived_job_id(self._identity or location, generation)}-input"
-
-    def _generation(self, stored: RunRecord | None, fingerprint: str, location: str) -> int:
-        if stored is None:
-            return 1
-        if stored.fingerprint != fingerprint:
-            if self._on_input_change is OnInputChange.FAIL:
-                raise InputChanged(
-                    f"{location} is not what it was when batch {stored.ref} was begun", service=SERVICE, ref=stored.ref
-                )
-            log.warning("the input has changed: batch %s is left to expire, and another one begun", stored.ref)
-            return stored.generation + 1
-        return stored.generation + self._is_gone(stored)
-
-    def _is_gone(self, stored: RunRecord) -> bool:
-        """Whether a batch that held something has expired; staged data lives for seven days (the vendor's pages)."""
-        note = stored.notes.get(NOTE)
-        if not isinstance(note, dict) or not (note.get("done") or note.get("doubt")):
-            return False
-        try:
-            self._site.perform(self._site.api.staging.batch(stored.ref))
-        except NotFound:
-            if not note.get("done"):
-                return False
-            log.warning("batch %s has expired: beginning anew", stored.ref)
-            return True
-        return False
 
     def _keep_names(self, found: Collection) -> str:
         if not found.origins:
@@ -190,57 +143,22 @@ class RoboflowStageRun:
         self._site.workspace()
         transfer, record = self._site.tuning.transfer, self._journal.record
         with WirePool.of(transfer, self._site.clock) as wires:
-            if record.stage is Stage.UPLOADED:
+            if record.stage is Stage.ENDED:
                 return 0
             ways = Ways(self._site, wires, self._settings, record.ref, record.generation, self._passing)
             cargo.cut(ways, notes)
-            self._settle(cargo, notes)
+            Settling(self._site, record.ref).settle(cargo, notes)
             sender = PartSender(cargo, notes, self._settings.parallel, self._stop)
             try:
                 sender.send()
             finally:
                 notes.close()
-        self._journal.update(stage=Stage.UPLOADED, total=sender.sent_bytes, sent=sender.sent_bytes)
+        self._journal.update(stage=Stage.ENDED, total=sender.sent_bytes, sent=sender.sent_bytes)
         return sender.sent_bytes
 
     def _passing(self, _done: int, _total: int) -> None:
         if self._stop.is_set():
-            raise Stopped
-
-    def _settle(self, cargo: Cargo, notes: StageNotes) -> None:
-        """Find out which parts a process that died had sent, where sending them again would have them count twice."""
-        doubt = notes.in_doubt()
-        if not doubt:
-            return
-        known = len(notes.done)
-        for seconds in (*SETTLING, 0.0):
-            more = self._shards() - known
-            if more >= len(doubt):
-                break
-            self._site.clock.pause(Pause(seconds, seconds))
-        there = set(doubt) if more >= len(doubt) else self._by_names(cargo, doubt) if more > 0 else set()
-        if 0 < more != len(there):
-            raise UploadStalled(
-                f"{more} archives arrived of which no record says which they are, and {len(there)} of them are indexed",
-                service=SERVICE,
-                ref=self._journal.record.ref,
-                next_step="Run again when the batch has been indexed: its files tell then.",
-            )
-        log.info("%d of %d archives in doubt have arrived", len(there), len(doubt))
-        notes.arrived(there)
-        notes.settled()
-
-    def _shards(self) -> int:
-        staging, ref = self._site.api.staging, self._journal.record.ref
-        try:
-            return len(self._site.perform(staging.shards(ref)))
-        except NotFound:
-            return 0
-
-    def _by_names(self, cargo: Cargo, doubt: Sequence[int]) -> set[int]:
-        staging, ref = self._site.api.staging, self._journal.record.ref
-        files = self._site.perform(staging.content(ref))
-        return cargo.arrived(doubt, [file.name for file in files])
+            raise Halted
 
     def _done(self, notes: StageNotes, sent_bytes: int, about: StageManifest) -> StageManifest:
         record = self._journal.record

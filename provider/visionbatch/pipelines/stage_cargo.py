@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Collection as AnyCollection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -14,14 +14,15 @@ from typing import Any
 
 from urllib3.filepost import encode_multipart_formdata
 
-from visionbatch.errors import SourceUnreadable, UploadRefused
+from visionbatch.errors import InputChanged, SourceUnreadable, UploadRefused
 from visionbatch.flow.effects import Body
 from visionbatch.io.wire_pool import WirePool
 from visionbatch.model.tree import Member, Tree
 from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.stage_notes import StageNotes
+from visionbatch.roboflow.calls import SERVICE
 from visionbatch.roboflow.media import Collection
-from visionbatch.roboflow.references import ReferenceList
+from visionbatch.roboflow.references import Reference, ReferenceList
 from visionbatch.roboflow.stage_limits import ToldLimits
 from visionbatch.roboflow.stage_settings import IMAGE_REFERENCES, VIDEO_REFERENCES, Kind, StageSettings
 from visionbatch.roboflow.values import UploadSlot
@@ -44,10 +45,12 @@ class Sent:
 
     :param bytes: handed to the network.
     :param duplicated: whether the service had it already, and said so.
+    :param shards: that the service made of it.
     """
 
     bytes: int = 0
     duplicated: bool = False
+    shards: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class Cargo(ABC):
     kind: Kind
     repeatable = True
     """Whether sending a part twice does no more than sending it once."""
+    shards_each = 0
+    """Shards that the service makes of one part; 0 where that is its own affair."""
 
     def __init__(self) -> None:
         self.doubtful: set[int] = set()
@@ -145,7 +150,7 @@ class _Signed(Cargo):
                 progress=ways.progress,
             )
             try:
-                return Sent(upload.run().sent_bytes)
+                return Sent(upload.run().sent_bytes, shards=self.shards_each)
             except BaseException:
                 if upload.doubtful:
                     self.doubtful.add(unit)
@@ -162,6 +167,7 @@ class ImageShards(_Signed):
 
     kind = Kind.SHARDS
     repeatable = False
+    shards_each = 1
 
     def __init__(self, images: Collection, tree: Tree) -> None:
         super().__init__()
@@ -172,21 +178,28 @@ class ImageShards(_Signed):
     def cut(self, ways: Ways, notes: StageNotes) -> None:
         """As the limits want it that the service told with the first address, or told an earlier try."""
         self._ways = ways
-        files, size = notes.files, notes.bytes
+        files, room, around = notes.files, notes.room, self._subscription()
         if not notes.units:
             self._slots.append(self._ask())
             told = ToldLimits.of(self._slots[0].limits)
             files = min(ways.settings.images_per_shard, told.files or ways.settings.images_per_shard)
             size = min(ways.settings.shard_bytes, told.bytes or ways.settings.shard_bytes)
-        around = self._subscription()
-        # The subscription is one member more, and its place is held free.
-        room = size - 1024 - sum(len(content) + 1024 for content in around.values())
-        limits = ShardLimits(files, max(room, 1), ways.settings.image_bytes)
+            # The subscription is one member more, and its place is held free. What is left is on record and not what it
+            # was made of: a later try may have another receiver, and has to cut in the same places.
+            room = max(size - 1024 - sum(len(content) + 1024 for content in around.values()), 1)
+        limits = ShardLimits(files, room, ways.settings.image_bytes)
         self._shards = Shards(ways.batch_id, self._images.members(), limits)
         self._renamed = RenamedTree(self._tree, self._images.origins, around)
         self._extra = around
+        if notes.units not in (0, len(self._shards)):
+            raise InputChanged(
+                f"batch {ways.batch_id} was begun with {notes.units} archives, and would be cut into "
+                f"{len(self._shards)} now",
+                service=SERVICE,
+                ref=ways.batch_id,
+            )
         if not notes.units:
-            notes.cut(len(self._shards), files=files, size=size)
+            notes.cut(len(self._shards), files=files, room=room)
 
     def send(self, unit: int) -> Sent:
         """Send one archive."""
@@ -250,12 +263,18 @@ class Videos(_Signed):
 
 
 class ReferenceChunks(Cargo):
-    """References, as many in a request as the service takes; it knows a repetition by its ingest id."""
+    """References, as many in a request as the service takes.
+
+    Each request has an ingest id that is the same on every try. By what the service knows a repetition is not
+    published, and fresh signatures make another request of it, so images are not sent again while it is in doubt
+    whether they arrived. Videos may be: under the same name one takes the place of the one before.
+    """
 
     def __init__(self, references: ReferenceList, *, videos: bool = False) -> None:
         super().__init__()
         self.kind = Kind.VIDEO_REFERENCES if videos else Kind.IMAGE_REFERENCES
         self._videos = videos
+        self.repeatable = videos
         self._most = VIDEO_REFERENCES if videos else IMAGE_REFERENCES
         self._references = references
 
@@ -269,7 +288,7 @@ class ReferenceChunks(Cargo):
     def send(self, unit: int) -> Sent:
         """Send one chunk."""
         ways, staging = self._ways, self._ways.site.api.staging
-        chunk = self._references.chunk(unit * self._most, (unit + 1) * self._most)
+        chunk = self._chunk(unit)
         body: dict[str, Any] = {
             "videoReferences" if self._videos else "imageReferences": [
                 {"name": reference.name, "url": reference.url} for reference in chunk
@@ -280,5 +299,15 @@ class ReferenceChunks(Cargo):
             body["notificationsURL"] = ways.settings.notifications_url.reveal()
         ways.progress(0, len(chunk))
         act = staging.ingest_videos if self._videos else staging.ingest_images
+        # Whatever the last answer is, one before it may have been lost.
+        self.doubtful.add(unit)
         ingest = ways.site.perform(act(ways.batch_id, body, ways.settings.display_name))
-        return Sent(duplicated=ingest.duplicated)
+        return Sent(duplicated=ingest.duplicated, shards=len(ingest.shard_ids))
+
+    def arrived(self, units: AnyCollection[int], names: AnyCollection[str]) -> set[int]:
+        """Chunks of which the service lists a file."""
+        there = frozenset(names)
+        return {unit for unit in units if any(reference.name in there for reference in self._chunk(unit))}
+
+    def _chunk(self, unit: int) -> Sequence[Reference]:
+        return self._references.chunk(unit * self._most, (unit + 1) * self._most)

@@ -8,7 +8,7 @@ from itertools import islice
 from threading import Lock
 from typing import Any
 
-from visionbatch.errors import TransportError, UnreadableRecord
+from visionbatch.errors import NoRoom, TransportError, UnreadableRecord
 from visionbatch.io.clock import Clock
 from visionbatch.model.ranges import ranges_of, ranges_text
 from visionbatch.pipelines.journal import Journal
@@ -39,10 +39,11 @@ class StageNotes:
         try:
             self.kind = Kind(note["kind"])
             self.units = int(note.get("units", 0))
-            self.files, self.bytes = int(note.get("files", 0)), int(note.get("bytes", 0))
+            self.files, self.room = int(note.get("files", 0)), int(note.get("room", 0))
             self.done = ranges_of(str(note.get("done", "")))
             self._doubt = ranges_of(str(note.get("doubt", "")))
             self.duplicated = int(note.get("duplicated", 0))
+            self.shards = int(note.get("shards", 0))
             self.items = int(note.get("items", 0))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UnreadableRecord(f"the run record's note on staging cannot be used: {error!r}") from error
@@ -52,10 +53,14 @@ class StageNotes:
         """The note of a run that begins."""
         return {NOTE: {"kind": kind.value, "items": items}}
 
-    def cut(self, units: int, *, files: int = 0, size: int = 0) -> None:
-        """Remember into how many parts the batch is cut, and by which limits."""
+    def cut(self, units: int, *, files: int = 0, room: int = 0) -> None:
+        """Remember into how many parts the batch is cut, and by which limits.
+
+        :param files: in one part.
+        :param room: bytes that the files of one part may take.
+        """
         with self._lock:
-            self.units, self.files, self.bytes = units, files, size
+            self.units, self.files, self.room = units, files, room
             self._save()
 
     def missing(self) -> list[int]:
@@ -69,34 +74,46 @@ class StageNotes:
             return sorted(self._doubt - self.done)
 
     def beginning(self, unit: int) -> None:
-        """Note that a part is about to leave, which is saved before it does."""
+        """Note that a part is about to leave, which is saved before it does.
+
+        :raises VisionBatchError: when it cannot be saved; the part must not leave then, nor may others rely on it.
+        """
         with self._lock:
-            self._left.add(unit)
             if unit not in self._doubt:
                 following = (number for number in range(unit, self.units) if number not in self.done)
-                self._doubt.update(islice(following, self._ahead))
-                self._save()
+                doubt = self._doubt.union(islice(following, self._ahead))
+                self._save(doubt)
+                self._doubt = doubt
+            self._left.add(unit)
 
     def never_arrived(self, unit: int) -> None:
         """Note that a part is not at the service, for certain."""
         with self._lock:
             self._left.discard(unit)
 
-    def arrived(self, units: Iterable[int], *, duplicated: int = 0, at_once: bool = True) -> None:
-        """Note that the service has some parts.
+    def arrived(self, unit: int, *, shards: int = 0, duplicated: int = 0, at_once: bool = True) -> None:
+        """Note that the service has a part.
 
+        :param shards: that the service made of it.
         :param at_once: save it now; else when it is time.
         """
         with self._lock:
-            self.done.update(units)
-            self._doubt -= self.done
+            self.done.add(unit)
+            self._doubt.discard(unit)
+            self.shards += shards
             self.duplicated += duplicated
             if at_once or self._clock.now() - self._saved >= self._every_s:
                 self._save()
 
-    def settled(self) -> None:
-        """Forget which parts were in doubt: they were asked after."""
+    def settled(self, there: Iterable[int], shards: int) -> None:
+        """Forget which parts were in doubt: they were asked after.
+
+        :param there: those that have arrived.
+        :param shards: all that the service has now, also such as came to nothing.
+        """
         with self._lock:
+            self.done.update(there)
+            self.shards = shards
             self._doubt.clear()
             self._save()
 
@@ -106,19 +123,20 @@ class StageNotes:
             self._doubt &= self._left
             try:
                 self._save()
-            except (TransportError, OSError) as error:
+            except (NoRoom, TransportError, OSError) as error:
                 log.warning("what has arrived is not saved: %s", error)
 
-    def _save(self) -> None:
+    def _save(self, doubt: set[int] | None = None) -> None:
         note = {
             "kind": self.kind.value,
             "items": self.items,
             "units": self.units,
             "files": self.files,
-            "bytes": self.bytes,
+            "room": self.room,
             "done": ranges_text(self.done),
-            "doubt": ranges_text(self._doubt),
+            "doubt": ranges_text(self._doubt if doubt is None else doubt),
             "duplicated": self.duplicated,
+            "shards": self.shards,
         }
         self._journal.update(notes={**self._journal.record.notes, NOTE: note})
         self._saved = self._clock.now()

@@ -18,7 +18,7 @@ MOST_FAILURES = 8
 """Parts whose own retries were in vain, until the service or the line is taken for broken."""
 
 
-class Stopped(BaseException):
+class Halted(BaseException):
     """Raised in a thread that sends, because another one has met the end; never leaves this room."""
 
 
@@ -56,7 +56,6 @@ class PartSender:
                 # Whoever is in the middle of a body hears of it with the next bytes that leave.
                 self._stop.set()
                 raise
-        self._notes.close()
         if self._broken is not None:
             raise self._broken
         if self._failed:
@@ -72,7 +71,7 @@ class PartSender:
                 self._one(unit)
             except VisionBatchError as error:
                 self._take_in(unit, error)
-            except Stopped:
+            except Halted:
                 return
             except BaseException as error:  # noqa: BLE001  # it is raised where the parts are waited for
                 self._broken = self._broken or error
@@ -84,7 +83,7 @@ class PartSender:
         sent = self._cargo.send(unit)
         with self._lock:
             self.sent_bytes += sent.bytes
-        self._notes.arrived([unit], duplicated=sent.duplicated, at_once=not self._cargo.repeatable)
+        self._notes.arrived(unit, shards=sent.shards, duplicated=sent.duplicated, at_once=not self._cargo.repeatable)
 
     def _take_in(self, unit: int, error: VisionBatchError) -> None:
         if unit not in self._cargo.doubtful:

@@ -90,15 +90,39 @@ class Calls:
         :param most: entries of a page that the service takes.
         :raises EndlessList: when pages come round again.
         """
-        guard, token, found = Pages(f"the list of {of}s at {path}"), "", []
+        found: list[Fields] = []
+
+        def take(entries: list[Fields]) -> bool:
+            found.extend(entries)
+            return enough(found)
+
+        yield from self.each_page(path, key, take, of=of, query=query, retry=retry, most=most)
+        return found
+
+    def each_page(
+        self,
+        path: str,
+        key: str,
+        take: Callable[[list[Fields]], bool],
+        *,
+        of: str,
+        query: Query = (),
+        retry: RetryPolicy | None = None,
+        most: int = 1000,
+    ) -> Flow[None]:
+        """The same page by page, for lists that are too long to be held.
+
+        :param take: gets the entries of each page; true when they are enough.
+        """
+        guard, token = Pages(f"the list of {of}s at {path}"), ""
         while True:
             following = (("nextPageToken", token),) if token else ()
             size = ("pageSize", str(min(self.settings.page_size, most)))
             page = yield from self.get(path, (*query, size, *following), retry)
-            found += Fields(page, f"the list of {of}s").each(key, f"a {of}")
+            entries = Fields(page, f"the list of {of}s").each(key, f"a {of}")
             token = guard.token_after(page, key)
-            if not token or enough(found):
-                return found
+            if take(entries) or not token:
+                return
 
     def send(self, request: Request, retry: RetryPolicy | None = None) -> Flow[Response]:
         """Send a request until it is answered with a 2xx status; see `visionbatch.flow.call.call`."""

@@ -30,7 +30,7 @@ from visionbatch.roboflow.values import Job, JobStage, JobTask, LogLine
 log = logging.getLogger(__name__)
 
 TAKEN = 409
-"""Status of a creation whose id belongs to a job with another definition."""
+"""Status of a creation whose id belongs to a job with another definition, and of a restart of a job that goes on."""
 
 LIST_PAGE = 100
 """Jobs to a page at most (the vendor's operator guide)."""
@@ -155,17 +155,33 @@ class Jobs:
         :raises Refused: when the job has not ended badly.
         """
         body = override.override() if override is not None else None
-        return named(job_id, persist(lambda: self._restart(job_id, body), self._calls.retry, on=_worth_asking_again))
+        attempt = _Restart(self._calls, self, job_id, body)
+        return named(job_id, persist(attempt, self._calls.retry, on=_worth_asking_again))
 
-    def _restart(self, job_id: str, body: dict[str, Any] | None) -> Flow[None]:
-        path = yield from self._calls.processing("/jobs/{}/restart", job_id)
+
+class _Restart:
+    """One try after the other to restart a job."""
+
+    def __init__(self, calls: Calls, jobs: Jobs, job_id: str, body: dict[str, Any] | None) -> None:
+        self._calls = calls
+        self._jobs = jobs
+        self._id = job_id
+        self._body = body
+        self._lost = False
+
+    def __call__(self) -> Flow[None]:
+        path = yield from self._calls.processing("/jobs/{}/restart", self._id)
         try:
-            yield from self._calls.send(Request("POST", path, body=body, repeatable=False), ONCE)
-        except (TransportError, Throttled) as error:
-            job = yield from self._get(job_id, ONCE)
+            yield from self._calls.send(Request("POST", path, body=self._body, repeatable=False), ONCE)
+        except (TransportError, Throttled, Refused) as error:
+            # A refusal is about a job that goes on already, when it may have been us who restarted it.
+            if isinstance(error, Refused) and not (self._lost and error.status == TAKEN):
+                raise
+            self._lost = True
+            job = yield from self._jobs.get(self._id, ONCE)
             if job.terminal:
                 raise
-            log.warning("roboflow job %s goes on, though its restart was answered otherwise: %s", job_id, error.what)
+            log.warning("roboflow job %s goes on, though its restart was answered otherwise: %s", self._id, error.what)
 
 
 class _Creation:

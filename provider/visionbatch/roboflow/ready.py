@@ -15,9 +15,12 @@ from visionbatch.roboflow.api import RoboflowApi
 from visionbatch.roboflow.calls import ONCE, SERVICE, named
 from visionbatch.roboflow.ids import require_batch_id
 from visionbatch.roboflow.values import Shard
-from visionbatch.roboflow.words import Sent, readiness
+from visionbatch.roboflow.words import INDEXING, Sent, readiness
 
 log = logging.getLogger(__name__)
+
+STILL_LOOKS = 10
+"""Looks with the same count, after all shards that were sent have been ingested, until what is missing is given up."""
 
 
 class BatchReadiness:
@@ -31,17 +34,30 @@ class BatchReadiness:
 
     def __init__(self, api: RoboflowApi) -> None:
         self._api = api
+        self._still: dict[str, tuple[int, int]] = {}
 
     def look(self, ref: str) -> Flow[Snapshot]:
         """Whether a batch is ready: its count, and how far its shards are."""
         batch_id, sent = read_ready_ref(ref)
-        return named(batch_id, self._look(batch_id, sent))
+        return named(batch_id, self._look(ref, batch_id, sent))
 
-    def _look(self, batch_id: str, sent: Sent) -> Flow[Snapshot]:
+    def _look(self, ref: str, batch_id: str, sent: Sent) -> Flow[Snapshot]:
         # Shards first: whatever they had ingested by then is in the count that follows.
         shards = yield from self._shards(batch_id)
         count = yield from self._api.staging.count(batch_id, retry=ONCE)
-        return readiness(count, shards, sent, self._api.calls.settings.status_aliases)
+        aliases = self._api.calls.settings.status_aliases
+        snapshot = readiness(count, shards, sent, aliases)
+        if snapshot.native != INDEXING or not shards:
+            self._still.pop(ref, None)
+        elif self._stands_still(ref, count):
+            snapshot = readiness(count, shards, sent, aliases, still=True)
+        return snapshot
+
+    def _stands_still(self, ref: str, count: int) -> bool:
+        """Whether the last looks, in which all shards were ingested, have counted the same."""
+        before, looks = self._still.get(ref, (count, 0))
+        self._still[ref] = count, looks + 1 if before == count else 1
+        return self._still[ref][1] >= STILL_LOOKS
 
     def _shards(self, batch_id: str) -> Flow[tuple[Shard, ...]]:
         """The shards; none where the service refuses to list those of a batch that has none."""

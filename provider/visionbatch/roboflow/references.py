@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Protocol
@@ -137,9 +137,3 @@ def _require(reference: Reference, names: set[str], *, allow_inside: bool) -> No
 def _identity(reference: Reference) -> bytes:
     parts = urlsplit(reference.url)
     return json.dumps([reference.name, parts.scheme, parts.netloc, parts.path]).encode()
-
-
-def chunks(count: int, most: int) -> Iterator[tuple[int, int]]:
-    """Where a list is cut."""
-    for start in range(0, count, most):
-        yield start, min(start + most, count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from visionbatch.config import AllowedHosts
@@ -76,9 +77,23 @@ class Staging:
         return named(batch_id, self._content(batch_id, part))
 
     def _content(self, batch_id: str, part: str) -> Flow[tuple[StagedFile, ...]]:
+        found: list[StagedFile] = []
+        yield from self._each_file(batch_id, found.append, part)
+        return tuple(found)
+
+    def each_file(self, batch_id: str, take: Callable[[StagedFile], object], part: str = "") -> Flow[None]:
+        """The same for batches whose files are too many to be held: each is handed over, page by page."""
+        return named(batch_id, self._each_file(batch_id, take, part))
+
+    def _each_file(self, batch_id: str, take: Callable[[StagedFile], object], part: str) -> Flow[None]:
         path = yield from self._calls.staging("/batches/{}/list", batch_id)
-        found = yield from self._calls.pages(path, "filesMetadata", of="file", query=_part(part))
-        return every(found, self._file)
+
+        def read(entries: list[Fields]) -> bool:
+            for entry in entries:
+                take(self._file(entry))
+            return False
+
+        yield from self._calls.each_page(path, "filesMetadata", read, of="file", query=_part(part))
 
     def _file(self, file: Fields) -> StagedFile:
         return StagedFile(

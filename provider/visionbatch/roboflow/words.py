@@ -88,6 +88,9 @@ def _telling(stages: Sequence[StageProgress]) -> Counts | None:
     return best
 
 
+INDEXING = "indexing"
+"""What a batch does whose shards have been ingested, and whose count does not say so yet."""
+
 SHARDS_SHOWN = 5
 """Failed shards that are named: the text travels through a scheduler's database."""
 
@@ -104,11 +107,15 @@ class Sent:
     shards: int | None = None
 
 
-def readiness(count: int, shards: Sequence[Shard], sent: Sent, aliases: Mapping[str, str]) -> Snapshot:
+def readiness(
+    count: int, shards: Sequence[Shard], sent: Sent, aliases: Mapping[str, str], *, still: bool = False
+) -> Snapshot:
     """Whether a batch can be processed: nothing is being ingested any more, and everything has arrived.
 
     :param count: items that are there.
     :param shards: empty for a simple batch.
+    :param still: whether the count has stood still for a while since all shards were ingested. Whether the service
+        counts files that it turned away as objects of their shard is not published, so their sum alone does not tell.
     """
     words = [meaning(shard.status, aliases) for shard in shards]
     failed = [shard for shard, word in zip(shards, words, strict=True) if word is ShardWord.FAILED]
@@ -119,25 +126,26 @@ def readiness(count: int, shards: Sequence[Shard], sent: Sent, aliases: Mapping[
         return Snapshot(Phase.UNKNOWN, min(strange), counts, detail)
     if pending or len(shards) < (sent.shards or 0):
         return Snapshot(Phase.RUNNING, f"{len(shards) - pending} of {len(shards)} shards ingested", counts, detail)
-    return _settled(counts, shards, failed, sent)
+    return _settled(counts, shards, failed, sent, still=still)
 
 
-def _settled(counts: Counts, shards: Sequence[Shard], failed: Sequence[Shard], sent: Sent) -> Snapshot:
+def _settled(counts: Counts, shards: Sequence[Shard], failed: Sequence[Shard], sent: Sent, *, still: bool) -> Snapshot:
     """The same once no shard that is known is being ingested."""
     count, expected = counts.succeeded, sent.items
     if expected is not None and count > expected:
         more = f"it holds {count} items where {expected} were sent: something else was put into it"
         return Snapshot(Phase.FAILED, "more items than were sent", Counts(expected, expected), more)
-    if failed:
+    if failed and not (count and count == expected):
         lost = max((expected or count) - count, 1)
         native = f"{len(failed)} of {len(shards)} shards failed"
         return Snapshot(_lossy(count), native, Counts(count + lost, count, lost), _told(failed))
     if count == (expected or count) and count:
-        return Snapshot(Phase.SUCCEEDED, "ready", counts)
-    if expected is not None and sent.shards is not None and count == sum(shard.objects for shard in shards):
+        return Snapshot(Phase.SUCCEEDED, "ready", counts, _told(failed))
+    counted = still or count == sum(shard.objects for shard in shards)
+    if expected is not None and sent.shards is not None and counted:
         # All that was sent has been looked at, so what is missing was turned away and will not come.
         return Snapshot(_lossy(count), "files turned away", Counts(expected, count, expected - count), _told(shards))
-    return Snapshot(Phase.RUNNING, "indexing", counts)
+    return Snapshot(Phase.RUNNING, INDEXING, counts)
 
 
 def _lossy(count: int) -> Phase:

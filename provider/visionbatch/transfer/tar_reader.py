@@ -13,6 +13,7 @@ from typing import Protocol
 from visionbatch.config import KIB, MIB
 from visionbatch.errors import Damaged
 from visionbatch.transfer.archive_members import Member, MemberKind
+from visionbatch.transfer.unpack_budget import Spending
 
 BLOCK = 512
 EXTRA_BYTES = 1 * MIB
@@ -41,11 +42,13 @@ class Stream(Protocol):
 class TarReader:
     """Reads a tar to its end, which is a block of zeros and nothing but zeros behind it.
 
+    :param spending: is charged for headers that only tell of the next member; whoever asks for members charges these.
     :param archive: what to call it in messages.
     """
 
-    def __init__(self, stream: Stream, archive: str) -> None:
+    def __init__(self, stream: Stream, spending: Spending, archive: str) -> None:
         self._stream = stream
+        self._spending = spending
         self._archive = archive
         self._position = 0
 
@@ -131,17 +134,19 @@ class TarReader:
     def _extra(self, info: tarfile.TarInfo) -> bytes:
         if info.size > EXTRA_BYTES:
             raise self.damaged(f"has a header of {info.size} bytes")
+        self._spending.entry("a header of extensions", info.size)
         content = self.exactly(info.size)
         self.exactly(-info.size % BLOCK)
         return content
 
     def _records(self, info: tarfile.TarInfo) -> dict[str, str]:
         """The pax records ``length key=value`` of a header."""
-        left, found = self._extra(info).rstrip(b"\0"), {}
-        while left:
-            digits, _, _ = left[:8].partition(b" ")
+        content, found, at = self._extra(info).rstrip(b"\0"), {}, 0
+        while at < len(content):
+            digits, _, _ = content[at : at + 8].partition(b" ")
             length = int(digits) if digits.isdigit() else 0
-            record, left = left[:length], left[length:]
+            record = content[at : at + length]
+            at += length
             key, equals, value = record[len(digits) + 1 :].partition(b"=")
             if not equals or len(record) != length or not value.endswith(b"\n"):
                 raise self.damaged("has pax records that cannot be read")

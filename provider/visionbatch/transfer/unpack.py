@@ -19,8 +19,8 @@ import google_crc32c
 
 from visionbatch.config import KIB, MIB
 from visionbatch.errors import Damaged, NoRoom, UnsafeArchive
+from visionbatch.io.disk import FULL
 from visionbatch.io.fresh_folder import NOTE, FreshFolder
-from visionbatch.io.partial import FULL
 from visionbatch.model.policy import OnBadMember
 from visionbatch.model.safe_names import PATH_BYTES, NameRule, broken_rule
 from visionbatch.model.text import printable
@@ -153,7 +153,7 @@ class _Unpacking:
             archive.seek(0, os.SEEK_END)
             self._spending.packed(archive.tell())
             return ZipReader(archive, self._spending, self.name).members()
-        return TarReader(stream.expanded(), self.name).members()
+        return TarReader(stream.expanded(), self._spending, self.name).members()
 
     def _broken(self, member: Member, path: str, room: int) -> str | None:
         """The rule that a member breaks."""
@@ -167,7 +167,7 @@ class _Unpacking:
             return NameRule.TOO_LONG
         if self._spending.too_deep(path):
             return _DEPTH
-        return _RESERVED if path == NOTE else None
+        return _RESERVED if path.partition("/")[0] == NOTE else None
 
     def _refuse(self, member: Member, rule: str) -> None:
         name = printable(member.name, 200)

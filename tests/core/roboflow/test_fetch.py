@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import subprocess
@@ -21,11 +22,13 @@ from visionbatch.config import DownloadSettings
 from visionbatch.errors import AlreadyRunning, Damaged, EndlessList, InputMissing, LinkExpired, NoRoom, UnsafeArchive
 from visionbatch.io.folders import LocalFolder, ObjectFolder
 from visionbatch.model.safe_names import broken_rule
-from visionbatch.model.secret import Secret
+from visionbatch.model.secret import Secret, SecretUrl
 from visionbatch.pipelines.fetch_log import NAME as LOG
+from visionbatch.pipelines.fetch_log import FetchLog
 from visionbatch.pipelines.roboflow import Roboflow, roboflow_key
 from visionbatch.pipelines.roboflow_fetch import FetchSettings, fetch_results
-from visionbatch.pipelines.roboflow_manifest import MANIFEST, ResultsManifest
+from visionbatch.pipelines.roboflow_listing import ResultListing
+from visionbatch.pipelines.roboflow_manifest import MANIFEST, ResultFile, ResultKey, ResultsManifest
 from visionbatch.pipelines.row_settings import RowSettings
 from visionbatch.roboflow.settings import RoboflowSettings
 from visionbatch_mock.roboflow.lifecycle import JobState
@@ -111,6 +114,34 @@ def test_what_is_there_is_not_fetched_again_and_what_was_damaged_is(client, outp
     assert below(folder)["j-1-export/results/r_0/b.jpg"] == b"b"
 
 
+def test_archives_that_are_wanted_now_are_fetched_once_more(client, outputs, folder, books):
+    archive = of_files({"a.jpg": PHOTO})
+    outputs.batch(parts={"results": [("r_0.tar", archive)]})
+    fetch(client, folder)
+    fetch(client, folder, keep_archives=True)
+    fetch(client, folder, keep_archives=True)
+    assert (folder / "j-1-export/results/r_0.tar").read_bytes() == archive
+    assert len(books.requests(GET)) == 2
+
+
+@pytest.mark.parametrize("torn", ['{"key": {"batch": "j-1-ex', '{"key": 1}\n'])
+def test_a_line_that_a_kill_has_torn_costs_that_line_alone(folder, torn):
+    folder.mkdir(parents=True)
+    files = [ResultFile(ResultKey("b", "p", name), f"b/p/{name}", 1, "00000000") for name in ("1", "2", "3")]
+    with FetchLog(folder / LOG, "same") as noted:
+        noted.add(files[0])
+        noted.add(files[1])
+    with (folder / LOG).open("a") as file:
+        file.write(torn)
+    with FetchLog(folder / LOG, "same") as noted:
+        assert set(noted.noted.values()) == set(files[:2])
+        noted.add(files[2])
+    with FetchLog(folder / LOG, "same") as noted:
+        assert set(noted.noted.values()) == set(files)
+    with FetchLog(folder / LOG, "other") as noted:
+        assert not noted.noted
+
+
 def test_a_run_that_fails_forgets_nothing_of_what_is_there(client, outputs, folder, books, tenant):
     outputs.batch(parts={"a": [("r_0.tar", of_files({"a.jpg": PHOTO}))], "b": [("x.txt", b"x")]})
     fetch(client, folder)
@@ -167,33 +198,46 @@ def test_a_link_that_expires_in_mid_file_is_renewed_by_a_listing_and_the_rest_is
 def test_links_that_all_expire_together_cost_one_listing(client, outputs, folder, books, tenant):
     outputs.batch(parts={"results": [(f"{number}.bin", b"x" * 1000) for number in range(12)]})
     tenant.configure(roboflow_download_life_s=60.0)
-    listing = client.api.staging.content
+    listing = client.api.staging.each_file
 
-    def slow(batch_id, part=""):
-        found = yield from listing(batch_id, part)
+    def slow(batch_id, take, part=""):
+        yield from listing(batch_id, take, part)
         if len(books.requests("roboflow.batches.content")) == 1:
             tenant.clock.advance(61.0)
-        return found
 
-    client.api.staging.content = slow
+    client.api.staging.each_file = slow
     fetch(client, folder)
     assert len(below(folder)) == 12
     assert len(books.requests("roboflow.batches.content")) == 2
 
 
+def test_links_of_parts_that_are_done_are_not_held_and_had_again_when_needed(client, outputs, books):
+    parts = {f"p{part}": [(f"{number}.txt", b"x") for number in range(50)] for part in range(6)}
+    outputs.batch(parts=parts)
+    gc.collect()
+    before = sum(isinstance(each, SecretUrl) for each in gc.get_objects())
+    listing, first, most = ResultListing(client, ["j-1-export"]), [], 0
+    for key, url in listing.files():
+        first += [(key, url)] if key.part == "p0" else []
+        most = max(most, sum(isinstance(each, SecretUrl) for each in gc.get_objects()) - before - len(first))
+    assert most <= 3 * 50
+    listed = len(books.requests("roboflow.batches.content"))
+    assert all(listing.fresh(key, url).reveal() != url.reveal() for key, url in first)
+    assert len(books.requests("roboflow.batches.content")) == listed + 1
+
+
 def test_a_file_that_is_gone_when_its_link_has_expired_is_said_to_be(client, outputs, folder, tenant):
     outputs.batch(parts={"results": [("gone.bin", PHOTO)]})
-    listing, asked = client.api.staging.content, []
+    listing, asked = client.api.staging.each_file, []
 
-    def once(batch_id, part=""):
+    def once(batch_id, take, part=""):
         asked.append(part)
-        found = yield from listing(batch_id, part)
+        yield from listing(batch_id, take, part)
         if len(asked) == 1:
             outputs.batch(parts={"results": [("another.bin", b"x")]})
             tenant.clock.advance(2 * 24 * 3600.0)
-        return found
 
-    client.api.staging.content = once
+    client.api.staging.each_file = once
     with pytest.raises(LinkExpired, match=r"'gone\.bin' of batch j-1-export is not listed any more"):
         fetch(client, folder)
 
@@ -333,14 +377,14 @@ def test_a_full_disk_keeps_what_has_arrived(client, outputs, tmp_path):
 def test_two_fetches_into_one_folder_do_not_mix(client, outputs, folder):
     outputs.batch(parts={"results": [("x.txt", b"x")]})
     ready, go_on = threading.Event(), threading.Event()
-    listing = client.api.staging.content
+    listing = client.api.staging.each_file
 
-    def waiting(batch_id, part=""):
+    def waiting(batch_id, take, part=""):
         ready.set()
         go_on.wait(20)
-        return (yield from listing(batch_id, part))
+        return (yield from listing(batch_id, take, part))
 
-    client.api.staging.content = waiting
+    client.api.staging.each_file = waiting
     first = threading.Thread(target=fetch, args=(client, folder))
     first.start()
     try:

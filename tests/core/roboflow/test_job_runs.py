@@ -316,6 +316,23 @@ def test_a_retry_after_a_failed_job_makes_the_next_one_or_does_the_same_again(
     assert store.saves[-1]["notes"] == ({"roboflow_restarts": 1} if again else {})
 
 
+def test_a_restart_that_took_effect_is_not_taken_for_refused(
+    workspace: Any, stage: Stage, books: Books, tenant: Tenant, faults: Any
+) -> None:
+    definition, store = stage(), MemoryStore()
+    tenant.configure(roboflow_outcome="fail")
+    with pytest.raises(JobFailed):
+        run_through(workspace(), definition, store)
+    tenant.configure(roboflow_outcome="success", roboflow_queued_s=600)
+    faults("roboflow.jobs.restart", "drop-response")
+    faults("roboflow.jobs.get", "pass", "pass", "return-503")
+
+    submit(workspace(), definition, store, on_failed_job=OnFailedJob.RESTART)
+
+    assert len(books.requests("roboflow.jobs.restart")) == 2, "the second one is refused: the job goes on"
+    assert len(books.effects(RESTARTED)) == 1
+
+
 @pytest.mark.parametrize("fault", ["drop-response", "return-503", "return-reset-connection"])
 def test_a_restart_whose_answer_is_lost_is_charged_once(
     workspace: Any, stage: Stage, books: Books, tenant: Tenant, faults: Any, fault: str

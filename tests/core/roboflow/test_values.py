@@ -177,6 +177,13 @@ def test_a_list_ends_without_a_token_with_a_null_and_with_an_empty_one() -> None
         assert Pages("a list").token_after({"items": [1], **last}, "items") == ""
 
 
+def test_pages_without_entries_may_follow_each_other_under_fresh_tokens() -> None:
+    pages = Pages("a list")
+    assert [pages.token_after({"items": [], "nextPageToken": token}, "items") for token in "abc"] == ["a", "b", "c"]
+    with pytest.raises(EndlessList, match="a second time"):
+        pages.token_after({"items": [], "nextPageToken": "b"}, "items")
+
+
 def test_a_first_page_that_comes_for_ever_under_fresh_tokens_is_seen_through() -> None:
     pages = Pages("a list")
     assert pages.token_after({"items": [1], "nextPageToken": "a"}, "items") == "a"

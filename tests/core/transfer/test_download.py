@@ -357,7 +357,6 @@ def waiting_at(position: int, arrived: threading.Event, go_on: threading.Event):
     return answer
 
 
-@pytest.mark.fault("EX10")
 def test_a_kill_leaves_the_old_file_or_the_new_one_and_the_rest_is_fetched(shelf, target):
     target.parent.mkdir()
     target.write_bytes(b"the old one")

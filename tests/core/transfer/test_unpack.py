@@ -200,6 +200,7 @@ unpack(sys.stdin.buffer, Path(sys.argv[1]))
 """
 
 
+@pytest.mark.fault("EX10")
 def test_a_kill_in_the_middle_leaves_the_old_set_and_the_next_try_the_new_one(target):
     out(of_files({"old": b"old"}), target)
     whole = of_files({f"{number:03}.jpg": bytes([number]) * 100_000 for number in range(20)})

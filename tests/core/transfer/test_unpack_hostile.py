@@ -69,6 +69,7 @@ HOSTILE = {
     "sparse-file": member("sparse", b"x", pax_headers={"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}),
     "unknown-kind": member("odd", b"after", kind=b"V"),
     "reserved": member(NOTE, b"{}"),
+    "reserved as a folder": member(f"{NOTE}/x", b"{}"),
     "twice": member("good.jpg", b"after"),
     "twice as a folder": member("good.jpg/x", b"after"),
 }
@@ -202,6 +203,12 @@ def test_a_header_that_would_fill_the_memory_is_damaged(world):
     huge.type, huge.size = tarfile.GNUTYPE_LONGNAME, 10**12
     with pytest.raises(Damaged, match="a header of 1000000000000 bytes"):
         out(huge.tobuf(tarfile.GNU_FORMAT) + bytes(2048), world)
+
+
+def test_headers_of_extensions_are_members_to_the_budget(world):
+    header = member("././@PaxHeader", b"9 path=x\n", kind=tarfile.XHDTYPE, form=tarfile.USTAR_FORMAT)
+    with pytest.raises(UnsafeArchive, match="entries"):
+        out(tar(*[header] * 30, GOOD), world, budget=UnpackBudget(entries=20))
 
 
 @pytest.mark.parametrize("size", [-512, -1, -(10**12)])

@@ -192,17 +192,19 @@ def test_a_store_that_takes_nothing_is_left(put: Any, workspace: Any, faults: An
 SENDING = """
 import resource, sys
 sys.path[:0] = {path!r}
-resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-from support.runs import MemoryStore
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+from pathlib import Path
+from visionbatch.io.run_files import FileRunStore
 from visionbatch.model.secret import Secret
 from visionbatch.pipelines.roboflow import Roboflow, roboflow_key
 from visionbatch.pipelines.roboflow_stage import RoboflowStageRun
 from visionbatch.roboflow.settings import RoboflowSettings
 from visionbatch.roboflow.stage_settings import StageSettings
-url, token, place = sys.argv[1:]
+url, token, place, state = sys.argv[1:]
 settings = RoboflowSettings(url, upload_hosts=(url,))
 with Roboflow(settings, lambda: roboflow_key(Secret(token))) as site:
-    print(RoboflowStageRun(site, MemoryStore(), StageSettings(images_per_shard=20)).images(place, "diskless").parts)
+    run = RoboflowStageRun(site, FileRunStore(Path(state), "a run"), StageSettings(images_per_shard=20))
+    print(run.images(place, "diskless").parts)
 """
 
 
@@ -210,10 +212,19 @@ with Roboflow(settings, lambda: roboflow_key(Secret(token))) as site:
 def test_a_full_disk_does_not_matter_because_no_archive_is_ever_written(
     mock: Any, workspace: Any, photos: Any, tmp_path: Path
 ) -> None:
-    """The process may not write one byte to any file, as on a disk without room."""
+    """The process may not write more than its record to any file: no archive has room on this disk."""
     place = photos(50)
     script = SENDING.format(path=[path for path in sys.path if path])
-    command = [sys.executable, "-B", "-c", script, mock.url, workspace.tenant.token, str(place)]
+    command = [
+        sys.executable,
+        "-B",
+        "-c",
+        script,
+        mock.url,
+        workspace.tenant.token,
+        str(place),
+        str(tmp_path / "state"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
 
     assert (done.returncode, done.stdout.strip()) == (0, "3"), done.stderr

@@ -22,14 +22,14 @@ def command(mock: MockServer, workspace: Any, tmp_path: Path) -> Callable[..., t
     """Runs it against this test's workspace; gives exit code and JSON."""
     workspace.tenant.clock.run()
 
-    def run(*arguments: str | Path) -> tuple[int, Any]:
+    def run(*arguments: str | Path, before: tuple[str, ...] = ()) -> tuple[int, Any]:
         environment = {
             **os.environ,
             "VISIONBATCH_ROBOFLOW_API_KEY": workspace.tenant.token,
             "XDG_STATE_HOME": str(tmp_path / "state"),
         }
         group = ["--json", "roboflow", "--url", mock.url, "--store-host", mock.url]
-        line = [str(Path(sys.executable).parent / "visionbatch"), *group, *map(str, arguments)]
+        line = [*before, str(Path(sys.executable).parent / "visionbatch"), *group, *map(str, arguments)]
         done = subprocess.run(line, capture_output=True, text=True, timeout=90, check=False, env=environment)
         assert workspace.tenant.token not in done.stdout + done.stderr
         return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
@@ -84,6 +84,49 @@ def test_a_refused_folder_has_the_exit_code_of_a_bad_input(command: Any, workspa
     code, told = command("stage", tmp_path / "bad")
 
     assert (code, told["error"]) == (3, "InvalidInput")
+    assert not workspace.requests()
+
+
+def test_without_room_for_the_record_nothing_is_sent(
+    command: Any, workspace: Any, photos: Callable[..., Path], tmp_path: Path
+) -> None:
+    full = ("bash", "-c", 'ulimit -f 0; exec "$@"', "full")
+
+    code, told = command("stage", photos(40), "--batch-id", "full", before=full)
+
+    assert (code, told["error"]) == (5, "NoRoom")
+    assert str(tmp_path / "state") in json.dumps(told)
+    assert "--state-dir" in json.dumps(told)
+    assert not workspace.effects("batch_made")
+
+
+def test_half_a_batch_is_seen_as_such_and_said(
+    command: Any, workspace: Any, photos: Callable[..., Path], tmp_path: Path
+) -> None:
+    place = photos(41)
+    # Taken for an image by its first bytes, and turned away by whoever looks further.
+    workspace.tenant.configure(roboflow_max_image_bytes=max(path.stat().st_size for path in place.iterdir()) + 9)
+    (place / "9999.jpg").write_bytes(photo(9999, 60) + bytes(60_000))
+
+    code, told = command("stage", place, "--batch-id", "half", "--kind", "shards", "--wait", "--timeout", "60")
+    again = command("ready", "half", "--expected", "42", "--shards", "1", "--on-partial", "fail", "--timeout", "60")
+
+    assert (code, told["ready"]["outcome"], told["ready"]["counts"]["failed"]) == (0, "partial", 1)
+    assert (again[0], again[1]["error"]) == (7, "JobPartial")
+
+
+def test_a_signed_list_is_named_without_its_signature_and_known_again(
+    command: Any, workspace: Any, tmp_path: Path
+) -> None:
+    # Nobody answers there, and what was tried is on record all the same.
+    for signature in ("s3cr3t-one", "s3cr3t-two"):
+        code, _ = command(
+            "stage", f"https://127.0.0.1:9/list.jsonl?X-Amz-Signature={signature}", "--batch-id", "signed"
+        )
+        assert code != 0
+
+    kept = list((tmp_path / "state" / "visionbatch").iterdir())
+    assert len(kept) == 1, "a fresh signature is the same run"
     assert not workspace.requests()
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from support.orders import photo
 from support.runs import Died, DyingStore, MemoryStore
-from visionbatch import LocalSink
+from visionbatch import LocalSink, Phase, ready_ref
 from visionbatch.errors import (
     InputChanged,
     InputMissing,
@@ -50,7 +50,8 @@ def test_many_images_go_in_archives_that_the_service_opens(workspace: Any, photo
 def test_a_batch_takes_no_more_requests_than_two_for_each_archive(workspace: Any, photos: Callable[..., Path]) -> None:
     workspace.run(images_per_shard=10).images(photos(40), "lean")
 
-    assert len(workspace.requests()) == 1 + 2 * 4
+    # Whose key it is, whether the batch is there, and two for each.
+    assert len(workspace.requests()) == 2 + 2 * 4
     assert len(workspace.requests(SIGN)) == len(workspace.requests(PUT)) == 4
 
 
@@ -93,7 +94,10 @@ def test_only_archives_that_did_not_arrive_are_sent_again(
     assert len(stored) == len({entry["sha256"] for entry in stored}) == 10
     assert (manifest.expected, manifest.parts) == (100, 10)
     assert len(workspace.requests(PUT)) == 12
+    client, ref = workspace.client(), ready_ref("ten", manifest.expected, manifest.parts)
+    assert client.perform(client.readiness.look(ref)).phase is Phase.RUNNING, "nothing starts before all are indexed"
     assert workspace.indexed() == {"ok": 100, "rejected": 0}
+    assert client.perform(client.readiness.look(ref)).phase is Phase.SUCCEEDED
 
 
 def test_a_transient_refusal_costs_a_pause_and_not_the_run(
@@ -219,20 +223,27 @@ def test_a_filled_batch_is_not_filled_again(workspace: Any, photos: Callable[...
     assert again.sent_bytes == 0
 
 
-def test_another_input_is_refused_or_goes_to_another_batch(workspace: Any, photos: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("batch_id", ["", "given"])
+def test_another_input_is_refused_or_goes_to_another_batch(
+    workspace: Any, photos: Callable[..., Path], faults: Any, batch_id: str
+) -> None:
     place, store = photos(40), MemoryStore()
-    first = workspace.run(store).images(place)
+    faults(PUT, "pass", "return-503")
+    with pytest.raises(UploadStalled):
+        workspace.run(store, images_per_shard=10, parallel=1, transfer={"attempts": 1}).images(place, batch_id)
     (place / "9999.jpg").write_bytes(photo(9999))
 
-    with pytest.raises(InputChanged):
-        workspace.run(store).images(place)
+    with pytest.raises(InputChanged, match=r"photos is not what it was"):
+        workspace.run(store).images(place, batch_id)
     changed = RoboflowStageRun(
         workspace.client(), store, identity="a run", on_input_change=OnInputChange.CANCEL_AND_NEW
-    ).images(place)
+    )
+    assert (changed.images(place, batch_id).generation, changed.images(place, batch_id).expected) == (2, 41)
 
-    assert changed.batch_id != first.batch_id
-    assert (changed.generation, changed.expected) == (2, 41)
-    assert {entry["batch_id"] for entry in workspace.effects("batch_made")} == {first.batch_id, changed.batch_id}
+    first, second = (entry["batch_id"] for entry in workspace.effects("batch_made"))
+    assert (first, second) == (batch_id, f"{batch_id}-2") or (not batch_id and first != second)
+    workspace.tenant.clock.advance(60)
+    assert len(workspace.names(second)) == 41
 
 
 def test_a_batch_that_has_expired_is_filled_anew(workspace: Any, photos: Callable[..., Path]) -> None:

@@ -81,8 +81,8 @@ def test_a_later_try_with_fresh_signatures_is_the_same_input(workspace: Any, fau
     manifest = workspace.run(store).references(references_of(lines(10, "two"), "list"), "again")
 
     assert (manifest.expected, manifest.generation) == (10, 1)
-    with pytest.raises(InputChanged):
-        workspace.run(store).references(references_of(lines(11), "list"), "again")
+    with pytest.raises(InputChanged, match="not again-more"):
+        workspace.run(store).references(references_of(lines(10), "list"), "again-more")
 
 
 @pytest.mark.parametrize(
