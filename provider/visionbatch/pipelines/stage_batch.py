@@ -6,12 +6,11 @@ import logging
 from typing import Any
 
 from visionbatch.errors import IdTaken, InputChanged, NotFound
-from visionbatch.flow.effects import Pause
 from visionbatch.model.policy import OnInputChange, Policies
 from visionbatch.model.run import RunRecord, Stage
 from visionbatch.model.snapshot import Phase, Snapshot
+from visionbatch.pipelines.attempt import CONFIRM
 from visionbatch.pipelines.decide import Action, Decision, decide
-from visionbatch.pipelines. import CONFIRM_S
 from visionbatch.pipelines.journal import Journal
 from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.stage_notes import NOTE
@@ -80,7 +79,7 @@ class BatchChoice:
         note = stored.notes.get(NOTE)
         if not isinstance(note, dict) or not note.get("done") or self._exists(stored.ref):
             return there
-        self._site.clock.pause(Pause(CONFIRM_S, CONFIRM_S))
+        self._site.clock.pause(CONFIRM)
         return there if self._exists(stored.ref) or self._count(stored.ref) else None
 
     def _exists(self, ref: str) -> bool:
