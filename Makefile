@@ -14,8 +14,8 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo test test-fast crash matrix smoke airflow mock lint format docs bench bench-archives readers \
-  debian-packages vendor-client clean
+.PHONY: setup demo test test-fast crash matrix smoke airflow mock lint format docs openapi bench bench-archives readers \
+  debian-packages vendor-client integrations clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -58,6 +58,14 @@ vendor-client: setup .venv-inference/.ready  ## Roboflow's own client against th
 	PIP_CONSTRAINT= .venv-inference/bin/python -m pip install --quiet --no-deps --requirement constraints-inference.txt
 	touch $@
 
+integrations: setup .venv-workflows/.ready  ## The examples for Dagster and Prefect, by these tools themselves.
+	CI=1 $(BIN)/python -m pytest tests/integrations
+
+.venv-workflows/.ready: constraints-workflows.txt pyproject.toml
+	test -x .venv-workflows/bin/python || $(PYTHON) -m venv .venv-workflows
+	PIP_CONSTRAINT=constraints-workflows.txt .venv-workflows/bin/python -m pip install --quiet --editable . dagster prefect
+	touch $@
+
 debian-packages:  ## Install what tests need of Debian, where it is missing; no server of it is left running.
 	.ci/install-debian-packages
 
@@ -90,6 +98,9 @@ smoke-%: .venv-%/.ready
 
 test-fast: setup  ## The tests that need no Airflow.
 	$(BIN)/python -m pytest -m 'not airflow and not readers and not vendor' -n $(WORKERS) -q
+
+openapi: setup  ## Thousands of made-up calls of the mock's control interface, held against its document; CALLS=number for each.
+	MADE_UP_CALLS=$(or $(CALLS),100) $(BIN)/python -m pytest tests/mock/test_openapi.py --timeout 1200
 
 docs: setup  ## Build the site in build/docs; warnings are errors.
 	$(BIN)/python -m sphinx -W --keep-going docs build/docs

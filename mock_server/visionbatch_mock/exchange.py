@@ -33,6 +33,8 @@ from visionbatch_mock.world import ANONYMOUS, World
 P = ParamSpec("P")
 
 EXTENSION = "visionbatch_mock"
+INSIDE = "visionbatch_mock.inside"
+"""In the environment of a request within another: the gate that this one has passed."""
 RETRY_TEST_HEADER = "x-retry-test-id"
 _WHOLE = frozenset({Surface.UPLOAD, Surface.PUT})
 _UNRECORDED = ("/_control", "/retry_test")
@@ -144,15 +146,27 @@ def install(app: Flask) -> None:
 
     @app.before_request
     def open_exchange() -> None:
-        if request.path.startswith(_UNRECORDED) or request.path in _PROBES:
+        if request.path in _PROBES:
             return
-        g.exchange = Exchange(world(), _tenant_of_request())
+        unrecorded = request.path.startswith(_UNRECORDED)
+        tenant = tenant_of_control() if unrecorded else _tenant_of_request()
+        # A call of a batch request is inside already, and would wait for itself.
+        if request.environ.get(INSIDE) is not tenant.gate:
+            tenant.gate.enter()
+            g.gate = tenant.gate
+        if not unrecorded:
+            g.exchange = Exchange(world(), tenant)
 
     @app.after_request
     def finish_exchange(response: Response) -> Response:
         if "exchange" in g:
             current().finish(response)
         return response
+
+    @app.teardown_request
+    def leave(_: BaseException | None) -> None:
+        if "gate" in g:
+            g.pop("gate").leave()
 
 
 def _tenant_of_request() -> Tenant:
@@ -294,6 +308,11 @@ def json_object_of_control(**known: type | UnionType) -> dict[str, Any]:
         shown = {key: getattr(kind, "__name__", str(kind)) for key, kind in known.items()}
         raise Unacceptable(400, {"error": f"expected an object of {shown}"})
     return value
+
+
+def sure(told: dict[str, Any], key: str) -> bool:
+    """Whether a body is `{key: true}` and nothing else; a 1 is no true."""
+    return set(told) == {key} and told[key] is True
 
 
 def _fits(value: object, kind: type | UnionType | None) -> bool:

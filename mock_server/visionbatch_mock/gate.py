@@ -1,4 +1,7 @@
-"""A gate that requests pass through, so that the state can be written while nothing changes."""
+"""A gate that requests pass through, so that what they change can be written down while nothing changes.
+
+A world has one for all its requests, and each tenant one for its own: a moment of one tenant need not wait for others.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -14,19 +17,31 @@ class Gate:
         self._closed = False
         self.passed = 0
 
+    def __reduce__(self) -> tuple[type["Gate"], tuple[()]]:
+        # Who is inside is of this process: what is read back from a state begins with an open gate.
+        return (Gate, ())
+
     @contextmanager
     def passing(self) -> Iterator[None]:
         """Go through; waits while the gate is closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._closed)
-            self._inside += 1
+        self.enter()
         try:
             yield
         finally:
-            with self._changed:
-                self._inside -= 1
-                self.passed += 1
-                self._changed.notify_all()
+            self.leave()
+
+    def enter(self) -> None:
+        """The first half of it, for those who cannot hold a context; `leave` is the other."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._closed)
+            self._inside += 1
+
+    def leave(self) -> None:
+        """Be through."""
+        with self._changed:
+            self._inside -= 1
+            self.passed += 1
+            self._changed.notify_all()
 
     @contextmanager
     def closed(self, wait_s: float, spared: int = 0) -> Iterator[bool]:

@@ -145,7 +145,7 @@ class Operation(StrEnum):
         if self is Operation.SESSIONS_CANCEL:
             return (Operation.OBJECTS_DELETE,)
         if self is Operation.OBJECTS_DOWNLOAD:
-            return (Operation.OBJECTS_GET,)
+            return (Operation.OBJECTS_GET, self)
         return (Operation.OBJECTS_INSERT,) if self.surface is Surface.SESSION else (self,)
 
 

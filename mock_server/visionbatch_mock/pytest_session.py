@@ -79,7 +79,7 @@ class VisionMock:
         unmet = [plan for plan in plans if not plan.completed]
         return [
             *(f"unmatched request: {self._session.explain(entry)}" for entry in unmatched),
-            *(f"planned fault that was never met: {plan.remaining}" for plan in unmet),
+            *(f"planned fault that was never met: {plan.unmet}" for plan in unmet),
         ]
 
 

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from visionbatch_mock.world import World
 
 REST_S = 5.0
-"""Ours: how long a moment waits for the requests of others to end."""
+"""Ours: how long a moment waits for other requests of the tenant to end."""
 
 
 class NotAtRest(RuntimeError):
-    """Requests are being served, so there is no moment to take or to go back to."""
+    """Requests of the tenant are being served, so there is no moment to take or to go back to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Snapshots:
 
     def take(self, world: "World", *, inside: int = 0) -> Snapshot:
         """The present moment; `inside` counts the requests that ask for it. Raises `NotAtRest`."""
-        with _at_rest(world, inside):
+        with _at_rest(self._tenant, inside):
             self._count += 1
             name = f"snapshot-{self._count}"
             files = {
@@ -71,7 +71,7 @@ class Snapshots:
 
     def restore(self, world: "World", snapshot: Snapshot, *, inside: int = 0) -> None:
         """Let the tenant know again what it knew then, and nothing since. Raises `NotAtRest`."""
-        with _at_rest(world, inside):
+        with _at_rest(self._tenant, inside):
             known, _ = frozen.thaw(world, snapshot.data, self._tenant)
             world.put_part(self._tenant, known)
             for session in world.sessions(self._tenant):
@@ -91,10 +91,10 @@ class Snapshots:
 
 
 @contextmanager
-def _at_rest(world: "World", inside: int) -> Iterator[None]:
-    with world.gate.closed(REST_S, inside) as at_rest:
+def _at_rest(tenant: "Tenant", inside: int) -> Iterator[None]:
+    with tenant.gate.closed(REST_S, inside) as at_rest:
         if not at_rest:
-            raise NotAtRest(f"other requests have been served for {REST_S:g} seconds; try again")
+            raise NotAtRest(f"other requests of this tenant have been served for {REST_S:g} seconds; try again")
         yield
 
 

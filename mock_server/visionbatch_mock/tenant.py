@@ -6,15 +6,16 @@ from typing import Any
 
 from visionbatch_mock.clock import TenantClock
 from visionbatch_mock.config import Behaviour, MockConfig, SessionKind
+from visionbatch_mock.courier import Room
 from visionbatch_mock.deepomatic.batches import BatchBook
 from visionbatch_mock.deepomatic.work_orders import WorkOrderStore
 from visionbatch_mock.exports.book import ExportBook
 from visionbatch_mock.faults import FaultBook
+from visionbatch_mock.gate import Gate
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.journal import Journal
 from visionbatch_mock.ledger import Effect, Ledger
 from visionbatch_mock.names import Names
-from visionbatch_mock.roboflow.courier import Room
 from visionbatch_mock.roboflow.room import Roboflow
 from visionbatch_mock.snapshots import Snapshots
 from visionbatch_mock.storage.description import Description
@@ -25,6 +26,9 @@ from visionbatch_mock.storage.spool import Spool
 from visionbatch_mock.storage.watching import ObjectWatcher, note_created
 from visionbatch_mock.vias.book import ViasBook
 from visionbatch_mock.vias.iam import Iam
+
+INVALID_PREFIX = "invalid"
+"""Keys that begin like this are wrong, so that a test needs no set-up for a wrong key."""
 
 
 class Tenant:
@@ -51,6 +55,7 @@ class Tenant:
         self._register = register
         self.names = names
         self._watch = watch
+        self.gate = Gate()
         self.snapshots = Snapshots(self)
         self.reset()
 
@@ -62,7 +67,7 @@ class Tenant:
         self.clock = TenantClock(self._config.speed)
         self.ledger = Ledger(self._now, self.settle)
         self.journal = Journal()
-        self.faults = FaultBook(self._ids)
+        self.faults = FaultBook(self._ids, self._now)
         self.objects = ObjectStore(self._now)
         self.work_orders = WorkOrderStore(self._ids, self._now)
         self.batches = BatchBook(self, self._ids.uuid)
@@ -70,6 +75,11 @@ class Tenant:
         self.iam = Iam(self, self._ids)
         self.vias = ViasBook(self, self._ids, self._watch)
         self.roboflow = Roboflow(self, self._ids, self._config.seed, self._watch)
+
+    @property
+    def shut_out(self) -> bool:
+        """Whether the key opens nothing: it was withdrawn, or is one of those that are always wrong."""
+        return self.revoked or self.token.startswith(INVALID_PREFIX)
 
     def configure(self, **settings: Any) -> None:
         """Change behaviour from now on; raises `SettingError` for what cannot be set."""
@@ -85,6 +95,11 @@ class Tenant:
         self.settle_exports()
         self.vias.settle()
         self.roboflow.settle()
+
+    def expect_events(self) -> None:
+        """Have webhooks that become due leave from now on, whether or not anybody asks the mock something."""
+        for room in (self.vias, self.roboflow):
+            self._watch(room)
 
     def settle_exports(self) -> None:
         """Let the vendor write the exports that have become due."""

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from visionbatch_mock.config import MockConfig
+from visionbatch_mock.courier import Courier, Room
 from visionbatch_mock.gate import Gate
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.metrics import Metrics
 from visionbatch_mock.names import Names
-from visionbatch_mock.roboflow.courier import Courier, Room
 from visionbatch_mock.storage.sessions import UploadSession
 from visionbatch_mock.tenant import Tenant
 
@@ -72,11 +72,11 @@ class World:
         """Take over the history that `part` gave."""
         vars(self).update(part)
         for tenant in self.tenants():
-            tenant.roboflow.expect_events()
+            tenant.expect_events()
 
     def part_of(self, tenant: Tenant) -> dict[str, Any]:
         """The same for one tenant, with what the world keeps for it."""
-        own = {name: value for name, value in vars(tenant).items() if name != "snapshots"}
+        own = {name: value for name, value in vars(tenant).items() if name not in {"gate", "snapshots"}}
         with self._lock:
             sessions = {key: value for key, value in self._sessions.items() if value[0] is tenant}
         return {"own": own, "sessions": sessions, "names": self.names.of(tenant)}
@@ -89,7 +89,7 @@ class World:
         self.names.release([tenant])
         self.names.put(tenant, part["names"])
         vars(tenant).update(part["own"])
-        tenant.roboflow.expect_events()
+        tenant.expect_events()
 
     def session(self, session_id: str) -> tuple[Tenant, UploadSession] | None:
         """The session of a URL and whose it is. The id is all the credential that there is."""

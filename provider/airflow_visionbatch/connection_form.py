@@ -63,3 +63,108 @@ WEBHOOK_FIELDS: dict[str, Any] = {
 
 WEBHOOK_EXTRAS = frozenset(WEBHOOK_FIELDS)
 """Keys of the extra that belong to the receiver, and that a service's hook leaves alone."""
+
+ROBOFLOW_FIELDS: dict[str, Any] = {
+    "region": _text("Region", "Region of the workspace; not needed with a base URL.", enum=["us", "eu"], default="us"),
+    "workspace": _text("Workspace", "Slug of the workspace; asked for by the key when empty."),
+    "key_in": _text("Key in", "Where the key travels; query puts it into addresses.", enum=["header", "query"]),
+    "upload_hosts": _text(
+        "Upload hosts",
+        "Hosts that files may be sent to, separated by commas; the large object stores when empty. "
+        "A mock server is written out with its scheme: http://127.0.0.1:8080",
+    ),
+    "download_hosts": _text("Download hosts", "Hosts that results may be fetched from, in the same form."),
+    "allow_plain_http": {
+        "label": "Allow plain http",
+        "description": "Accept a base URL with http beyond this machine, which shows the key to the network.",
+        "schema": {"type": ["boolean", "null"], "default": False},
+    },
+    "allow_inside": {
+        "label": "Allow addresses inside the network",
+        "description": "Let references and webhooks lead inside the network and use http, as with a mock server.",
+        "schema": {"type": ["boolean", "null"], "default": False},
+    },
+    "staging_path": _text("Staging path", "Path of Data Staging, with {workspace}; empty for the documented one."),
+    "processing_path": _text("Processing path", "Path of Batch Processing, with {workspace}."),
+    "page_size": {
+        "label": "Page size",
+        "description": "Entries of a page of a list.",
+        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 1000},
+    },
+    "status_aliases": {
+        "label": "Status words",
+        "description": 'Words of shards and tasks that are not known here, such as {"done": "ready"}.',
+        "schema": {"type": ["object", "null"], "format": "json"},
+    },
+    "credit_words": _text("Credit words", "Words by which a refusal is about credits and not about speed."),
+    "console_url": _text("Page for people", "Where people follow a job, with {workspace} and {job_id}."),
+    **WEBHOOK_FIELDS,
+    "transfer": {
+        "label": "Transfer settings",
+        "description": 'How files travel, such as {"max_bytes_per_s": 10000000}.',
+        "schema": {"type": ["object", "null"], "format": "json"},
+    },
+}
+
+ROBOFLOW_BEHAVIOUR: dict[str, Any] = {
+    "hidden-fields": ["schema", "login", "port", "extra"],
+    "relabeling": {"host": "Base URL", "password": "API key"},
+    "placeholders": {"host": "https://api.roboflow.com", "password": "private key of the workspace"},
+}
+
+VIAS_FIELDS: dict[str, Any] = {
+    "region": _text("Region", "Region of the project, which gives the hosts.", default="cn-north-4"),
+    "project_id": _text("Project id", "Id of the project; looked up by the region's name when empty."),
+    "auth": _text(
+        "Login is",
+        "An access key, whose secret key is the password and which signs; or an IAM user with a password.",
+        enum=["access_key", "user"],
+        default="access_key",
+    ),
+    "domain": _text("Account", "Account that the IAM user belongs to; the user's own name when empty."),
+    "security_token": _text("Security token", "Of a temporary access key; empty for others.", format="password"),
+    "iam_url": _text("IAM URL", "Base URL of IAM, instead of the region's."),
+    "obs_url": _text("OBS URL", "Base URL of OBS, where results are, instead of the region's."),
+    "obs_addressing": _text(
+        "OBS addressing",
+        "Bucket before the host, as OBS asks; path for an S3 service on one machine.",
+        enum=["virtual", "path"],
+        default="virtual",
+    ),
+    "allow_plain_http": {
+        "label": "Allow plain http",
+        "description": "Accept addresses with http beyond this machine, which shows tokens to the network.",
+        "schema": {"type": ["boolean", "null"], "default": False},
+    },
+    "states_from": _text(
+        "States from",
+        "Counters in the list of batches, one call for all who wait; or the list of each batch's tasks.",
+        enum=["batches", "tasks"],
+        default="batches",
+    ),
+    "abnormal_s": {
+        "label": "Patience with ABNORMAL",
+        "description": "Seconds for which tasks in this state are waited for, since they may recover.",
+        "schema": {"type": ["number", "null"], "minimum": 0, "default": 600},
+    },
+    "on_cancel": _text(
+        "Cancelling", "What cancelling does to a batch; delete cannot be undone.", enum=["stop", "delete"]
+    ),
+    "endless_types": _text("Live types", "Types of video source that are live streams; known ones when empty."),
+    "status_aliases": {
+        "label": "Status words",
+        "description": 'Words of the service that are not known here, such as {"THROTTLED": "PENDING"}.',
+        "schema": {"type": ["object", "null"], "format": "json"},
+    },
+    "not_found_codes": _text("Codes for not found", "Error codes of a 400 that mean 404; known ones when empty."),
+    "name_taken_codes": _text("Codes for a taken name", "Error codes of a 400 that say so; known ones when empty."),
+    "not_allowed_codes": _text("Codes for good", "Error codes of a 500 that no second try mends."),
+    "console_url": _text("Page for people", "Where people follow tasks, with {region} and {batch_id} if it has them."),
+    **WEBHOOK_FIELDS,
+}
+
+VIAS_BEHAVIOUR: dict[str, Any] = {
+    "hidden-fields": ["schema", "port", "extra"],
+    "relabeling": {"host": "VIAS URL", "login": "Access key or user", "password": "Secret key or password"},
+    "placeholders": {"host": "https://vias.<region>.myhuaweicloud.com", "login": "AK of an IAM user"},
+}

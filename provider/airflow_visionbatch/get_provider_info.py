@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_visionbatch.connection_form import DEEPOMATIC_BEHAVIOUR, DEEPOMATIC_FIELDS
+from airflow_visionbatch.connection_form import (
+    DEEPOMATIC_BEHAVIOUR,
+    DEEPOMATIC_FIELDS,
+    ROBOFLOW_BEHAVIOUR,
+    ROBOFLOW_FIELDS,
+    VIAS_BEHAVIOUR,
+    VIAS_FIELDS,
+)
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -18,7 +25,17 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Deepomatic",
                 "external-doc-url": "https://docs.deepomatic.com",
                 "tags": ["service"],
-            }
+            },
+            {
+                "integration-name": "Roboflow",
+                "external-doc-url": "https://docs.roboflow.com/deploy/batch-processing",
+                "tags": ["service"],
+            },
+            {
+                "integration-name": "Huawei Cloud VIAS",
+                "external-doc-url": "https://support.huaweicloud.com/intl/en-us/vias/index.html",
+                "tags": ["service"],
+            },
         ],
         "operators": [
             {
@@ -28,7 +45,23 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_visionbatch.operators.deepomatic_export",
                     "airflow_visionbatch.operators.deepomatic_export_tables",
                 ],
-            }
+            },
+            {
+                "integration-name": "Roboflow",
+                "python-modules": [
+                    "airflow_visionbatch.operators.roboflow",
+                    "airflow_visionbatch.operators.roboflow_results",
+                    "airflow_visionbatch.operators.roboflow_stage",
+                ],
+            },
+            {
+                "integration-name": "Huawei Cloud VIAS",
+                "python-modules": [
+                    "airflow_visionbatch.operators.vias",
+                    "airflow_visionbatch.operators.vias_actions",
+                    "airflow_visionbatch.operators.vias_results",
+                ],
+            },
         ],
         "sensors": [
             {
@@ -38,9 +71,15 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_visionbatch.sensors.deepomatic_batches",
                     "airflow_visionbatch.sensors.deepomatic_export",
                 ],
-            }
+            },
+            {"integration-name": "Roboflow", "python-modules": ["airflow_visionbatch.sensors.roboflow"]},
+            {"integration-name": "Huawei Cloud VIAS", "python-modules": ["airflow_visionbatch.sensors.vias"]},
         ],
-        "hooks": [{"integration-name": "Deepomatic", "python-modules": ["airflow_visionbatch.hooks.deepomatic"]}],
+        "hooks": [
+            {"integration-name": "Deepomatic", "python-modules": ["airflow_visionbatch.hooks.deepomatic"]},
+            {"integration-name": "Roboflow", "python-modules": ["airflow_visionbatch.hooks.roboflow"]},
+            {"integration-name": "Huawei Cloud VIAS", "python-modules": ["airflow_visionbatch.hooks.vias"]},
+        ],
         "triggers": [
             {
                 "integration-name": "Deepomatic",
@@ -50,7 +89,8 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_visionbatch.triggers.batch_list",
                     "airflow_visionbatch.triggers.export_files",
                 ],
-            }
+            },
+            {"integration-name": "Roboflow", "python-modules": ["airflow_visionbatch.triggers.job_events"]},
         ],
         "asset-uris": [
             {
@@ -73,7 +113,25 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-name": "Deepomatic",
                 "conn-fields": DEEPOMATIC_FIELDS,
                 "ui-field-behaviour": DEEPOMATIC_BEHAVIOUR,
-            }
+            },
+            {
+                "connection-type": "roboflow",
+                "hook-class-name": "airflow_visionbatch.hooks.roboflow.RoboflowHook",
+                "hook-name": "Roboflow",
+                "conn-fields": ROBOFLOW_FIELDS,
+                "ui-field-behaviour": ROBOFLOW_BEHAVIOUR,
+            },
+            {
+                "connection-type": "huawei_vias",
+                "hook-class-name": "airflow_visionbatch.hooks.vias.ViasHook",
+                "hook-name": "Huawei Cloud VIAS",
+                "conn-fields": VIAS_FIELDS,
+                "ui-field-behaviour": VIAS_BEHAVIOUR,
+            },
         ],
-        "extra-links": ["airflow_visionbatch.links.DeepomaticBatchLink"],
+        "extra-links": [
+            "airflow_visionbatch.links.DeepomaticBatchLink",
+            "airflow_visionbatch.links.RoboflowJobLink",
+            "airflow_visionbatch.links.ViasBatchLink",
+        ],
     }

@@ -75,9 +75,9 @@ class Lineage:
         except ImportError:
             return None
         facets: dict[str, Any] = {RUN_FACET: _run_facet(self.facts)}
-        batch_id = self.facts.get("batch_id")
-        if batch_id:
-            facets["externalQuery"] = ExternalQueryRunFacet(externalQueryId=batch_id, source=self.service)
+        ref = self.facts.get("job_id") or self.facts.get("batch_id")
+        if ref:
+            facets["externalQuery"] = ExternalQueryRunFacet(externalQueryId=ref, source=self.service)
 
         def datasets(uris: Sequence[str]) -> list[Any]:
             return [Dataset(namespace=namespace, name=name) for namespace, name in map(named, uris)]

@@ -13,11 +13,27 @@ CONSOLE_KEY = "console_url"
 """XCom key of the page's address, pushed as soon as there is a batch, so that the link works while it is waited for."""
 
 
-class DeepomaticBatchLink(BaseOperatorLink):
+class _PageLink(BaseOperatorLink):
+    """To the page whose address the task has pushed."""
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """The address that the task pushed; empty before there is a page."""
+        return str(XCom.get_value(key=CONSOLE_KEY, ti_key=ti_key) or "")
+
+
+class DeepomaticBatchLink(_PageLink):
     """To the page on which people follow the batch."""
 
     name = "Deepomatic batch"
 
-    def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        """The address that the task pushed; empty before there is a batch."""
-        return str(XCom.get_value(key=CONSOLE_KEY, ti_key=ti_key) or "")
+
+class RoboflowJobLink(_PageLink):
+    """To the page on which people follow the job."""
+
+    name = "Roboflow job"
+
+
+class ViasBatchLink(_PageLink):
+    """To the page on which people follow the tasks of a batch."""
+
+    name = "VIAS batch"

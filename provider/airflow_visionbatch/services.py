@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from visionbatch import Hub
 
-_HOOKS = {"deepomatic": ("airflow_visionbatch.hooks.deepomatic", "DeepomaticHook")}
+_HOOKS = {
+    "huawei_vias": ("airflow_visionbatch.hooks.vias", "ViasHook"),
+    "deepomatic": ("airflow_visionbatch.hooks.deepomatic", "DeepomaticHook"),
+    "roboflow": ("airflow_visionbatch.hooks.roboflow", "RoboflowHook"),
+    "roboflow_batches": ("airflow_visionbatch.hooks.roboflow", "RoboflowBatchesHook"),
+}
 
 
 def hook_for(service: str, conn_id: str) -> Any:

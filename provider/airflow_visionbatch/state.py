@@ -16,6 +16,18 @@ RECORD_KEY = "visionbatch_run"
 _REPLACED = frozenset({404, 409, 410})
 
 
+def run_identity(task_instance: Any) -> str:
+    """What is the same in every try of a task, and nowhere else: ids that a service lets us choose follow from it.
+
+    The address of the API server is a part of it, for two deployments that run the same Dags may share a workspace.
+    """
+    from airflow_visionbatch._compat import conf
+
+    where = conf.get("api", "base_url", fallback="") or ""
+    parts = (where, *(getattr(task_instance, name) for name in ("dag_id", "run_id", "task_id", "map_index")))
+    return " ".join(str(part) for part in parts)
+
+
 def run_store(context: Any, state_path: str | None) -> RunStore:
     """The store for the running task: an object-store path if one is given, else Airflow's own task state.
 

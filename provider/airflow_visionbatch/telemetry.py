@@ -19,6 +19,7 @@ METRICS = {
     "adopt": ("reconnect_attempt", "reconnect_success"),
     "take": ("reconnect_attempt", "already_succeeded"),
     "replace": ("reconnect_attempt", "terminal_resubmit"),
+    "restart": ("reconnect_attempt", "terminal_resubmit"),
 }
 """Metrics under ``resumable_job.`` that go up by one, by `visionbatch.Action`."""
 

@@ -12,7 +12,8 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from support.airflow_runs import InProcessAirflow, Records, when_started
 from support.books import Books
 from support.features import Feature
 from support.orders import CHUNK, write_orders
+from support.outputs import filled
 from visionbatch_mock import MockConfig, MockServer
 from visionbatch_mock.deepomatic.batches import Batch
 from visionbatch_mock.lifecycle import BatchState
@@ -32,6 +34,12 @@ KEY_MARKS = "%/+="
 """Characters that a key may hold and that some encodings change."""
 
 QUICK = {"queued_s": 0.0, "processing_s": 0.3}
+QUICK_WORKSPACE = {
+    "roboflow_indexing_s": 0.2,
+    "roboflow_queued_s": 0.0,
+    "roboflow_processing_s": 0.3,
+    "roboflow_export_s": 0.1,
+}
 
 NOT_OURS = ("ignore:Using `httpx` with `starlette.testclient` is deprecated",)
 """Warnings of Airflow's own parts, by their text; ours stay errors."""
@@ -185,3 +193,22 @@ def batch(tenant: Tenant) -> Batch:
     batch = tenant.batches.create("made elsewhere")
     batch.force(BatchState.PROCESSING)
     return batch
+
+
+@pytest.fixture
+def workspace(connection: Connections, tenant: Tenant, mock: MockServer) -> Callable[..., str]:
+    """This test's customer is behind ``roboflow_default`` as well, in a hurry; call it to change the connection."""
+    tenant.configure(**QUICK_WORKSPACE)
+
+    def connect(conn_id: str = "roboflow_default", **changes: Any) -> str:
+        extra = {"upload_hosts": mock.url, "download_hosts": mock.url, **changes.pop("extra", {})}
+        return connection(conn_id, conn_type="roboflow", extra=extra, **changes)
+
+    connect()
+    return connect
+
+
+@pytest.fixture
+def staged(tenant: Tenant) -> Callable[..., str]:
+    """Batches with files in them that something else has put there, see `support.outputs.filled`."""
+    return partial(filled, tenant)

@@ -302,7 +302,7 @@ async def test_the_place_to_begin_survives_a_restart_before_the_first_event(make
 
 async def test_the_cursor_is_kept_after_airflow_could_write_the_event_down(make, tenant):
     """A triggerer that dies right after an event tells it again rather than never."""
-    from airflow_visionbatch.triggers.batch_events import SETTLE_S, _pace  # noqa: PLC0415
+    from airflow_visionbatch.triggers.ended_events import SETTLE_S, _pace  # noqa: PLC0415
 
     store, batch = Store(), running(tenant)
     trigger = make(catch_up=True)

@@ -19,14 +19,29 @@ MODULES = {
         "airflow_visionbatch.hooks.deepomatic",
         "airflow_visionbatch.links",
     ),
+    "jobs": (
+        "airflow_visionbatch.operators.roboflow",
+        "airflow_visionbatch.hooks.roboflow",
+        "airflow_visionbatch.links",
+    ),
+    "staging and results": (
+        "airflow_visionbatch.operators.roboflow_stage",
+        "airflow_visionbatch.operators.roboflow_results",
+        "airflow_visionbatch.sensors.roboflow",
+    ),
     "export": (
         "airflow_visionbatch.operators.deepomatic_export",
         "airflow_visionbatch.operators.deepomatic_export_tables",
         "airflow_visionbatch.sensors.deepomatic_export",
         "airflow_visionbatch.hooks.google",
     ),
+    "vias": (
+        "airflow_visionbatch.operators.vias",
+        "airflow_visionbatch.operators.vias_results",
+        "airflow_visionbatch.sensors.vias",
+    ),
 }
-HEAVY = ("requests", "aiohttp", "google", "pandas", "pyarrow", "flask")
+HEAVY = ("boto3", "requests", "aiohttp", "google", "pandas", "pyarrow", "flask")
 CPU_S = 0.010
 NEW_MODULES = 30
 INTERPRETERS = 5

@@ -352,7 +352,7 @@ def test_a_word_that_is_not_known_fails_before_anything_is_made(run_batch, books
     assert not books.requests(CREATE)
 
 
-def test_templated_fields_are_rendered(run_batch, connection, tenant, books, orders, tmp_path):
+def test_templated_fields_are_rendered(run_batch, connection, tenant, books, orders, tmp_path, memory_store):
     connection("site_b")
     run = run_batch(
         params={

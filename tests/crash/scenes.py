@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from support.airflow_stack import AirflowStack
 from support.books import CHUNKS, CREATE, GET, Books
 from support.orders import CHUNK
+from support.outputs import filled
 from visionbatch_mock import MockServer
 from visionbatch_mock.tenant import Tenant
+
+S = TypeVar("S", bound="Scene")
 
 DAGS = Path(__file__).parent / "dags"
 TASK = "send"
@@ -115,18 +118,40 @@ class Theatre:
         **behaviour: Any,
     ) -> Scene:
         """Start a run; its task is killed by ``plan``, and the mock behaves for it as told."""
+        quick = {"queued_s": 0.2, "processing_s": PROCESSING_S, **behaviour}
+        told = {"source": str(source or self.source), **(conf or {})}
+        return self._begun(Scene, dag_id, name, plan, told, quick)
+
+    def workspace_scene(
+        self, dag_id: str, name: str, *, plan: dict[str, Any], source: Path | None = None, **behaviour: Any
+    ) -> WorkspaceScene:
+        """The same for a task that works on Roboflow; without a source there is a batch for it to work on."""
+        quick = {"roboflow_processing_s": PROCESSING_S, **behaviour}
+        told = {"source": str(source or "photos")}
+        return self._begun(WorkspaceScene, dag_id, name, plan, told, quick, ready=filled)
+
+    def _begun(
+        self,
+        kind: type[S],
+        dag_id: str,
+        name: str,
+        plan: dict[str, Any] | None,
+        told: dict[str, Any],
+        behaviour: dict[str, Any],
+        ready: Callable[[Tenant], object] = lambda _: None,
+    ) -> S:
         run_id = f"{next(iter(self._numbers)):03}-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
         tenant = self.mock.world.tenant(f"key-{run_id}-{secrets.token_hex(8)}")
-        tenant.configure(**{"queued_s": 0.2, "processing_s": PROCESSING_S, **behaviour})
+        tenant.configure(**behaviour)
+        ready(tenant)
         if plan is not None:
             (self.plans / f"{run_id}.json").write_text(json.dumps(plan))
         extra = {"upload_hosts": self.mock.url, "transfer": TRANSFER}
         self.stack.connect(
-            run_id, conn_type="deepomatic", host=self.mock.url, password=tenant.token, extra=json.dumps(extra)
+            run_id, conn_type=kind.conn_type, host=self.mock.url, password=tenant.token, extra=json.dumps(extra)
         )
-        scene = Scene(self, dag_id, run_id, name, tenant)
-        told = {"connection": run_id, "source": str(source or self.source), **(conf or {})}
-        self.stack.trigger(dag_id, told, run_id=run_id)
+        scene = kind(self, dag_id, run_id, name, tenant)
+        self.stack.trigger(dag_id, {"connection": run_id, **told}, run_id=run_id)
         return scene
 
 
@@ -140,6 +165,7 @@ class Scene:
     name: str
     tenant: Tenant
     cleared: int = 0
+    conn_type: ClassVar[str] = "deepomatic"
 
     @property
     def stack(self) -> AirflowStack:
@@ -290,3 +316,17 @@ class Scene:
         assert len(self.books.requests(CREATE)) == 1 + row.empty
         assert tries is None or row.tries == tries
         return row
+
+
+class WorkspaceScene(Scene):
+    """A Dag run with one task that works on Roboflow."""
+
+    conn_type = "roboflow"
+
+    def came_through(self) -> None:
+        """Wait until the task, which was killed once, has succeeded in its second try."""
+        self.wait_state("success", tries=2, timeout=180)
+        assert self.is_killed
+
+    def entries(self, effect: str) -> list[Any]:
+        return self.books.effects(f"roboflow.{effect}")

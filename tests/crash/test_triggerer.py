@@ -33,7 +33,7 @@ def ends_well(scene: Scene) -> None:
     scene.release()
     scene.wait_state("success")
     assert scene.processed_once(tries=1, resent=0).generation == 1
-    assert scene.log.count(f"batch {scene.record['ref']}: ended succeeded") == 1, "it was resumed more than once"
+    assert scene.log.count(f"{scene.record['ref']}: ended succeeded") == 1, "it was resumed more than once"
 
 
 @pytest.mark.fault("SE1")

@@ -426,3 +426,14 @@ def test_a_snapshot_waits_for_running_requests_or_says_so(tenant, monkeypatch):
         assert tenant.post("/_control/snapshots").status_code == 409
         assert running.result(20).status_code == 201
     assert tenant.post("/_control/snapshots").status_code == 201
+
+
+def test_a_snapshot_waits_for_nobody_elses_requests(tenant, mock):
+    other = mock.world.tenant(f"busy beside {tenant.token}")
+    plan = other.faults.plan({"instructions": {"deepomatic.batches.create": ["delay-for-1s"]}})
+    with ThreadPoolExecutor(1) as pool:
+        key = {"Authorization": f"Token {other.token}"}
+        running = pool.submit(requests.post, f"{mock.url}/v0.2/batches", headers=key, timeout=20)
+        wait_until(lambda: plan.completed)
+        assert tenant.post("/_control/snapshots").status_code == 201
+        assert not running.done()

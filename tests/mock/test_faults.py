@@ -430,6 +430,57 @@ def test_the_oldest_plan_is_met_first(tenant):
     assert new.completed
 
 
+def answers(tenant, number: int) -> list[int]:
+    return [tenant.post("/v0.2/batches").status_code for _ in range(number)]
+
+
+def test_with_a_time_to_live_an_instruction_is_met_until_the_clock_has_passed_it(tenant):
+    plan = tenant.plan(CREATE, "pass", {"fault": "return-503", "ttl": 60}, "return-500")
+    assert answers(tenant, 4) == [201, 503, 503, 503]
+    tenant.inside.clock.advance(59)
+    assert answers(tenant, 1) == [503]
+    assert not plan.completed
+    tenant.inside.clock.advance(1)
+    assert answers(tenant, 2) == [500, 201]
+    assert plan.completed
+    assert len(plan.met) == 6
+
+
+def test_an_instruction_that_nobody_met_in_time_keeps_its_plan_from_being_complete(tenant):
+    plan = tenant.plan(CREATE, {"fault": "return-503", "ttl": 60}, {"fault": "return-500", "ttl": 60}, "return-502")
+    tenant.inside.clock.advance(90)
+    assert answers(tenant, 2) == [500, 500]
+    tenant.inside.clock.advance(30)
+    assert answers(tenant, 2) == [502, 201]
+    assert not plan.completed
+    told = tenant.get(f"/_control/faults/{plan.id}").json()
+    assert told["lapsed"] == plan.unmet == {CREATE: [{"fault": "return-503", "ttl": 60}]}
+    assert told["instructions"] == {CREATE: []}
+
+
+def test_with_a_probability_chance_decides_and_a_seed_repeats_it(tenant):
+    storm = {"fault": "return-503", "probability": 0.3, "ttl": 60}
+    series = []
+    for seed in (1, 1, 2):
+        plan = tenant.inside.faults.plan({"instructions": {CREATE: [storm]}, "seed": seed})
+        series.append(answers(tenant, 60))
+        assert plan.completed
+        tenant.inside.faults.remove(plan.id)
+    first, same, other = series
+    assert first == same != other
+    assert 8 <= first.count(503) <= 28
+
+
+def test_with_a_probability_and_no_time_an_instruction_waits_for_its_chance_and_is_met_once(tenant):
+    tenant.inside.faults.plan({"instructions": {CREATE: [{"fault": "return-503", "probability": 0.2}]}, "seed": "s"})
+    assert answers(tenant, 60).count(503) == 1
+
+
+def test_a_seed_that_is_none_is_refused(tenant):
+    with pytest.raises(UnknownInstruction, match="seed"):
+        tenant.inside.faults.plan({"instructions": {CREATE: ["return-503"]}, "seed": [1]})
+
+
 @pytest.mark.parametrize(
     ("operation", "told"),
     [
@@ -443,6 +494,11 @@ def test_the_oldest_plan_is_met_first(tenant):
         ("deepomatic.batches.get", "drop-response-final"),
         ("deepomatic.batches.get", {"fault": "set", "key": "status"}),
         ("deepomatic.batches.fly", "return-503"),
+        (CREATE, {"fault": "return-503", "probability": 0}),
+        (CREATE, {"fault": "return-503", "probability": 1.5}),
+        (CREATE, {"fault": "return-503", "probability": True}),
+        (CREATE, {"fault": "return-503", "ttl": -1}),
+        (CREATE, {"fault": "return-503", "ttl": "60"}),
     ],
 )
 def test_an_unknown_word_is_refused_when_the_plan_is_made(tenant, operation, told):

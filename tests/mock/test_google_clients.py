@@ -1,12 +1,18 @@
-"""Google's own clients, unmodified, against the mock."""
+"""Google's own clients, pyarrow's and curl, unmodified, against the mock."""
 
 import base64
 import io
+import subprocess
 import warnings
+from datetime import timedelta
+from urllib.parse import urlsplit
 
 import google_crc32c
 import pytest
 import requests
+from pyarrow import fs
+
+from support.served import Served
 
 with warnings.catch_warnings():
     # Google's core library warns at import when helpers for gRPC, which nobody asked for, are missing.
@@ -211,3 +217,78 @@ def test_gcsfs_writes_lists_reads_and_removes(filesystem, size):
         assert filesystem.cat_file(f"{place}/a photo.jpg", start=3, end=size - 4) == CONTENT[3 : size - 4]
     filesystem.rm(place, recursive=True)
     assert not filesystem.exists(place)
+
+
+# -- pyarrow, whose file system is Google's client for C++
+
+
+@pytest.fixture
+def arrow():
+    # In a process of its own: pyarrow waits for answers with the interpreter's lock in hand.
+    with Served() as served:
+        patience = timedelta(seconds=10)
+        where = urlsplit(served.url).netloc
+        yield fs.GcsFileSystem(
+            anonymous=True, endpoint_override=where, scheme="http", project_id="any", retry_time_limit=patience
+        )
+
+
+def test_pyarrow_writes_reads_lists_copies_and_removes(arrow):
+    arrow.create_dir("arrows/folder")
+    with arrow.open_output_stream("arrows/folder/large.bin") as file:
+        file.write(CONTENT)
+    with arrow.open_input_file("arrows/folder/large.bin") as file:
+        assert file.size() == len(CONTENT)
+        assert file.read_at(100, Q) == CONTENT[Q : Q + 100]
+        assert file.read() == CONTENT
+    listed = {each.path: each.type for each in arrow.get_file_info(fs.FileSelector("arrows", recursive=True))}
+    assert listed == {"arrows/folder": fs.FileType.Directory, "arrows/folder/large.bin": fs.FileType.File}
+    arrow.copy_file("arrows/folder/large.bin", "arrows/copy.bin")
+    arrow.move("arrows/copy.bin", "arrows/moved.bin")
+    with arrow.open_input_stream("arrows/moved.bin") as file:
+        assert file.read() == CONTENT
+    arrow.delete_file("arrows/moved.bin")
+    arrow.delete_dir("arrows/folder")
+    assert arrow.get_file_info(fs.FileSelector("arrows", recursive=True)) == []
+
+
+@pytest.mark.parametrize(("asked", "items"), [(None, []), ("false", []), ("true", ["a/"])])
+def test_an_object_named_as_a_prefix_is_listed_where_that_is_asked_for(mock, transport, asked, items):
+    place = f"{mock.url}/upload/storage/v1/b/trailing/o"
+    for name in ("a/", "a/b"):
+        transport.post(place, params={"uploadType": "media", "name": name}, data=b"x", timeout=20)
+    query = {"delimiter": "/", "includeTrailingDelimiter": asked}
+    page = transport.get(f"{mock.url}/storage/v1/b/trailing/o", params=query, timeout=20).json()
+    assert page["prefixes"] == ["a/"]
+    assert [item["name"] for item in page.get("items", [])] == items
+
+
+# -- curl, as a script has it
+
+
+def curl(*arguments: str, to: str = "/dev/null") -> list[str]:
+    """The lines of an answer: status, Location and Range."""
+    shown = "%{http_code}\\n%header{location}\\n%header{range}"
+    command = ["curl", "--silent", "--show-error", "--max-time", "20", "--noproxy", "*", "--output", to]
+    command += ["--write-out", shown, *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    return ran.stdout.splitlines() + [""] * 2
+
+
+def test_curl_uploads_in_chunks_asks_and_resumes(mock, tmp_path):
+    first, rest, back = tmp_path / "first", tmp_path / "rest", tmp_path / "back"
+    first.write_bytes(CONTENT[: 2 * Q])
+    rest.write_bytes(CONTENT[2 * Q :])
+    size, key = len(CONTENT), f"Authorization: Bearer {tmp_path.name}"
+    begin = f"{mock.url}/upload/storage/v1/b/curls/o?uploadType=resumable&name=whole"
+    status, session, _, *_ = curl("--request", "POST", "--header", key, "--data", "", begin)
+    assert status == "200"
+    sent = curl("--upload-file", str(first), "--header", f"Content-Range: bytes 0-{2 * Q - 1}/{size}", session)
+    assert (sent[0], sent[2]) == ("308", f"bytes=0-{2 * Q - 1}")
+    asked = curl("--request", "PUT", "--header", f"Content-Range: bytes */{size}", "--data", "", session)
+    assert (asked[0], asked[2]) == ("308", f"bytes=0-{2 * Q - 1}")
+    sent = curl("--upload-file", str(rest), "--header", f"Content-Range: bytes {2 * Q}-{size - 1}/{size}", session)
+    assert sent[0] == "200"
+    got = curl("--header", key, f"{mock.url}/storage/v1/b/curls/o/whole?alt=media", to=str(back))
+    assert got[0] == "200"
+    assert back.read_bytes() == CONTENT

@@ -23,11 +23,10 @@ def run(pytester, monkeypatch):
     for name in ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER"):
         monkeypatch.delenv(name, raising=False)
 
-    def run(text: str, *arguments: str, only: bool = True):
-        if only:
-            # Half of the time of such a run is what other plugins take to load.
-            monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-            arguments = ("-p", "visionbatch_mock.pytest_plugin", *arguments)
+    def run(text: str, *arguments: str):
+        # Half of the time of such a run is what other plugins take to load.
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        arguments = ("-p", "visionbatch_mock.pytest_plugin", *arguments)
         pytester.makepyfile(HEAD + dedent(text))
         quiet = ("-p", "no:cacheprovider", "--strict-markers", "-q", "-W", "ignore::pytest.PytestDeprecationWarning")
         return pytester.runpytest_subprocess(*quiet, *arguments, timeout=120)
@@ -155,6 +154,8 @@ def test_connections_are_in_the_environment_and_only_during_the_test(run):
             told = json.loads(os.environ["AIRFLOW_CONN_DEEPOMATIC_DEFAULT"])
             assert told == vision_connections["deepomatic_default"]
             assert (told["host"], told["password"]) == (vision_mock.url, vision_mock.key)
+            for name in vision_connections:
+                assert json.loads(os.environ[f"AIRFLOW_CONN_{name.upper()}"]) == vision_connections[name]
             assert os.environ["STORAGE_EMULATOR_HOST"] == vision_mock.url
             assert "127.0.0.1" in os.environ["NO_PROXY"]
 
@@ -190,7 +191,7 @@ def scene(mock, number):
 
 
 @pytest.mark.fault("MK2")
-@pytest.mark.parametrize("workers", ["0", "4"])
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist.plugin", "-n", "2")], ids=["one process", "two workers"])
 def test_sixteen_tests_with_clocks_faults_and_data_do_not_see_each_other(run, workers):
     result = run(
         SCENE
@@ -214,9 +215,7 @@ def test_sixteen_at_once_on_one_server(_vision_session):
         for done in [pool.submit(run, number) for number in range(1, 17)]:
             done.result(100)
 """,
-        "-n",
-        workers,
-        only=False,
+        *workers,
     )
     result.assert_outcomes(passed=17)
 

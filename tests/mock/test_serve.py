@@ -268,10 +268,11 @@ def test_resets_leave_nothing_on_standard_error():
 # -- memory
 
 
-@pytest.mark.slow
 @pytest.mark.fault("MK4")
-def test_memory_stays_flat_for_a_2_gb_upload(tmp_path: Path):
-    size = 2_000 * MIB
+@pytest.mark.parametrize(
+    "size", [400 * MIB, pytest.param(2_000 * MIB, marks=[pytest.mark.slow, pytest.mark.readers])], ids=["", "2 GB"]
+)
+def test_memory_stays_flat_however_large_an_upload_is(tmp_path: Path, size: int):
     source = tmp_path / "sparse"
     source.touch()
     os.truncate(source, size)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from support.features import Feature
-from support.moved import serialized_dag
+from support.moved import dag_bag, serialized_dag
 
 RECORD_KEY = "visionbatch_run"
 TASK = "task"
@@ -92,6 +92,29 @@ class TaskRun:
         return value
 
 
+@dataclass
+class DagRun:
+    """What became of the tasks of a Dag that ran once."""
+
+    home: Path
+    dag_id: str
+
+    @property
+    def states(self) -> dict[tuple[str, int], str]:
+        """By task id and map index, which is -1 where nothing is mapped."""
+        found = self._rows("select task_id, map_index, state from task_instance where dag_id = ?")
+        return {(task, index): str(state) for task, index, state in found}
+
+    def results(self, task_id: str) -> list[Any]:
+        """What a task returned, in order of its map indexes."""
+        query = "select value from xcom where dag_id = ? and task_id = ? and key = 'return_value' order by map_index"
+        return [json.loads(value) for (value,) in self._rows(query, task_id)]
+
+    def _rows(self, query: str, *arguments: str) -> list[tuple[Any, ...]]:
+        with database(self.home) as connection:
+            return connection.execute(query, (self.dag_id, *arguments)).fetchall()
+
+
 class InProcessAirflow:
     """One Airflow home for the process; its database is migrated and its settings are in the environment."""
 
@@ -138,6 +161,15 @@ class InProcessAirflow:
         _write_down(dag)
         dag.test(run_conf=dict(conf or {}))
         return run
+
+    def run_shipped(self, file: Path, dag_id: str, conf: Mapping[str, Any]) -> DagRun:
+        """Run a Dag of a file with ``dag.test()``; ``conf`` takes the place of its parameters."""
+        bag = dag_bag()(dag_folder=file)
+        assert not bag.import_errors
+        dag = bag.dags[dag_id]
+        _write_down(dag)
+        dag.test(run_conf=dict(conf))
+        return DagRun(self.home, dag_id)
 
 
 def _telling(operator: Any, errors: list[BaseException]) -> Any:

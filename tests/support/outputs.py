@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from support.orders import photo
 from visionbatch_mock.roboflow.batches import Part, StagedBatch
 from visionbatch_mock.roboflow.jobs import Job
 from visionbatch_mock.roboflow.lifecycle import JobState
@@ -45,3 +46,14 @@ class Outputs:
     def _write(self, batch: StagedBatch, part: str, files: list[tuple[str, bytes]]) -> None:
         made = [self._staging.warehouse.file(name, ContentType.ARCHIVES, [content]) for name, content in files]
         self._staging.write(batch, Part(part, ContentType.ARCHIVES, None, "results"), made)
+
+
+def filled(tenant: Tenant, count: int = 4, batch_id: str = "photos", content: ContentType = ContentType.IMAGES) -> str:
+    """A batch with so many files in it that something else has put there; gives its id."""
+    staging = tenant.roboflow.staging
+    with tenant.roboflow.lock:
+        batch = staging.make(batch_id, BatchType.SIMPLE, content)
+        for number in range(count):
+            name = f"{number:03}.jpg"
+            batch.single[name] = staging.warehouse.file(name, content, [photo(number)])
+    return batch_id

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from visionbatch_mock.deepomatic.images import Photo, UnreadableImage, inspect
 from visionbatch_mock.exchange import Unacceptable
+from visionbatch_mock.images import Photo, UnreadableImage, inspect
 
 MAX_IMAGE_BYTES = 5 * 1024 * 1024
 MAX_PDF_BYTES = 8 * 1024 * 1024

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from visionbatch_mock.config import Behaviour, ValueType
-from visionbatch_mock.deepomatic.images import Photo, UnreadableImage, inspect
 from visionbatch_mock.deepomatic.naming import (
     EXTENSIONS,
     WORK_ORDER_NAME,
@@ -28,6 +27,7 @@ from visionbatch_mock.deepomatic.naming import (
     split_extension,
 )
 from visionbatch_mock.deepomatic.problems import Code, Problem
+from visionbatch_mock.images import Photo, UnreadableImage, inspect
 
 MAX_JSON_BYTES = 1024 * 1024
 """Ours: metadata is a handful of values, and it is parsed in memory."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from visionbatch_mock.clock import iso
 from visionbatch_mock.deepomatic.archive import AnalysedPhoto, Folder
-from visionbatch_mock.deepomatic.images import Photo
 from visionbatch_mock.ids import IdSource
+from visionbatch_mock.images import Photo
 
 Content = Callable[[], bytes]
 """Gives the bytes of a photo when they are wanted."""

@@ -10,9 +10,9 @@ from visionbatch_mock.exports.configuration import ExportConfiguration, ExportTy
 from visionbatch_mock.exports.layout import Span
 from visionbatch_mock.exports.lines import line_of
 from visionbatch_mock.exports.oddities import Oddity
-from visionbatch_mock.exports.pictures import picture
 from visionbatch_mock.exports.records import DEFAULT_EXTENSION, Image, Record, images_of, of_type, record_of
 from visionbatch_mock.exports.seeds import Generator
+from visionbatch_mock.pictures import picture
 from visionbatch_mock.readers import SettingError
 
 if TYPE_CHECKING:

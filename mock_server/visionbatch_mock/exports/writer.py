@@ -14,8 +14,8 @@ from visionbatch_mock.exports.configuration import Connector, ExportConfiguratio
 from visionbatch_mock.exports.content import Seeds, SiteContent
 from visionbatch_mock.exports.layout import Span, file_name, image_name
 from visionbatch_mock.exports.lines import file_of, packed
-from visionbatch_mock.exports.pictures import picture
 from visionbatch_mock.exports.records import DEFAULT_EXTENSION, Image
+from visionbatch_mock.pictures import picture
 from visionbatch_mock.storage.description import Description
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ real networks add. A form that no request of the operation could ever meet is re
 is made, because a fault that silently never happens is the worst kind of green test.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -101,7 +102,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One thing that shall go wrong. Sizes are bytes, times are seconds of real time."""
+    """One thing that shall go wrong. Sizes are bytes, `seconds` are of real time."""
 
     text: str
     fault: Fault
@@ -110,6 +111,10 @@ class Instruction:
     size: int = 0
     seconds: float = 0.0
     key: str = ""
+    probability: float = 1.0
+    """Chance that a request which fits meets it."""
+    ttl: float | None = None
+    """Seconds of the tenant's clock in which every request that fits may meet it; None for one only."""
     extras: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -131,6 +136,7 @@ _JSON_OUT = _JSON | {Surface.UPLOAD}
 _READ = frozenset({Surface.READ})
 _HEADERS_OUT = _JSON_OUT | _CONTENT
 _RETRY_AFTER = frozenset({"retry_after"})
+_OF_ALL = frozenset({"probability", "ttl"})
 _X, _KIB, _B, _T = r"(?P<status>\d{3})", r"(?P<kib>\d+)K", r"(?P<b>\d+)B", r"(?P<s>\d+(?:\.\d+)?)s"
 
 _RATE = r"throttle-(?P<kib>[1-9]\d*)Kps"
@@ -249,8 +255,8 @@ def _split(told: object) -> tuple[str, dict[str, Any]]:
 
 
 def _build(form: Form, text: str, found: Mapping[str, str | None], extras: dict[str, Any]) -> Instruction:
-    if unknown := sorted(set(extras) - form.extras):
-        raise UnknownInstruction(f"{text!r} takes {sorted(form.extras)}, not {unknown}")
+    if unknown := sorted(set(extras) - form.extras - _OF_ALL):
+        raise UnknownInstruction(f"{text!r} takes {sorted(form.extras | _OF_ALL)}, not {unknown}")
     key = found.get("key") or str(extras.get("key", ""))
     if form.fault is Fault.SET_KEY and not (key and "value" in extras):
         raise UnknownInstruction(f"{text!r} needs a 'key' and a 'value'")
@@ -263,4 +269,15 @@ def _build(form: Form, text: str, found: Mapping[str, str | None], extras: dict[
     if text == "return-broken-stream":
         size = BROKEN_STREAM_BYTES
     seconds = float(found.get("s") or 0)
-    return Instruction(text, form.fault, form.need, status, size, seconds, key, extras)
+    probability, ttl = _above_zero("probability", extras, 1.0, most=1.0), None
+    if "ttl" in extras:
+        ttl = _above_zero("ttl", extras, 0.0)
+    return Instruction(text, form.fault, form.need, status, size, seconds, key, probability, ttl, extras)
+
+
+def _above_zero(name: str, extras: Mapping[str, Any], default: float, most: float = math.inf) -> float:
+    value = extras.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most or math.isinf(value):
+        bounds = "above 0" if math.isinf(most) else f"above 0 and up to {most:g}"
+        raise UnknownInstruction(f"{name} is a number {bounds}, not {value!r}")
+    return float(value)

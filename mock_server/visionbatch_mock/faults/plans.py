@@ -1,70 +1,16 @@
 """Plans in force, and the book that hands their instructions to requests."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from visionbatch_mock.faults.grammar import Fault, Instruction, Need, UnknownInstruction, parse
+from visionbatch_mock.faults.grammar import Instruction, UnknownInstruction, parse
+from visionbatch_mock.faults.outlook import Outlook
 from visionbatch_mock.faults.presets import PRESETS
+from visionbatch_mock.faults.queues import Queue
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.operations import Operation
-
-_OF_READS = frozenset({Need.DESCRIPTION, Need.LONGER, Need.CONTENT, Need.COVERS, Need.RANGED_CONTENT, Need.CONTINUES})
-
-
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """What a request is about to do, as far as can be told before it is served.
-
-    `stop` is the offset after its last byte (None when not announced), `body` its length,
-    `final` whether it would complete the object, `acknowledged` how many bytes were persisted
-    before it, and `live` whether there is still something to do. Of a read, `content` is the span
-    of the object's bytes that it will get (None for a description), `ranged` whether it asked for a
-    range, and `continues` whether it goes on with a listing.
-    """
-
-    stop: int | None = None
-    body: int = 0
-    final: bool = False
-    acknowledged: int = 0
-    live: bool = True
-    content: range | None = None
-    ranged: bool = False
-    continues: bool = False
-
-    def satisfies(self, instruction: Instruction) -> bool:
-        """Whether this is the request that `instruction` waits for."""
-        if instruction.need is Need.ANY:
-            return True
-        return self.live and self._has(instruction)
-
-    def _has(self, instruction: Instruction) -> bool:
-        return self._has_content(instruction) if instruction.need in _OF_READS else self._has_body(instruction)
-
-    def _has_content(self, instruction: Instruction) -> bool:
-        place = 0 if instruction.fault is Fault.THROTTLE else instruction.size
-        content = self.content
-        return {
-            Need.DESCRIPTION: content is None,
-            Need.LONGER: content is None or len(content) > place,
-            Need.CONTENT: content is not None and len(content) > place,
-            Need.COVERS: content is not None and place in content,
-            Need.RANGED_CONTENT: bool(content) and self.ranged,
-            Need.CONTINUES: self.continues,
-        }[instruction.need]
-
-    def _has_body(self, instruction: Instruction) -> bool:
-        # A throttle's size is a rate; only for the others is it a place inside the body.
-        place = 0 if instruction.fault is Fault.THROTTLE else instruction.size
-        return {
-            Need.OFFSET: self.stop is not None and self.stop >= instruction.size,
-            Need.BODY: self.body > place,
-            Need.FINAL: self.final,
-            Need.UNFINISHED: not self.final,
-            Need.RANGED: not self.final and (self.acknowledged > 0 or self.body > 0),
-            Need.ACKNOWLEDGED: not self.final and self.acknowledged > 0,
-        }[instruction.need]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +30,39 @@ class Met:
 class FaultPlan:
     """Lists of instructions by operation, consumed in order.
 
-    `remaining` shrinks, `met` grows; `completed` is true when nothing remains, which a test asserts
-    at its end.
+    `remaining` shrinks, `met` grows; `completed` is true when every instruction was met, which a test
+    asserts at its end. One whose time was over before a request met it is in `lapsed`.
     """
 
     id: str
-    queues: dict[Operation, list[Instruction]]
+    queues: dict[Operation, Queue]
     retry_test: bool = False
     met: list[Met] = field(default_factory=list)
 
     @property
     def completed(self) -> bool:
         """Whether every instruction was met."""
-        return not any(self.queues.values())
+        return not self.waiting
 
     @property
     def waiting(self) -> int:
         """How many instructions no request has met yet."""
-        return sum(map(len, self.queues.values()))
+        return sum(len(queue.unmet) for queue in self.queues.values())
 
     @property
     def remaining(self) -> dict[str, list[str | dict[str, Any]]]:
         """Instructions still to come, by operation."""
-        return {op.value: [i.as_json() for i in queue] for op, queue in self.queues.items()}
+        return {op.value: [i.as_json() for i in queue.instructions] for op, queue in self.queues.items()}
+
+    @property
+    def unmet(self) -> dict[str, list[str | dict[str, Any]]]:
+        """Instructions that no request has met, by operation, whether or not one still may."""
+        return {op.value: [i.as_json() for i in queue.unmet] for op, queue in self.queues.items() if queue.unmet}
+
+    @property
+    def lapsed(self) -> dict[str, list[str | dict[str, Any]]]:
+        """Instructions that no request met in time, by operation."""
+        return {op.value: [i.as_json() for i in queue.lapsed] for op, queue in self.queues.items() if queue.lapsed}
 
     def as_json(self) -> dict[str, Any]:
         """The report that the control endpoint gives."""
@@ -114,35 +70,45 @@ class FaultPlan:
             "id": self.id,
             "instructions": self.remaining,
             "met": [met.as_json() for met in self.met],
+            "lapsed": self.lapsed,
             "completed": self.completed,
         }
 
-    def take(self, names: Iterable[Operation], outlook: Outlook, seq: int) -> Instruction | None:
-        """Remove and return the instruction that a request meets, if the head of a list fits."""
+    def take(self, names: Iterable[Operation], outlook: Outlook, seq: int, now: float) -> Instruction | None:
+        """The instruction that a request meets, if the head of a list fits and chance will have it."""
         for name in names:
             queue = self.queues.get(name)
-            if queue and outlook.satisfies(queue[0]):
-                instruction = queue.pop(0)
+            if queue and (instruction := queue.take(outlook, now)):
                 self.met.append(Met(instruction.text, name.value, seq))
                 return instruction
         return None
+
+    def settle(self, now: float) -> None:
+        """Let go of instructions whose time is over."""
+        for queue in self.queues.values():
+            queue.settle(now)
 
 
 class FaultBook:
     """All plans of one tenant."""
 
-    def __init__(self, ids: IdSource) -> None:
+    def __init__(self, ids: IdSource, now: Callable[[], float]) -> None:
         self._lock = threading.Lock()
         self._ids = ids
+        self._now = now
         self._plans: dict[str, FaultPlan] = {}
 
     def plan(self, told: Mapping[str, Any], *, retry_test: bool = False) -> FaultPlan:
         """Put `{"instructions": {operation: [..]}}`, or a preset by `{"preset": name}`, in force.
 
+        Chance is drawn by `seed`, a text or a number beside the instructions, else by the plan's id.
         Raises `UnknownInstruction`, before anything is in force, for a word it does not know.
         """
-        queues = _read_queues(told)
-        plan = FaultPlan(self._ids.uuid(), queues, retry_test)
+        plan_id, rest = self._ids.uuid(), dict(told)
+        seed = _read_seed(rest.pop("seed", plan_id))
+        now = self._now()
+        queues = {op: Queue(f"{seed}/{op}", queue, now) for op, queue in _read_queues(rest).items()}
+        plan = FaultPlan(plan_id, queues, retry_test)
         with self._lock:
             self._plans[plan.id] = plan
         return plan
@@ -154,19 +120,19 @@ class FaultBook:
 
         A request that carries a retry-test id meets that plan only.
         """
+        now = self._now()
         with self._lock:
             if retry_test_id is not None:
                 plan = self._plans.get(retry_test_id)
-                return plan.take(operation.retry_test_names, outlook, seq) if plan else None
+                return plan.take(operation.retry_test_names, outlook, seq, now) if plan else None
             for plan in self._plans.values():
-                if not plan.retry_test and (met := plan.take(operation.plan_names, outlook, seq)):
+                if not plan.retry_test and (met := plan.take(operation.plan_names, outlook, seq, now)):
                     return met
         return None
 
     def get(self, plan_id: str) -> FaultPlan | None:
         """The plan of that id."""
-        with self._lock:
-            return self._plans.get(plan_id)
+        return next((plan for plan in self.all() if plan.id == plan_id), None)
 
     def remove(self, plan_id: str) -> bool:
         """Take a plan out of force; False when there is none of that id."""
@@ -175,18 +141,26 @@ class FaultBook:
 
     def plans(self, *, retry_test: bool = False) -> list[FaultPlan]:
         """All plans of one kind, oldest first."""
-        with self._lock:
-            return [plan for plan in self._plans.values() if plan.retry_test is retry_test]
+        return [plan for plan in self.all() if plan.retry_test is retry_test]
 
     def all(self) -> list[FaultPlan]:
         """Every plan, of both kinds, oldest first."""
+        now = self._now()
         with self._lock:
+            for plan in self._plans.values():
+                plan.settle(now)
             return list(self._plans.values())
 
     def clear(self) -> None:
         """Forget every plan, met or not."""
         with self._lock:
             self._plans.clear()
+
+
+def _read_seed(told: object) -> str:
+    if isinstance(told, bool) or not isinstance(told, str | int):
+        raise UnknownInstruction(f"a seed is a text or a whole number, not {told!r}")
+    return str(told)
 
 
 def _read_queues(told: Mapping[str, Any]) -> dict[Operation, list[Instruction]]:
@@ -196,7 +170,7 @@ def _read_queues(told: Mapping[str, Any]) -> dict[Operation, list[Instruction]]:
         told = {"instructions": PRESETS[told["preset"]].instructions}
     instructions = told.get("instructions")
     if not isinstance(instructions, Mapping) or not instructions or set(told) != {"instructions"}:
-        raise UnknownInstruction("a plan is an object with 'instructions': {operation: [..]}")
+        raise UnknownInstruction("a plan is an object with 'instructions': {operation: [..]}, and perhaps a 'seed'")
     return {op: _read_queue(op, queue) for op, queue in _operations(instructions)}
 
 

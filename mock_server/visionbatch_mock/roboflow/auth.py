@@ -3,7 +3,6 @@
 from flask import Response, request
 
 from visionbatch_mock.answers import is_roboflow, json_answer
-from visionbatch_mock.deepomatic.auth import INVALID_PREFIX
 from visionbatch_mock.exchange import current, token_of_request
 from visionbatch_mock.roboflow.refusals import Refused
 from visionbatch_mock.roboflow.settings import ErrorForm, Scope
@@ -14,7 +13,7 @@ def refuse_stranger() -> Response | None:
     if not is_roboflow(request.path):
         return None
     named = {key for key in (token_of_request(), request.args.get("api_key")) if key}
-    if len(named) == 1 and not named.pop().startswith(INVALID_PREFIX) and not current().tenant.revoked:
+    if len(named) == 1 and not current().tenant.shut_out:
         return None
     current().body.drain()
     return refusal(Refused(401, "This API key does not exist, is missing, or is given twice and differs."))

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from visionbatch_mock.answers import json_answer
-from visionbatch_mock.exchange import Unacceptable, json_object_of_control, tenant_of_control
+from visionbatch_mock.exchange import Unacceptable, json_object_of_control, sure, tenant_of_control
 from visionbatch_mock.readers import choice
 from visionbatch_mock.roboflow.batches import Part, StagedBatch
 from visionbatch_mock.roboflow.files import BLOCK_BYTES
@@ -40,9 +40,9 @@ def move_batch(batch_id: str) -> Response:
     room, told = _room(), json_object_of_control()
     with room.lock:
         found = _batch(room, batch_id)
-        if told == {"ingest": True}:
+        if sure(told, "ingest"):
             room.staging.ingest(found)
-        elif told == {"expire": True}:
+        elif sure(told, "expire"):
             found.expires = tenant_of_control().clock.now()
             room.settle()
         else:
@@ -54,7 +54,9 @@ def move_batch(batch_id: str) -> Response:
 def plant(batch_id: str) -> Response:
     """The body as a file of a part of a multipart batch, under any `fileName`, in place of one of that name."""
     room = _room()
-    name, part = request.args.get("fileName", ""), request.args.get("partName", "results-archives")
+    name, part = request.args.get("fileName"), request.args.get("partName", "results-archives")
+    if not name or not part:
+        raise Unacceptable(400, {"error": "fileName and partName are texts"})
     blocks = iter(lambda: request.stream.read(BLOCK_BYTES), b"")
     file = room.staging.warehouse.file(name, ContentType.ARCHIVES, blocks, ContentType.METADATA)
     with room.lock:
@@ -78,7 +80,7 @@ def move_job(job_id: str) -> Response:
     room, told = _room(), json_object_of_control()
     with room.lock:
         found = _job(room, job_id)
-        if told == {"advance": True}:
+        if sure(told, "advance"):
             found.step()
         elif set(told) == {"force"}:
             found.force(choice(JobState, "force", told["force"]))
@@ -106,7 +108,7 @@ def deliver() -> Response:
 @bp.post("/links/expire")
 def expire_links() -> Response:
     """End the life of all signed URLs, or with `{"method": "PUT"}` of those to write, `GET` of those to read."""
-    room, method = _room(), json_object_of_control().get("method")
+    room, method = _room(), json_object_of_control(method=str | None).get("method")
     if method not in {None, "GET", "PUT"}:
         raise Unacceptable(400, {"error": "method is GET or PUT"})
     with room.lock:

@@ -9,13 +9,11 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.error import HTTPError, URLError
-from urllib.request import Request
 
 from visionbatch_mock.clock import iso
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.ledger import Effect
-from visionbatch_mock.roboflow.outbound import OPENER, on_this_machine
+from visionbatch_mock.outbound import post
 
 if TYPE_CHECKING:
     from visionbatch_mock.tenant import Tenant
@@ -100,7 +98,8 @@ class Deliveries:
         told, at = self._tenant.behaviour, self._tenant.clock.now()
         number = len(event.attempts) + 1
         body = {**event.payload, "event_id": event.id, "delivery_attempt": number}
-        status, error = post(event.url, body, f"rf_{told.roboflow_workspace}")
+        key = {"Authorization": f"Bearer rf_{told.roboflow_workspace}"}
+        status, error = post(event.url, key, json.dumps(body).encode(), ANSWER_S)
         attempt = Attempt(at, status, error)
         event.attempts.append(attempt)
         event.due = self._next(event, at)
@@ -114,19 +113,3 @@ class Deliveries:
             return None
         refused = len(event.attempts) - taken
         return at if taken else at + told.roboflow_webhook_pause_s * 2 ** (refused - 1)
-
-
-def post(url: str, body: Mapping[str, Any], publishable_key: str) -> tuple[int | None, str | None]:
-    """Send one event; the status of the answer, or None and what went wrong."""
-    if not on_this_machine(url):
-        return None, "the mock delivers to this machine only"
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {publishable_key}"}
-    request = Request(url, json.dumps(body).encode(), headers, method="POST")  # noqa: S310 - checked above
-    try:
-        with OPENER.open(request, timeout=ANSWER_S) as answer:
-            return answer.status, None
-    except HTTPError as refused:
-        with refused:
-            return refused.code, None
-    except (URLError, OSError, ValueError) as cause:
-        return None, f"{type(cause).__name__}: {cause}"

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
 
-from visionbatch_mock.exports.pictures import picture
+from visionbatch_mock.outbound import OPENER, on_this_machine
+from visionbatch_mock.pictures import picture
 from visionbatch_mock.roboflow.files import Warehouse
-from visionbatch_mock.roboflow.outbound import OPENER, on_this_machine
 from visionbatch_mock.roboflow.refusals import Refused
 from visionbatch_mock.roboflow.settings import RoboflowBehaviour, Sameness
 from visionbatch_mock.roboflow.tars import Found, Rejected, Subscription, is_image

@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING
 
-from visionbatch_mock.exports.pictures import picture
 from visionbatch_mock.ledger import Effect
+from visionbatch_mock.pictures import picture
 from visionbatch_mock.roboflow.batches import Part, StagedBatch
 from visionbatch_mock.roboflow.definition import input_kind
 from visionbatch_mock.roboflow.files import BLOCK_BYTES, StagedFile

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from visionbatch_mock.gate import Gate
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.ledger import Effect
 from visionbatch_mock.roboflow.batches import StagedBatch
@@ -70,6 +71,11 @@ class Roboflow:
         self.jobs = Jobs()
         self.results = Results(tenant, self.staging, seed)
         self._requests: dict[tuple[str, float], list[tuple[Request, list[str]]]] = {}
+
+    @property
+    def gate(self) -> Gate:
+        """The tenant's."""
+        return self.tenant.gate
 
     def new_id(self) -> str:
         """The next id of a shard, stage, task or ingest."""

@@ -13,7 +13,7 @@ from typing import IO
 
 import google_crc32c
 
-from visionbatch_mock.deepomatic.images import UnreadableImage, inspect
+from visionbatch_mock.images import UnreadableImage, inspect
 from visionbatch_mock.roboflow.files import Content, StagedFile
 from visionbatch_mock.roboflow.settings import RoboflowBehaviour
 from visionbatch_mock.roboflow.words import ContentType, Rejection

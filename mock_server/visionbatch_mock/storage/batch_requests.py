@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, current_app, request
 
 from visionbatch_mock.answers import error_for
-from visionbatch_mock.exchange import current
+from visionbatch_mock.exchange import INSIDE, current
 
 bp = Blueprint("batch_requests", __name__)
 
@@ -51,6 +51,7 @@ def _answer(call: Message) -> str:
         headers=headers,
         data=content.strip(),
         content_type=kind,
+        environ_overrides={INSIDE: current().tenant.gate},
     )
     lines = [
         f"--{BOUNDARY}",

@@ -12,7 +12,7 @@ from visionbatch_mock.exchange import Unacceptable, current
 from visionbatch_mock.faults import Outlook
 from visionbatch_mock.storage.objects import StoredObject
 
-_BEYOND = frozenset({"matchGlob", "includeTrailingDelimiter", "includeFoldersAsPrefixes", "softDeleted"})
+_BEYOND = frozenset({"matchGlob", "includeFoldersAsPrefixes", "softDeleted"})
 """Parameters that would change what is listed; ignoring one would be a wrong answer."""
 
 
@@ -66,21 +66,23 @@ def _unpack(token: str) -> str:
     return name
 
 
-Entry = tuple[str, StoredObject | None]
-"""A name with its object, or a common prefix with None."""
+Entry = tuple[str, StoredObject | None, bool]
+"""A name, its object if it is listed, and whether it is a common prefix; with `includeTrailingDelimiter` it is both."""
 
 
 def _entries(objects: Iterable[StoredObject]) -> Iterator[Entry]:
     """Objects and common prefixes that the query wants; in order when the objects are."""
     last: str | None = None
+    both = request.args.get("includeTrailingDelimiter") == "true"
     cut_at = _cutter(request.args.get("prefix", ""), request.args.get("delimiter", ""))
     for each in _wanted(objects):
         folder = cut_at(each.name)
         if folder is None:
-            yield each.name, each
+            yield each.name, each, False
         elif folder != last:
+            # An object of exactly the prefix's name comes before all that are below it.
             last = folder
-            yield folder, None
+            yield folder, each if both and each.name == folder else None, True
 
 
 def _wanted(objects: Iterable[StoredObject]) -> Iterator[StoredObject]:
@@ -103,8 +105,8 @@ def _cutter(prefix: str, delimiter: str) -> Callable[[str], str | None]:
 
 def _fill(page: dict[str, Any], entries: list[Entry]) -> None:
     base = request.host_url.rstrip("/")
-    items = [each.resource(base) for _, each in entries if each is not None]
-    prefixes = [name for name, each in entries if each is None]
+    items = [each.resource(base) for _, each, _ in entries if each is not None]
+    prefixes = [name for name, _, common in entries if common]
     if items:
         page["items"] = items
     if prefixes:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from visionbatch_mock.gate import Gate
 from visionbatch_mock.ledger import Effect
 from visionbatch_mock.vias.codes import Code
 from visionbatch_mock.vias.errors import ViasError
@@ -18,8 +19,8 @@ from visionbatch_mock.vias.tally import Tally
 from visionbatch_mock.vias.tasks import Batch, Task, duration_of, works
 
 if TYPE_CHECKING:
+    from visionbatch_mock.courier import Room
     from visionbatch_mock.ids import IdSource
-    from visionbatch_mock.roboflow.courier import Room
     from visionbatch_mock.tenant import Tenant
 
 _EFFECTS: Mapping[str, Effect] = {
@@ -47,6 +48,11 @@ class ViasBook:
         self._tasks: dict[str, Task] = {}
         # By batch too: a list of batches, and the end of one, would else walk over all tasks for each.
         self._of_batch: dict[str, dict[str, Task]] = {}
+
+    @property
+    def gate(self) -> Gate:
+        """The tenant's."""
+        return self._tenant.gate
 
     def batches(self) -> list[Batch]:
         """Batches in order of creation. A deleted one stays while any of its tasks does."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from visionbatch_mock.roboflow.outbound import on_this_machine
+from visionbatch_mock.outbound import on_this_machine
 from visionbatch_mock.vias.events import Event
 from visionbatch_mock.vias.settings import ViasBehaviour
 

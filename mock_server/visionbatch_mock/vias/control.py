@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from visionbatch_mock.answers import empty_answer, json_answer
-from visionbatch_mock.exchange import Unacceptable, json_object_of_control, tenant_of_control
+from visionbatch_mock.exchange import Unacceptable, json_object_of_control, sure, tenant_of_control
 from visionbatch_mock.vias.book import ViasBook
 from visionbatch_mock.vias.errors import ViasError
 from visionbatch_mock.vias.tasks import Task
@@ -28,34 +28,24 @@ def project() -> Response:
 @bp.post("/groups")
 def make_group() -> Response:
     """A group and its sources: `{"name": .., "sources": [{"name": .., "type": "obs", "type_config": ".."}]}`."""
-    told, places = json_object_of_control(), _book().places
-    name, sources = _text(told, "name"), _list(told, "sources")
+    told, places = json_object_of_control(name=str, sources=list), _book().places
+    name, sources = _text(told, "name"), [_source(each) for each in told.get("sources", [])]
     with _book().lock:
         group = places.add_group(name)
-        made = [
-            places.add_source(
-                _text(source, "name"),
-                str(source.get("type", "obs")),
-                str(source.get("type_config", "")),
-                group_ids=(group.id,),
-            )
-            for source in sources
-        ]
+        made = [places.add_source(*source, group_ids=(group.id,)) for source in sources]
     return json_answer({"video_group_id": group.id, "video_source_ids": [source.id for source in made]}, 201)
 
 
 @bp.post("/services")
 def make_service() -> Response:
     """A deployed service: `api`, and if given `title`, `version`, `deploy_type`, `status`, `output_types`."""
-    told = json_object_of_control()
-    known = {"title", "version", "deploy_type", "status"}
-    if not set(told) <= {"api", "output_types", *known}:
-        raise Unacceptable(400, {"error": f"a service has api, output_types and {sorted(known)}"})
-    facts: dict[str, Any] = {key: _text(told, key) for key in known & set(told)}
+    told = json_object_of_control(api=str, title=str, version=str, deploy_type=str, status=str, output_types=list)
+    types = told.pop("output_types", [])
+    if not all(isinstance(word, str) and word for word in types):
+        raise Unacceptable(400, {"error": "output_types: expected a list of texts"})
+    api, facts = _text(told, "api"), {key: _text(told, key) for key in told if key != "api"}
     with _book().lock:
-        made = _book().places.add_service(
-            _text(told, "api"), output_types=tuple(map(str, _list(told, "output_types"))), **facts
-        )
+        made = _book().places.add_service(api, output_types=tuple(types), **facts)
     return json_answer({"service_id": made.id, "alg_id": made.algorithm_id}, 201)
 
 
@@ -77,7 +67,7 @@ def move_task(task_id: str) -> Response:
         task = book.task(task_id)
         if set(told) == {"force"}:
             book.force(task_id, _text(told, "force"))
-        elif told == {"find": True}:
+        elif sure(told, "find"):
             book.find(task, tenant.clock.now())
         else:
             raise Unacceptable(400, {"error": "expected {'force': state} or {'find': true}"})
@@ -115,11 +105,12 @@ def _text(told: Any, key: str) -> str:
     return value
 
 
-def _list(told: dict[str, Any], key: str) -> list[Any]:
-    value = told.get(key, [])
-    if not isinstance(value, list):
-        raise Unacceptable(400, {"error": f"{key}: expected a list"})
-    return value
+def _source(told: Any) -> tuple[str, str, str]:
+    """Name, type and configuration of a source that comes with its group."""
+    known = {"name", "type", "type_config"}
+    if not isinstance(told, dict) or not set(told) <= known or not isinstance(told.get("type_config", ""), str):
+        raise Unacceptable(400, {"error": f"a source is an object with texts of {sorted(known)}"})
+    return _text(told, "name"), _text({"type": "obs", **told}, "type"), told.get("type_config", "")
 
 
 def _inner(task: Task) -> dict[str, Any]:
@@ -131,5 +122,5 @@ def _inner(task: Task) -> dict[str, Any]:
         "state": task.state,
         "ahead": task.ahead,
         "found": task.found,
-        "history": task.history,
+        "history": [{"at": at, "state": state} for at, state in task.history],
     }

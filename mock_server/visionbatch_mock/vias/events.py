@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from visionbatch_mock.exports.pictures import picture
+from visionbatch_mock.pictures import picture
 from visionbatch_mock.vias.tasks import Task
 
 WIDTH, HEIGHT = 1920, 1080

@@ -12,7 +12,7 @@ from visionbatch_mock.operations import Operation
 from visionbatch_mock.tenant import Tenant
 from visionbatch_mock.vias.arrival import user_name
 from visionbatch_mock.vias.errors import keystone_error
-from visionbatch_mock.vias.gateway import INVALID_PREFIX, body_received
+from visionbatch_mock.vias.gateway import body_received
 from visionbatch_mock.vias.iam import Token
 
 bp = Blueprint("huawei_iam", __name__, url_prefix="/v3")
@@ -67,7 +67,7 @@ def _refusal(told: dict[str, Any]) -> Response | None:
     if name is None or not isinstance(told.get("auth"), dict):
         return keystone_error(400, "The request body is invalid: auth.identity.password.user is required.")
     password = told["auth"]["identity"]["password"]["user"].get("password")
-    if password != tenant.behaviour.vias_password or name.startswith(INVALID_PREFIX) or tenant.revoked:
+    if password != tenant.behaviour.vias_password or tenant.shut_out:
         return keystone_error(401, "The username or password is wrong.")
     scope = _scope(told).get("project")
     if scope is not None and not _is_ours(scope, tenant):

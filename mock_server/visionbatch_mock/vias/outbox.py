@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from visionbatch_mock.clock import iso
 from visionbatch_mock.ledger import Effect
+from visionbatch_mock.outbound import post
 from visionbatch_mock.vias.bucket import NotWritten, files_of, write
-from visionbatch_mock.vias.callback import post
 from visionbatch_mock.vias.events import Event
 
 if TYPE_CHECKING:

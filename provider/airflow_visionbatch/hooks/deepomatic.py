@@ -26,6 +26,7 @@ class DeepomaticHook(ServiceHook):
     conn_type = "deepomatic"
     hook_name = "Deepomatic"
     lists = frozenset({"upload_hosts"})
+    own_keys = frozenset({"transfer", "site", "region"})
 
     def __init__(self, deepomatic_conn_id: str = default_conn_name, pace: Pace | None = None) -> None:
         super().__init__(deepomatic_conn_id, pace)
@@ -66,5 +67,5 @@ class DeepomaticHook(ServiceHook):
             url = site_url(extra["site"], extra.get("region") or "eu")
         if not url:
             raise ConfigError(f"{self._where} has neither a base URL nor a site")
-        values = self._extras(connection, apart=frozenset({"site", "region"}))
+        values = self._extras(connection)
         return settings_from(DeepomaticSettings, {"base_url": url, **values}, where=f"{self._where}, extra")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_visionbatch._compat import BaseHook
@@ -23,6 +22,8 @@ class ServiceHook(BaseHook):
 
     lists: ClassVar[frozenset[str]] = frozenset()
     """Extras that hold several values: a list, or one text with commas."""
+    own_keys: ClassVar[frozenset[str]] = frozenset({"transfer"})
+    """Extras that are no settings of the service itself."""
 
     def __init__(self, conn_id: str, pace: Pace | None = None) -> None:
         super().__init__()
@@ -45,8 +46,8 @@ class ServiceHook(BaseHook):
         """
 
     @abstractmethod
-    def _authenticating(self, connection: Any) -> Mapping[str, Secret]:
-        """What authenticates with this connection."""
+    def _authenticating(self, connection: Any) -> Any:
+        """What authenticates with this connection: headers, or what signs."""
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the service answers and takes the credential."""
@@ -68,10 +69,10 @@ class ServiceHook(BaseHook):
         transfer = settings_from(TransferSettings, filled_in(connection).get("transfer", {}), where="transfer")
         return Tuning(pace=self._pace or Pace(), transfer=transfer)
 
-    def _credentials(self) -> Mapping[str, Secret]:
+    def _credentials(self) -> Any:
         return self._authenticating(self.get_connection(self.conn_id))
 
-    async def _async_credentials(self) -> Mapping[str, Secret]:
+    async def _async_credentials(self) -> Any:
         return self._authenticating(await self._connection())
 
     async def _connection(self) -> Any:
@@ -92,16 +93,13 @@ class ServiceHook(BaseHook):
             raise ConfigError(f"{self._where} has no {what} in its password")
         return Secret(connection.password)
 
-    def _extras(self, connection: Any, apart: frozenset[str] = frozenset()) -> dict[str, Any]:
-        """The extras that are settings of the service, lists as such.
-
-        :param apart: keys that mean something else.
-        """
+    def _extras(self, connection: Any) -> dict[str, Any]:
+        """The extras that are settings of the service, lists as such."""
         extra = filled_in(connection)
         return {
             key: as_list(value) if key in self.lists else value
             for key, value in extra.items()
-            if key not in apart | {"transfer"}
+            if key not in self.own_keys
         }
 
 

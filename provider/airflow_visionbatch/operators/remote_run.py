@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_visionbatch._compat import BaseOperator, conf
+from airflow_visionbatch._compat import conf
 from airflow_visionbatch.deferral import backstop, not_before
 from airflow_visionbatch.ending import MANIFEST_KEY, Result, ending, refuse_what_needs_a_worker
 from airflow_visionbatch.failures import failing_for_good, with_retry_policy
 from airflow_visionbatch.links import CONSOLE_KEY
+from airflow_visionbatch.operators.stoppable import StoppableOperator
 
 if TYPE_CHECKING:
     from airflow_visionbatch.lineage import Lineage
@@ -22,11 +23,7 @@ PROGRESS_S = 10.0
 """Seconds between two lines of progress in the log."""
 
 
-class Stopped(BaseException):
-    """Airflow wants this process to end; nothing on the way may take it for an error that it knows how to handle."""
-
-
-class RemoteRunOperator(BaseOperator):
+class RemoteRunOperator(StoppableOperator):
     """Begin something at a service, wait for its end, and say what came of it.
 
     A later try, on any worker, goes on where the last one stopped: it adopts what lives, and takes a result that is
@@ -55,8 +52,6 @@ class RemoteRunOperator(BaseOperator):
     :raises ValueError: for an ``end_from_trigger`` with what only a worker can do.
     """
 
-    service: ClassVar[str]
-    """As triggers and assets call it."""
     noun: ClassVar[str] = "batch"
     """What is run, for people."""
     id_key: ClassVar[str] = "batch_id"
@@ -104,7 +99,6 @@ class RemoteRunOperator(BaseOperator):
             refuse_what_needs_a_worker(self, waits_in_the_triggerer=wait and deferrable, report_path=report_path)
         self._run: Any = None
         self._lineage: Lineage | None = None
-        self._at_work = False
 
     @property
     @abstractmethod
@@ -127,22 +121,31 @@ class RemoteRunOperator(BaseOperator):
     def _inputs(self) -> list[str]:
         """Addresses of what is read, for the lineage."""
 
+    def _watched(self, submitted: Submitted) -> str:
+        """What is waited for, as the service's looks understand it."""
+        return submitted.batch_id
+
+    def _awaited(self, client: Any, submitted: Submitted) -> Snapshot:
+        """Wait here for its end."""
+        seen: Snapshot = client.wait(self._watched(submitted), deadline=submitted.record.deadline)
+        return seen
+
     def execute(self, context: Any) -> dict[str, Any]:
         """Submit, then wait here or in the triggerer."""
         with failing_for_good(), self._client() as client, self._stoppable(context):
             submitted = self._submit(client, context)
-            ref, deadline = submitted.batch_id, submitted.record.deadline
+            page, deadline = client.api.console_url(submitted.batch_id), submitted.record.deadline
             if not self.wait:
-                manifest = submitted.manifest(client.api.console_url(ref))
+                manifest = submitted.manifest(page)
                 self._tell(context, manifest)
                 return manifest.to_json()
             # An end that is there already needs no triggerer; and of a deferral that comes back before the scheduler
             # has heard that the worker is free, Airflow thinks that the task was lost.
             if self.deferrable:
-                last_seen = _last_seen(client, ref)
+                last_seen = _last_seen(client, self._watched(submitted))
                 if last_seen is None or not last_seen.phase.is_terminal:
-                    self._defer(submitted, deadline, last_seen, client.api.console_url(ref))
-            return self._finish(client, context, submitted, lambda: client.wait(ref, deadline=deadline))
+                    self._defer(submitted, deadline, last_seen, page)
+            return self._finish(client, context, submitted, lambda: self._awaited(client, submitted))
 
     def execute_complete(self, context: Any, event: Any) -> dict[str, Any]:
         """Go on after the triggerer has waited."""
@@ -151,7 +154,7 @@ class RemoteRunOperator(BaseOperator):
 
         with failing_for_good(), self._client() as client:
             ended = WaitEnded.read(event)
-            ended.replay(self.log)
+            ended.replay(self.log, self.noun)
             return self._finish(client, context, Submitted.from_json(ended.carry), ended.snapshot)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
@@ -164,39 +167,18 @@ class RemoteRunOperator(BaseOperator):
         """The same for a task that failed, as far as it has come."""
         return self.get_openlineage_facets_on_complete(task_instance)
 
-    def on_kill(self) -> None:
-        """Stop at once; what becomes of the remote work is decided when nothing else is under way in this process.
-
-        Airflow calls this from a signal's handler, for a task that a person ended, but just as well for one that was
-        cleared or given to another worker, and when the worker is shut down. After a timeout it calls it as well, but
-        then there is nothing left to stop.
-        """
-        if self._at_work:
-            raise Stopped
-
-    @contextmanager
-    def _stoppable(self, context: Any) -> Iterator[None]:
-        """Let `on_kill` break off what is done here, and cancel the remote work if nobody looks after it any more."""
+    def _see_to_the_rest(self, context: Any) -> None:
+        """Cancel the remote work if nobody looks after it any more."""
         from airflow_visionbatch.ownership import Owner, owner_seen_from_worker
-        from visionbatch import VisionBatchError
 
-        self._at_work = True
-        try:
-            yield
-        except Stopped:
-            self._at_work = False
-            if self._run is not None and self.cancel_on_kill:
-                owner = owner_seen_from_worker(context["ti"])
-                if owner is Owner.NOBODY or (owner is Owner.UNKNOWN and self.cancel_on_unknown):
-                    self._run.cancel()
-                else:
-                    left = f"{self.noun} {self._ref or '(none)'} is left alone"
-                    self.log.info("%s: nobody has ended the task for good", left)
-            raise VisionBatchError(
-                "Airflow has told this process to stop", service=self.service, ref=self._ref, retry_safe=True
-            ) from None
-        finally:
-            self._at_work = False
+        if self._run is None or not self.cancel_on_kill:
+            return
+        owner = owner_seen_from_worker(context["ti"])
+        if owner is Owner.NOBODY or (owner is Owner.UNKNOWN and self.cancel_on_unknown):
+            self._run.cancel()
+        else:
+            left = f"{self.noun} {self._ref or '(none)'} is left alone"
+            self.log.info("%s: nobody has ended the task for good", left)
 
     @property
     def _ref(self) -> str:
@@ -242,7 +224,7 @@ class RemoteRunOperator(BaseOperator):
             trigger=SnapshotTrigger(
                 self.service,
                 self.remote_conn_id,
-                submitted.batch_id,
+                self._watched(submitted),
                 deadline,
                 pace=self._pace(),
                 carry=submitted.to_json(),

@@ -95,7 +95,17 @@ class RemoteSensor(ServiceSensor):
 
     @abstractmethod
     def _page(self, client: Any) -> str:
-        """The page on which people follow it."""
+        """The page on which people follow it; empty when there is none."""
+
+    @property
+    def _watched(self) -> str:
+        """What a look is asked for, once the templates are rendered."""
+        return self.ref
+
+    @property
+    def _name(self) -> str:
+        """Its id, for people and asset events."""
+        return self.ref
 
     def execute(self, context: Any) -> Any:
         """Wait here, or hand the wait to the triggerer."""
@@ -133,7 +143,7 @@ class RemoteSensor(ServiceSensor):
 
         with failing_for_good():
             ended = WaitEnded.read(event)
-            ended.replay(self.log)
+            ended.replay(self.log, self.noun)
             try:
                 return self._accepted(context, ended.snapshot())
             except DeadlinePassed as error:
@@ -144,10 +154,10 @@ class RemoteSensor(ServiceSensor):
         from visionbatch import OnPartial, judge
 
         verdict = judge(snapshot, OnPartial.parse(self.on_partial))
-        self.log.info("%s %s %s: %s", self.service, self.noun, self.ref, verdict.reason)
-        verdict.require(self.service, self.ref)
+        self.log.info("%s %s %s: %s", self.service, self.noun, self._name, verdict.reason)
+        verdict.require(self.service, self._name)
         value = snapshot.to_json()
-        facts = {self.id_key: self.ref, "outcome": verdict.outcome.value}
+        facts = {self.id_key: self._name, "outcome": verdict.outcome.value}
         tell_outlets(self, context, {**facts, "phase": value["phase"], "counts": value["counts"] or {}})
         return value
 
@@ -156,13 +166,13 @@ class RemoteSensor(ServiceSensor):
         from airflow_visionbatch.waiting import tell_wait
 
         deadline = time.time() + self.timeout
-        what = f"{self.service} {self.noun} {self.ref}"
+        what = f"{self.service} {self.noun} {self._name}"
         tell_wait(self.log, what, link=link, state=None, poll_s=self.poke_interval, deadline=deadline)
         self.defer(
             trigger=SnapshotTrigger(
                 self.service,
                 self.conn_id,
-                self.ref,
+                self._watched,
                 deadline,
                 self._pace(),
                 not_before=not_before(),
@@ -201,7 +211,8 @@ class RemoteSensor(ServiceSensor):
     def _show_link(self, context: Any) -> str:
         with self._client(grace_s=0) as client:
             link = self._page(client)
-        context["ti"].xcom_push(key=CONSOLE_KEY, value=link)
+        if link:
+            context["ti"].xcom_push(key=CONSOLE_KEY, value=link)
         return link
 
 

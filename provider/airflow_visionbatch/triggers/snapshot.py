@@ -203,9 +203,12 @@ class WaitEnded:
         """The last changes of state that the trigger saw, with their moments in Unix seconds."""
         return history_in(self._event)
 
-    def replay(self, log: Any) -> None:
-        """Write what the trigger saw into the task's log."""
-        what = f"{self._event.get('service')} batch {self._event.get('ref')}"
+    def replay(self, log: Any, noun: str = "batch") -> None:
+        """Write what the trigger saw into the task's log.
+
+        :param noun: what was waited for.
+        """
+        what = f"{self._event.get('service')} {noun} {self._event.get('ref')}"
         replay(log, what, self.history, int(self._event.get("forgotten") or 0))
 
     def snapshot(self) -> Snapshot:

@@ -17,6 +17,7 @@ from visionbatch.cli.diagnoses import tell_diagnosis
 from visionbatch.cli.junit import reported
 from visionbatch.cli.numbers import POSITIVE
 from visionbatch.cli.run_state import kept_run
+from visionbatch.cli.vias_fetch import fetch_command
 from visionbatch.errors import ConfigError
 from visionbatch.flow.judge import judge
 from visionbatch.io.sinks import LocalSink
@@ -28,6 +29,7 @@ from visionbatch.pipelines.doctor import doctor
 from visionbatch.pipelines.environment import vias_account, vias_settings
 from visionbatch.pipelines.run_places import task_identity
 from visionbatch.pipelines.vias import Vias, batch_ref
+from visionbatch.pipelines.vias_access import Accounts
 from visionbatch.pipelines.vias_answers import require_tasks
 from visionbatch.pipelines.vias_create import ViasRun
 from visionbatch.pipelines.vias_records import ProjectRecord
@@ -36,6 +38,7 @@ from visionbatch.pipelines.vias_wait import wait as wait_for_end
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import SERVICE
 from visionbatch.vias.goals import Goal
+from visionbatch.vias.settings import ViasSettings
 from visionbatch.vias.words import table
 
 _PARTIAL = click.option(
@@ -71,8 +74,12 @@ def vias(context: click.Context, /, **given: Any) -> None:
 
 def client(options: Mapping[str, Any]) -> Vias:
     """The client that the group's options describe."""
+    return Vias(*_opened(options))
+
+
+def _opened(options: Mapping[str, Any]) -> tuple[ViasSettings, Accounts]:
     find = Finder()
-    return Vias(vias_settings(options), lambda: vias_account(options, find))
+    return vias_settings(options), lambda: vias_account(options, find)
 
 
 @vias.command()
@@ -100,7 +107,9 @@ def check(options: Mapping[str, Any], *, body: Path) -> None:
 @_PARTIAL
 @click.option("--on-timeout", default="leave", show_default=True, help="leave or cancel.")
 @click.option("--on-input-change", default="fail", show_default=True, help="fail or cancel_and_new.")
-@click.option("--adopt/--no-adopt", default=True, show_default=True, help="Take a batch that has the name already.")
+@click.option(
+    "--adopt/--no-adopt", default=False, show_default=True, help="Go on with somebody else's live batch of that name."
+)
 @click.option("--dry-run", is_flag=True, help="Check, and send nothing.")
 @click.option("--junit", type=Path, help="File for the result as JUnit XML.")
 @click.pass_obj
@@ -243,6 +252,9 @@ def _act(options: Mapping[str, Any], action: str, batch_id: str, on_partial: str
         return
     require_tasks(done, policy, _DONE[action])
     answer(options, done.to_json(), f"batch {batch_id}: {_DONE[action]}, {done}")
+
+
+vias.add_command(fetch_command(_opened))
 
 
 def _task(body: Path, name: str) -> BatchTask:

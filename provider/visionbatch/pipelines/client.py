@@ -11,7 +11,7 @@ from visionbatch.flow.effects import Flow
 from visionbatch.flow.gathering import gather
 from visionbatch.flow.looking import Looking
 from visionbatch.flow.pace import Pace
-from visionbatch.flow.retry import RetryPolicy
+from visionbatch.flow.retry import RetryPolicy, persist
 from visionbatch.flow.watch import watch
 from visionbatch.io.clock import Clock, SystemClock
 from visionbatch.io.closing import Closable
@@ -64,6 +64,10 @@ class Client(Closable):
         """Run a flow of the service's operations with this client's planes and clock; many threads may call it."""
         with self._planes.plane() as plane:
             return drive(flow, plane, self.clock)
+
+    def look(self, api: Watched, ref: str) -> Snapshot:
+        """The state of something, now; a look alone has the patience that a wait has between its looks."""
+        return self.perform(persist(lambda: api.look(ref), self.tuning.retry))
 
     def await_end(
         self,

@@ -36,11 +36,18 @@ class Decision:
     """An action and the sentence that explains it in the log.
 
     :param generation: of the remote batch that will be worked on.
+    :param wanted: whether a policy or another input asks for it, whatever became of the remote batch.
     """
 
     action: Action
     generation: int
     reason: str
+    wanted: bool = False
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the try goes on with the remote batch that is known, as it is."""
+        return self.action in (Action.RESUME, Action.ADOPT, Action.TAKE)
 
 
 def decide(
@@ -50,6 +57,7 @@ def decide(
     remote: Snapshot | None,
     *,
     takes_data: bool = False,
+    alive: bool = False,
     place: str = "",
     cleared: bool = False,
     noun: str = "batch",
@@ -59,9 +67,8 @@ def decide(
     :param record: what the last try left.
     :param fingerprint: identity of the input now.
     :param takes_data: whether the remote batch has an open upload session.
-    :param place: where the input lies. Another input at another place is not this run's: a mapped task inherits such a
-        record when its items were put in another order, and then its remote batch is left alone. The same input at
-        another place is a copy, and another input at the same place has changed.
+    :param alive: whether the remote batch still works, be it that what the run waited for was there and is on record.
+    :param place: where the input lies, see `belongs_to_another`.
     :param remote: the remote batch now; ``None`` when there is none, or none any more.
     :param cleared: whether a person asked for this try, rather than a retry.
     :param noun: what the remote batch is called, for the reason.
@@ -69,20 +76,29 @@ def decide(
     """
     if record is None:
         return Decision(Action.BEGIN, 1, "first try")
-    if record.fingerprint != fingerprint and record.place and place and record.place != place:
+    if belongs_to_another(record, fingerprint, place):
         return Decision(Action.BEGIN, 1, f"the record found belongs to {record.place}")
-    reason = _reason_to_replace(record, fingerprint, policies, cleared=cleared)
+    reason = _reason_to_replace(record, fingerprint, policies, alive=alive, cleared=cleared)
     if reason:
-        return Decision(Action.REPLACE, record.generation + 1, reason)
+        return Decision(Action.REPLACE, record.generation + 1, reason, wanted=True)
     if record.stage is Stage.INTENT:
         return Decision(Action.SEEK, record.generation, "the last try ended before it knew of a batch")
     return _by_remote(record, policies, remote, takes_data=takes_data, noun=noun)
 
 
-def _reason_to_replace(record: RunRecord, fingerprint: str, policies: Policies, *, cleared: bool) -> str:
+def belongs_to_another(record: RunRecord, fingerprint: str, place: str) -> bool:
+    """Whether a record is about another input at another place, and so not this run's.
+
+    A mapped task inherits such a record when its items were put in another order; its remote batch is left alone. The
+    same input at another place is a copy, and another input at the same place has changed.
+    """
+    return bool(record.fingerprint != fingerprint and record.place and place and record.place != place)
+
+
+def _reason_to_replace(record: RunRecord, fingerprint: str, policies: Policies, *, alive: bool, cleared: bool) -> str:
     """Why the policies want another remote batch, whatever became of this one; empty when they do not."""
     if record.fingerprint != fingerprint:
-        if record.stage is Stage.ENDED:
+        if record.stage is Stage.ENDED and not alive:
             return "the last batch has ended, and this is another input"
         if policies.on_input_change is OnInputChange.FAIL:
             raise InputChanged("the input is not the one this run began with", ref=record.ref)

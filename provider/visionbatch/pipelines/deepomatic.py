@@ -144,7 +144,7 @@ class Deepomatic(Client):
 
     def status(self, batch_id: str) -> Snapshot:
         """The state of a batch, now."""
-        return self.perform(self.api.look(batch_id))
+        return self.look(self.api, batch_id)
 
     def wait(
         self,

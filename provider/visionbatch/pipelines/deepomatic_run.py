@@ -16,13 +16,13 @@ from typing import Any
 from visionbatch.deepomatic.api import SERVICE, Batch
 from visionbatch.deepomatic.check_settings import CheckSettings
 from visionbatch.errors import InputMissing, NotFound, UploadStalled, VisionBatchError
-from visionbatch.flow.effects import Pause
 from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import Policies
 from visionbatch.model.run import RunRecord, RunStore, Stage
-from visionbatch.model.snapshot import Phase, Snapshot
+from visionbatch.model.snapshot import Snapshot
+from visionbatch.pipelines.attempt import Attempt, Found
 from visionbatch.pipelines.conclusion import concluded
-from visionbatch.pipelines.decide import Action, Decision, decide
+from visionbatch.pipelines.decide import Action, Decision
 from visionbatch.pipelines.deepomatic import Deepomatic
 from visionbatch.pipelines.ending import conclude
 from visionbatch.pipelines.inputs import Checked
@@ -35,8 +35,21 @@ from visionbatch.transfer.upload import Progress
 
 log = logging.getLogger(__name__)
 
-CONFIRM_S = 1.0
-"""Seconds before a bad state is looked at again: a service that fails over may show an old one for a moment."""
+
+class _Batches:
+    """The batch that a record names; one that none names has no archive, and is never processed."""
+
+    def __init__(self, site: Deepomatic) -> None:
+        self._site = site
+
+    def look(self, record: RunRecord) -> Found:
+        batch = self._site.get(record.ref)
+        return Found(batch.snapshot, not batch.snapshot.phase.is_terminal, batch.upload_url is not None)
+
+    def cancel(self, record: RunRecord) -> None:
+        if record.ref:
+            self._site.delete(record.ref)
+            log.info("%s batch %s: cancelled", SERVICE, record.ref)
 
 
 class DeepomaticRun:
@@ -63,7 +76,8 @@ class DeepomaticRun:
         self._sender = Sender(site, self._journal, progress)
         self._policies = policies or Policies()
         self._created = created
-        self._decided = decided
+        self._remote = _Batches(site)
+        self._attempt = Attempt(self._journal, self._remote, self._policies, site.clock, decided=decided)
 
     @property
     def batch_id(self) -> str:
@@ -89,6 +103,7 @@ class DeepomaticRun:
                 log.info("%s", checked.report.summary())
                 return self.submit(checked, label=label, deadline=deadline, cleared=cleared)
         except InputMissing as missing:
+            self._take_what_is_ours(place)
             adopted = self._adopted_without_source()
             if adopted is None:
                 self._tell_how_far(missing)
@@ -110,24 +125,13 @@ class DeepomaticRun:
         """
         source = checked.ready()
         report = checked.report
-        decision = self._decide(report.fingerprint, report.location, cleared=cleared)
-        log.info("%s: generation %s: %s (%s)", SERVICE, decision.generation, decision.action, decision.reason)
-        if self._decided is not None:
-            self._decided(decision)
-        goes_on = decision.action in (Action.RESUME, Action.ADOPT, Action.TAKE)
-        earlier = self._journal.record.deadline
-        self._journal.update(
-            fingerprint=report.fingerprint,
-            generation=decision.generation,
-            place=report.location,
-            total=source.size,
-            # A retry does not get more time; a person who clears the task means it to have.
-            deadline=earlier if goes_on and earlier is not None and not cleared else deadline,
+        decision = self._attempt.begin(
+            report.fingerprint, report.location, deadline=deadline, cleared=cleared, total=source.size
         )
         if decision.action is Action.RESUME:
             self._announce()
             self._deliver(label or source.name, source, self._site.get(self.batch_id), resumed=True)
-        elif goes_on:
+        elif decision.goes_on:
             self._announce()
         else:
             batch = self._new_batch(label or source.name, seek=decision.action is Action.SEEK)
@@ -164,41 +168,21 @@ class DeepomaticRun:
 
     def cancel(self) -> None:
         """Delete this run's batch, if there is one."""
-        if self.batch_id:
-            self._site.delete(self.batch_id)
-            log.info("%s batch %s: cancelled", SERVICE, self.batch_id)
+        self._remote.cancel(self._journal.record)
 
-    def _decide(self, fingerprint: str, place: str, *, cleared: bool) -> Decision:
-        stored = self._journal.load()
-        remote = self._remote(stored.ref) if stored is not None and stored.ref else None
-        snapshot = remote.snapshot if remote is not None else None
-        takes_data = remote is not None and remote.upload_url is not None
-        decision = decide(
-            stored, fingerprint, self._policies, snapshot, takes_data=takes_data, place=place, cleared=cleared
-        )
-        if decision.action is Action.REPLACE and snapshot is not None and not snapshot.phase.is_terminal:
-            self.cancel()
-        if decision.action in (Action.BEGIN, Action.REPLACE):
-            self._journal.record = RunRecord(SERVICE, fingerprint, decision.generation)
-        return decision
-
-    def _remote(self, batch_id: str) -> Batch | None:
-        """The remote batch; a state that would have it replaced is looked at twice."""
-        batch = self._get(batch_id)
-        if batch is None or batch.snapshot.phase in (Phase.FAILED, Phase.CANCELLED):
-            self._site.clock.pause(Pause(CONFIRM_S, CONFIRM_S))
-            batch = self._get(batch_id)
-        return batch
-
-    def _get(self, batch_id: str) -> Batch | None:
-        try:
-            return self._site.get(batch_id)
-        except NotFound:
-            return None
+    def _take_what_is_ours(self, place: str | Path) -> None:
+        """Take the stored record in hand, unless it is about another place: without the input nothing else tells."""
+        record = self._journal.stored()
+        if record is not None and (not record.place or "://" in record.place or Path(record.place) == Path(place)):
+            self._journal.record = record
 
     def _adopted_without_source(self) -> Submitted | None:
-        record = self._journal.load()
-        if record is None or record.stage not in (Stage.UPLOADED, Stage.ENDED) or self._get(record.ref) is None:
+        record = self._journal.record
+        if record.stage not in (Stage.UPLOADED, Stage.ENDED):
+            return None
+        try:
+            self._site.get(record.ref)
+        except NotFound:
             return None
         self._announce()
         return Submitted(record, {"size": record.total, "fingerprint": record.fingerprint})

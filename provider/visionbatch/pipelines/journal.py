@@ -22,9 +22,13 @@ class Journal:
         self._store = store
         self.record = record
 
+    def stored(self) -> RunRecord | None:
+        """What the last try left; the record in hand stays as it is."""
+        return self._store.load()
+
     def load(self) -> RunRecord | None:
         """What the last try left, which becomes the record in hand."""
-        stored = self._store.load()
+        stored = self.stored()
         if stored is not None:
             self.record = stored
         return stored

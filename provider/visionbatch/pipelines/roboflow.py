@@ -172,7 +172,7 @@ class Roboflow(Client):
 
     def status(self, job_id: str) -> Snapshot:
         """The state of a job, now."""
-        return self.perform(self.api.look(job_id))
+        return self.look(self.api, job_id)
 
     def logs(self, job_id: str, severity: str = "") -> tuple[LogLine, ...]:
         """The log of a job; see `visionbatch.roboflow.jobs.Jobs.logs`."""

@@ -12,15 +12,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from visionbatch.errors import NotFound, VisionBatchError
-from visionbatch.flow.effects import Pause
+from visionbatch.errors import VisionBatchError
 from visionbatch.flow.judge import Verdict
 from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import OnFailedJob, Policies
 from visionbatch.model.run import RunRecord, RunStore, Stage
 from visionbatch.model.snapshot import Phase, Snapshot
-from visionbatch.pipelines.decide import Action, Decision, decide
-from visionbatch.pipelines.deepomatic_run import CONFIRM_S
+from visionbatch.pipelines.attempt import Attempt, Found
+from visionbatch.pipelines.decide import Action, Decision
 from visionbatch.pipelines.ending import conclude, summed_up
 from visionbatch.pipelines.journal import Journal
 from visionbatch.pipelines.manifest import Manifest
@@ -40,6 +39,33 @@ ERRORS_READ = 1000
 """Lines of the error log that a manifest counts; more say nothing new and take minutes to page through."""
 
 ERRORS_SHOWN = 10
+
+
+class _Jobs:
+    """The job that a record names: its id is on record before there is one."""
+
+    def __init__(self, site: Roboflow, on_failed_job: OnFailedJob) -> None:
+        self._site = site
+        self._on_failed_job = on_failed_job
+
+    def look(self, record: RunRecord) -> Found:
+        snapshot = self._site.status(record.ref)
+        return Found(snapshot, not snapshot.phase.is_terminal)
+
+    def cancel(self, record: RunRecord) -> None:
+        if record.ref:
+            self._site.abort(record.ref)
+            log.info("%s job %s: asked to abort", SERVICE, record.ref)
+
+    def amend(self, decision: Decision, record: RunRecord, found: Found | None) -> Decision:
+        """Restart a job that has failed where that is wanted, and keep clear of the ids of another item's jobs."""
+        if decision.action is Action.BEGIN:
+            # Another item's record in our place: its ids are ours as well, so the generation must not be its.
+            return replace(decision, generation=record.generation + 1)
+        failed = found is not None and found.snapshot.phase is Phase.FAILED and decision.action is Action.REPLACE
+        if failed and not decision.wanted and self._on_failed_job is OnFailedJob.RESTART:
+            return replace(decision, action=Action.RESTART, generation=record.generation)
+        return decision
 
 
 class RoboflowJobRun:
@@ -67,9 +93,17 @@ class RoboflowJobRun:
         self._identity = identity
         self._journal = Journal(store, RunRecord(SERVICE, ""))
         self._policies = policies or Policies()
-        self._on_failed_job = on_failed_job
         self._created = created
-        self._decided = decided
+        self._remote = _Jobs(site, on_failed_job)
+        self._attempt = Attempt(
+            self._journal,
+            self._remote,
+            self._policies,
+            site.clock,
+            noun="job",
+            decided=decided,
+            amend=self._remote.amend,
+        )
 
     @property
     def job_id(self) -> str:
@@ -89,22 +123,12 @@ class RoboflowJobRun:
         :raises PlanRefused: when the workspace's plan has no batch processing, or no credits are left.
         :raises VisionBatchError: anything the service or the network does; the record says how to go on.
         """
-        decision = self._decide(definition, cleared=cleared)
-        log.info("%s: generation %s: %s (%s)", SERVICE, decision.generation, decision.action, decision.reason)
-        if self._decided is not None:
-            self._decided(decision)
-        goes_on = decision.action in (Action.ADOPT, Action.TAKE)
-        earlier = self._journal.record.deadline
-        self._journal.update(
-            fingerprint=definition.fingerprint(),
-            generation=decision.generation,
-            place=definition.batch_id,
-            # A retry does not get more time; a person who clears the task means it to have.
-            deadline=earlier if goes_on and earlier is not None and not cleared else deadline,
+        decision = self._attempt.begin(
+            definition.fingerprint(), definition.batch_id, deadline=deadline, cleared=cleared
         )
         if decision.action is Action.RESTART:
             self._restart()
-        elif not goes_on:
+        elif not decision.goes_on:
             self._create(definition, name)
         self._announce()
         return Submitted(self._journal.record, {"batch_id": definition.batch_id, "workflow": definition.workflow_id})
@@ -138,46 +162,7 @@ class RoboflowJobRun:
 
     def cancel(self) -> None:
         """Abort this run's job, if there is one."""
-        if self.job_id:
-            self._site.abort(self.job_id)
-            log.info("%s job %s: asked to abort", SERVICE, self.job_id)
-
-    def _decide(self, definition: JobDefinition, *, cleared: bool) -> Decision:
-        stored = self._journal.load()
-        remote = self._remote(stored.ref) if stored is not None and stored.ref else None
-        fingerprint = definition.fingerprint()
-        decision = decide(
-            stored, fingerprint, self._policies, remote, place=definition.batch_id, cleared=cleared, noun="job"
-        )
-        if stored is not None and decision.action is Action.BEGIN:
-            # Another item's record in our place: its ids are ours as well, so the generation must not be its.
-            decision = replace(decision, generation=stored.generation + 1)
-        if decision.action is Action.REPLACE and remote is not None:
-            if remote.phase is Phase.FAILED and self._may_restart(stored, fingerprint):
-                return Decision(Action.RESTART, decision.generation - 1, decision.reason)
-            if not remote.phase.is_terminal:
-                self.cancel()
-        if decision.action in (Action.BEGIN, Action.REPLACE):
-            self._journal.record = RunRecord(SERVICE, fingerprint, decision.generation)
-        return decision
-
-    def _may_restart(self, stored: RunRecord | None, fingerprint: str) -> bool:
-        same = stored is not None and stored.fingerprint == fingerprint
-        return same and self._on_failed_job is OnFailedJob.RESTART
-
-    def _remote(self, job_id: str) -> Snapshot | None:
-        """The job; a state that would have it replaced is looked at twice."""
-        snapshot = self._look(job_id)
-        if snapshot is None or snapshot.phase is Phase.FAILED:
-            self._site.clock.pause(Pause(CONFIRM_S, CONFIRM_S))
-            snapshot = self._look(job_id)
-        return snapshot
-
-    def _look(self, job_id: str) -> Snapshot | None:
-        try:
-            return self._site.status(job_id)
-        except NotFound:
-            return None
+        self._remote.cancel(self._journal.record)
 
     def _create(self, definition: JobDefinition, name: str) -> None:
         """Make the job; its id is on record before."""

@@ -12,8 +12,13 @@ from typing import Any
 from visionbatch.pipelines.manifest import MANIFEST_BYTES
 from visionbatch.roboflow.calls import SERVICE
 from visionbatch.roboflow.media import Collection
+from visionbatch.roboflow.ready import ready_ref
+from visionbatch.roboflow.stage_settings import Kind
 
 REASONS_SHOWN = 10
+
+_INGESTED = (Kind.SHARDS, Kind.IMAGE_REFERENCES, Kind.VIDEO_REFERENCES)
+"""Kinds of batches whose parts are what the service lists as shards."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,14 @@ class StageManifest:
     service: str = SERVICE
     schema: int = 1
 
+    @property
+    def ready_ref(self) -> str:
+        """What stands for waiting until all of it can be processed, see `visionbatch.roboflow.ready.ready_ref`."""
+        return ready_ref(self.batch_id, self.expected, self.parts if self.kind in _INGESTED else None)
+
     def to_json(self) -> dict[str, Any]:
-        """JSON primitives only, below `MANIFEST_BYTES`."""
-        value = dataclasses.asdict(self)
+        """JSON primitives only, below `MANIFEST_BYTES`; ``ready_ref`` is among them."""
+        value = {**dataclasses.asdict(self), "ready_ref": self.ready_ref}
         for name in ("source", "names"):
             if len(json.dumps(value)) >= MANIFEST_BYTES:
                 value[name] = f"{value[name][:200]}…"

@@ -18,7 +18,7 @@ from visionbatch.pipelines.vias_access import Access, Accounts, vias_origin, via
 from visionbatch.vias.api import ViasApi, with_project
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import Query
-from visionbatch.vias.creation import Created
+from visionbatch.vias.creation import Created, InDoubt
 from visionbatch.vias.decode import Answer, BatchEntry
 from visionbatch.vias.goals import FINISHED, BatchRef, Goal
 from visionbatch.vias.settings import ViasSettings
@@ -111,13 +111,15 @@ class Vias(Client):
         """Any of the twenty-nine operations by the vendor's name; see `ViasApi.ask`."""
         return self.perform(self.api.ask(operation, values, query=query, body=body))
 
-    def create(self, task: BatchTask, *, adopt: bool = True) -> Created:
-        """See that there is one batch of this name; see `ViasApi.create`.
+    def create(
+        self, task: BatchTask, *, adopt: bool = False, own: bool = False, in_doubt: InDoubt = lambda _: None
+    ) -> Created:
+        """Make one batch of this name; see `ViasApi.create`.
 
         :raises InvalidInput: when a documented rule is broken; nothing was sent.
         """
         task.check()
-        return self.perform(self.api.create(task, adopt=adopt))
+        return self.perform(self.api.create(task, adopt=adopt, own=own, in_doubt=in_doubt))
 
     def find(self, name: str) -> BatchEntry | None:
         """The one batch of exactly that name."""
@@ -137,7 +139,7 @@ class Vias(Client):
 
     def status(self, ref: str) -> Snapshot:
         """The state of a batch, now."""
-        return self.perform(self.api.look(ref))
+        return self.look(self.api, ref)
 
     def update(self, batch_id: str, task: BatchTask) -> Answer:
         """Give a batch another configuration; see `ViasApi.update`.

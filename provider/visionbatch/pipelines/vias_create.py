@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from visionbatch.errors import ConfigError, NotFound, UnreadableAnswer
-from visionbatch.flow.effects import Pause
+from visionbatch.errors import ConfigError, JobFailed, UnreadableAnswer
 from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import OnPartial, PartialAction, Policies
 from visionbatch.model.run import RunRecord, RunStore, Stage
-from visionbatch.model.snapshot import Phase, Snapshot
-from visionbatch.pipelines.decide import Action, Decision, decide
+from visionbatch.model.snapshot import Counts, Snapshot
+from visionbatch.pipelines.attempt import CONFIRM, Attempt, Found
+from visionbatch.pipelines.decide import Action, Decision
 from visionbatch.pipelines.ending import conclude, summed_up
 from visionbatch.pipelines.journal import Journal
 from visionbatch.pipelines.manifest import Manifest
@@ -22,15 +23,17 @@ from visionbatch.pipelines.vias_answers import require_tasks
 from visionbatch.vias.api import LABEL_CHARS
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import SERVICE
+from visionbatch.vias.creation import Created
 from visionbatch.vias.decode import Answer
-from visionbatch.vias.goals import FINISHED, BatchRef, Goal
+from visionbatch.vias.goals import FINISHED, LEAVE, BatchRef, Goal, require_cancel
+from visionbatch.vias.words import Histogram, interpret
 
 log = logging.getLogger(__name__)
 
-CONFIRM_S = 1.0
-"""Seconds before a state that would have a batch replaced is looked at again."""
-
 NOTE = "vias_answer"
+ADOPTED = "vias_adopted"
+"""Notes of a run record: what the creation came to; that somebody else made the batch."""
+
 ERRORS_NOTED = 5
 """Entries of ``error_list`` that the run record keeps: it stays small."""
 
@@ -40,13 +43,53 @@ def default_policies() -> Policies:
     return Policies(on_partial=OnPartial(PartialAction.FAIL))
 
 
+class _Batches:
+    """The batch that a record names, by its id or, as long as there is none, by its name."""
+
+    def __init__(self, vias: Vias, goal: Goal, on_cancel: str) -> None:
+        self._vias = vias
+        self._goal = goal
+        self._on_cancel = on_cancel
+
+    def ref_of(self, record: RunRecord, batch_id: str = "") -> str:
+        on_cancel = LEAVE if ADOPTED in record.notes else self._on_cancel
+        return str(BatchRef(batch_id or record.ref, self._goal, record.token, on_cancel))
+
+    def look(self, record: RunRecord) -> Found:
+        histogram = self._vias.histogram(self.ref_of(record))
+        return Found(interpret(histogram, self._goal), _works(histogram))
+
+    def cancel(self, record: RunRecord) -> None:
+        batch_id = record.ref or self._unrecorded(record)
+        if batch_id:
+            self._vias.cancel(self.ref_of(record, batch_id))
+
+    def _unrecorded(self, record: RunRecord) -> str:
+        """The batch that a creation has made and no record names, unless it has ended; a list may lag behind."""
+        if not record.token:
+            return ""
+        entry = self._vias.find(record.token)
+        if entry is None:
+            self._vias.clock.pause(CONFIRM)
+            entry = self._vias.find(record.token)
+        return entry.batch_id if entry is not None and _works(self._vias.histogram(entry.batch_id)) else ""
+
+
+def _works(histogram: Histogram) -> bool:
+    """Whether tasks may still run, though the run may have waited for no more than that."""
+    return not interpret(histogram, FINISHED).phase.is_terminal
+
+
 class ViasRun:
     """One run over one record.
 
     :param vias: whose batch it is.
     :param store: where the record is kept.
     :param wait_for: what the run waits for, see `visionbatch.vias.goals.Goal`; ``None`` when it does not wait.
-    :param adopt: take a batch that has the name already, though no record of ours says so, for ours.
+    :param on_cancel: what cancelling does to the batch: ``stop`` or ``delete``; what the settings say when empty.
+    :param adopt: go on with a batch of that name which somebody else made, when it has not ended and has as many tasks
+        as would be made. It is marked in the record and the manifest, and never cancelled. What an earlier try of this
+        run made is found without.
     :param created: called with the batch's id as soon as it is known.
     :param decided: called with what a try is going to do, before it does anything.
     """
@@ -58,7 +101,8 @@ class ViasRun:
         policies: Policies | None = None,
         *,
         wait_for: str | Goal | None = FINISHED,
-        adopt: bool = True,
+        adopt: bool = False,
+        on_cancel: str = "",
         created: Callable[[str], None] | None = None,
         decided: Callable[[Decision], None] | None = None,
     ) -> None:
@@ -67,8 +111,10 @@ class ViasRun:
         self._policies = policies or default_policies()
         self._goal = None if wait_for is None else Goal.parse(wait_for)
         self._adopt = adopt
+        require_cancel(on_cancel)
         self._created = created
-        self._decided = decided
+        self._remote = _Batches(vias, self._goal or FINISHED, on_cancel)
+        self._attempt = Attempt(self._journal, self._remote, self._policies, vias.clock, decided=decided)
 
     @property
     def batch_id(self) -> str:
@@ -76,9 +122,18 @@ class ViasRun:
         return self._journal.record.ref
 
     @property
+    def adopted(self) -> bool:
+        """Whether that batch is one that somebody else made, which is never cancelled here."""
+        return ADOPTED in self._journal.record.notes
+
+    @property
     def ref(self) -> str:
         """The batch with what is waited for, as those who wait want it."""
-        return str(BatchRef(self.batch_id, self._goal or FINISHED, self._journal.record.token))
+        return self.ref_of(self._journal.record)
+
+    def ref_of(self, record: RunRecord) -> str:
+        """The same for a record that crossed a deferral."""
+        return self._remote.ref_of(record)
 
     def submit(self, task: BatchTask, *, deadline: float | None = None, cleared: bool = False) -> Submitted:
         """See that the batch is there exactly once, whatever earlier tries did.
@@ -94,24 +149,13 @@ class ViasRun:
         for warning in warnings:
             log.warning("%s: %s", SERVICE, warning)
         require_an_end(task, self._goal)
-        decision = self._decide(task, cleared=cleared)
-        log.info("%s: generation %s: %s (%s)", SERVICE, decision.generation, decision.action, decision.reason)
-        if self._decided is not None:
-            self._decided(decision)
-        goes_on = decision.action not in (Action.BEGIN, Action.REPLACE, Action.SEEK)
-        earlier = self._journal.record.deadline
-        self._journal.update(
-            fingerprint=task.fingerprint(),
-            generation=decision.generation,
-            place=task.name,
-            # A retry does not get more time; a person who clears the task means it to have.
-            deadline=earlier if goes_on and earlier is not None and not cleared else deadline,
-        )
-        if not goes_on:
+        decision = self._attempt.begin(task.fingerprint(), task.name, deadline=deadline, cleared=cleared)
+        if not decision.goes_on:
             self._make(task, seek=decision.action is Action.SEEK)
         self._announce()
         self._require_tasks()
-        return Submitted(self._journal.record, _facts(task), len(warnings))
+        facts = _facts_of_another(task) if self.adopted else _facts(task)
+        return Submitted(self._journal.record, facts, len(warnings))
 
     def conclude(
         self,
@@ -129,7 +173,7 @@ class ViasRun:
             end,
             sum_up=lambda snapshot: summed_up(
                 submitted,
-                snapshot,
+                _with_those_not_made(snapshot, submitted.record.notes),
                 self._policies.on_partial,
                 self._vias.api.console_url(submitted.batch_id),
                 errors=_errors(submitted.record.notes),
@@ -140,49 +184,31 @@ class ViasRun:
         )
 
     def cancel(self) -> None:
-        """Stop or delete this run's batch, by the connection's ``on_cancel``, if there is one."""
-        if self.batch_id:
-            self._vias.cancel(self.batch_id)
-            log.info("%s batch %s: cancelled", SERVICE, self.batch_id)
-
-    def _decide(self, task: BatchTask, *, cleared: bool) -> Decision:
-        stored = self._journal.load()
-        remote = self._remote(self.ref) if stored is not None and stored.ref else None
-        decision = decide(stored, task.fingerprint(), self._policies, remote, place=task.name, cleared=cleared)
-        if decision.action is Action.REPLACE and remote is not None:
-            # Not only a batch that has not ended: where RUNNING is an end, its tasks still run.
-            self.cancel()
-        if decision.action in (Action.BEGIN, Action.REPLACE):
-            self._journal.record = RunRecord(SERVICE, task.fingerprint(), decision.generation)
-        return decision
-
-    def _remote(self, ref: str) -> Snapshot | None:
-        snapshot = self._look(ref)
-        if snapshot is None or (snapshot.phase.is_terminal and snapshot.phase is not Phase.SUCCEEDED):
-            self._vias.clock.pause(Pause(CONFIRM_S, CONFIRM_S))
-            snapshot = self._look(ref)
-        return snapshot
-
-    def _look(self, ref: str) -> Snapshot | None:
-        try:
-            return self._vias.status(ref)
-        except NotFound:
-            return None
+        """Stop or delete the batch that this run made, if it did, by ``on_cancel``."""
+        self._remote.cancel(self._journal.record)
 
     def _make(self, task: BatchTask, *, seek: bool) -> None:
         """Make the batch; the intent, with the name that finds it again, is on record before."""
         generation = self._journal.record.generation
         name = generation_name(task.name, generation)
-        self._journal.update(stage=Stage.INTENT, token=name)
+
+        def in_doubt(doubt: bool) -> None:
+            # Without a doubt there is no token: a batch that then has the name is somebody else's.
+            self._journal.update(stage=Stage.INTENT, token=name if doubt else "")
+
         try:
-            made = self._vias.create(task.named(name), adopt=self._adopt or seek or generation > 1)
+            made = self._vias.create(
+                task.named(name),
+                adopt=self._adopt,
+                own=seek and self._journal.record.token == name,
+                in_doubt=in_doubt,
+            )
         except UnreadableAnswer as error:
             if error.ref:
                 self._journal.update(stage=Stage.CREATED, ref=error.ref)
                 self._announce()
             raise
-        notes = {NOTE: _noted(made.answer)} if made.answer is not None else {}
-        self._journal.update(stage=Stage.CREATED, ref=made.batch_id, notes=notes)
+        self._journal.update(stage=Stage.CREATED, ref=made.batch_id, token=name, notes=_notes_of(made, task))
 
     def _announce(self) -> None:
         log.info("%s batch %s", SERVICE, self.batch_id)
@@ -192,6 +218,13 @@ class ViasRun:
     def _require_tasks(self) -> None:
         """Judge what the creation came to, also one that an earlier try has seen: no retry makes it a success."""
         noted = self._journal.record.notes.get(NOTE)
+        if isinstance(noted, dict) and not noted["total"]:
+            raise JobFailed(
+                "no task was made of it, so there is nothing to wait for",
+                service=SERVICE,
+                ref=self.batch_id,
+                next_step="Name sources: for some accounts an empty list does not stand for the whole group.",
+            )
         if isinstance(noted, dict):
             require_tasks(
                 Answer(self.batch_id, **{**noted, "errors": tuple(noted["errors"])}), self._policies.on_partial, "made"
@@ -226,6 +259,11 @@ def _facts(task: BatchTask) -> dict[str, int | str]:
     }
 
 
+def _facts_of_another(task: BatchTask) -> dict[str, int | str]:
+    """What is known of a batch that somebody else made: neither its algorithm nor its sources."""
+    return {"name": task.name, "adopted": 1}
+
+
 def _noted(answer: Answer) -> dict[str, Any]:
     return {
         "total": answer.total,
@@ -234,6 +272,28 @@ def _noted(answer: Answer) -> dict[str, Any]:
         "errors": list(answer.errors[:ERRORS_NOTED]),
         "unlisted": answer.unlisted + len(answer.errors[ERRORS_NOTED:]),
     }
+
+
+def _notes_of(made: Created, task: BatchTask) -> dict[str, Any]:
+    """What a creation came to, by its answer, or by what was found in its stead."""
+    if made.adopted:
+        return {ADOPTED: True}
+    if made.answer is not None:
+        return {NOTE: _noted(made.answer)}
+    lost = task.sources - (made.tasks or 0)
+    if not task.names_all or lost <= 0:
+        return {}
+    told = f"{lost} of {task.sources} sources have no task, and the answer that told why was lost"
+    return {NOTE: _noted(Answer(made.batch_id, task.sources, lost, task.sources - lost, (told,)))}
+
+
+def _with_those_not_made(snapshot: Snapshot, notes: dict[str, Any]) -> Snapshot:
+    """The same with the tasks that could not be made, which some accounts do not list, among the failed ones."""
+    noted, counts = notes.get(NOTE), snapshot.counts
+    lost = noted["total"] - counts.total if isinstance(noted, dict) and counts is not None else 0
+    if counts is None or lost <= 0:
+        return snapshot
+    return replace(snapshot, counts=Counts(counts.total + lost, counts.succeeded, counts.failed + lost))
 
 
 def _errors(notes: dict[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from visionbatch.model.snapshot import Snapshot
 from visionbatch.model.text import printable
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import ONCE, SERVICE, Calls, Query, named
-from visionbatch.vias.creation import Created, Creation
+from visionbatch.vias.creation import Created, Creation, InDoubt
 from visionbatch.vias.decode import Answer, BatchEntry, answer_of, entries_of
-from visionbatch.vias.goals import FINISHED, BatchRef
+from visionbatch.vias.goals import FINISHED, LEAVE, BatchRef
 from visionbatch.vias.lists import BATCH_PAGE, Lists, page_numbers
 from visionbatch.vias.settings import ViasSettings
 from visionbatch.vias.words import ABNORMAL, Histogram, histogram_of, histogram_of_states, interpret
@@ -49,7 +49,7 @@ class ViasApi:
         self._calls = Calls(settings, self._retry)
         self._lists = Lists(self._calls)
         self._creation = Creation(self._calls, self._lists)
-        self._abnormal_since: dict[str, float] = {}
+        self._unwell_since: dict[str, float] = {}
 
     def ask(
         self, operation: str, values: Mapping[str, str] | None = None, *, query: Query = (), body: Any = None
@@ -66,17 +66,22 @@ class ViasApi:
         response = yield from self._calls.send(operation, values, query=query, body=body)
         return response.json() if response.body else None
 
-    def create(self, task: BatchTask, *, adopt: bool = True) -> Flow[Created]:
-        """See that there is one batch of this name.
+    def create(
+        self, task: BatchTask, *, adopt: bool = False, own: bool = False, in_doubt: InDoubt = lambda _: None
+    ) -> Flow[Created]:
+        """Make one batch of this name.
 
-        Creating twice would make two, for the service knows no mark of a request. So the name is looked up first; a
-        creation without a usable answer is followed by looks for what it made, and repeated only when nothing is there.
+        Creating twice would make two, for the service knows no mark of a request. So the name is looked up first, and
+        a creation is repeated only when the service cannot have acted on it. Without a usable answer, what it may have
+        made is looked for as long as ``settle_s`` of the settings says.
 
-        :param adopt: take a batch that has the name already for ours.
-        :raises IdTaken: when there is one and ``adopt`` is off, or when there are several.
-        :raises OutcomeUnknown: when it cannot be found out what a creation came to.
+        :param adopt: go on with somebody else's batch of that name, if it has not ended and has as many tasks.
+        :param own: an earlier try may have made it: it is looked for in the same way, and needs no ``adopt``.
+        :param in_doubt: see `visionbatch.vias.creation.InDoubt`.
+        :raises IdTaken: when somebody else has the name, or there are several batches of it.
+        :raises OutcomeUnknown: when it cannot be found out what a creation came to; try again with ``own``.
         """
-        return named("", self._creation.create(task, adopt=adopt))
+        return named("", self._creation.create(task, adopt=adopt, own=own, in_doubt=in_doubt))
 
     def find(self, name: str) -> Flow[BatchEntry | None]:
         """The one batch of exactly that name.
@@ -125,17 +130,22 @@ class ViasApi:
             return None
 
     def cancel(self, ref: str) -> Flow[None]:
-        """Stop a batch, or delete it, by the setting ``on_cancel``; one that is gone counts as cancelled."""
-        batch_id = BatchRef.parse(ref).batch_id
-        return named(batch_id, self._cancel(batch_id))
+        """Stop a batch, or delete it, as the ref or the setting says; one that is gone counts as cancelled."""
+        target = BatchRef.parse(ref)
+        return named(target.batch_id, self._cancel(target.batch_id, target.on_cancel or self.settings.on_cancel))
 
-    def _cancel(self, batch_id: str) -> Flow[None]:
-        if self.settings.on_cancel == "delete":
+    def _cancel(self, batch_id: str, how: str) -> Flow[None]:
+        if how == LEAVE:
+            log.warning("%s batch %s is somebody else's and left alone", SERVICE, batch_id)
+            return
+        if how == "delete":
             answer = yield from self.delete(batch_id)
         else:
             answer = yield from self._unless_gone(self.stop(batch_id))
         if answer is not None and answer.failed:
             log.warning("%s batch %s is not cancelled as a whole: %s", SERVICE, batch_id, answer)
+        else:
+            log.info("%s batch %s: cancelled", SERVICE, batch_id)
 
     def histogram(self, ref: str) -> Flow[Histogram]:
         """How many tasks of a batch are in which state."""
@@ -167,11 +177,11 @@ class ViasApi:
         return self._judged(target, histogram, now)
 
     def _judged(self, target: BatchRef, histogram: Histogram, now: float) -> Snapshot:
-        """What a histogram is to somebody with a goal; ABNORMAL is tolerated for as long as the settings say."""
-        if ABNORMAL not in histogram.counts:
-            self._abnormal_since.pop(target.batch_id, None)
+        """What a histogram is to somebody with a goal; ABNORMAL, or no task, is tolerated for a while."""
+        if histogram.total and ABNORMAL not in histogram.counts:
+            self._unwell_since.pop(target.batch_id, None)
             return interpret(histogram, target.goal)
-        since = self._abnormal_since.setdefault(target.batch_id, now)
+        since = self._unwell_since.setdefault(target.batch_id, now)
         return interpret(histogram, target.goal, lost_patience=now - since >= self.settings.abnormal_s)
 
     def look_all(self, roster: Roster) -> Flow[None]:

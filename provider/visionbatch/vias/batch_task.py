@@ -62,6 +62,11 @@ class BatchTask:
         """Video sources that are named; so many tasks are expected, unless a list is empty."""
         return sum(len(group.video_source_list) for group in self.groups)
 
+    @property
+    def names_all(self) -> bool:
+        """Whether every source is named: what an empty list stands for, only the service knows."""
+        return all(group.video_source_list for group in self.groups)
+
     def named(self, name: str) -> BatchTask:
         """The same under another name."""
         return replace(self, name=name)

@@ -24,6 +24,7 @@ ORDER = (*WAITING, *BUSY, *HALTED, *ENDED)
 STATES = frozenset(ORDER)
 _NO_WORD = re.compile(r"[^\w.-]")
 ABNORMAL = "ABNORMAL"
+_NO_TASK = "no task is listed"
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,10 @@ def interpret(histogram: Histogram, goal: Goal, *, lost_patience: bool = False) 
     A batch is over when each of its tasks is in a wanted or in a failed state; until then failed ones only count. An
     unknown state is neither, so that it is polled through to the deadline.
 
-    :param lost_patience: ABNORMAL has lasted too long, and counts as failed.
+    :param lost_patience: ABNORMAL has lasted too long, and counts as failed; so does a batch without any task.
     """
+    if not histogram.total:
+        return Snapshot(Phase.FAILED if lost_patience else Phase.QUEUED, _NO_TASK, Counts())
     failed_states = goal.failed | {ABNORMAL} if lost_patience else goal.failed
     good = sum(count for state, count in histogram.counts.items() if state in goal.wanted)
     bad = sum(count for state, count in histogram.counts.items() if state in failed_states - goal.wanted)
@@ -94,7 +97,7 @@ def interpret(histogram: Histogram, goal: Goal, *, lost_patience: bool = False) 
     unknown = histogram.unknown
     if unknown and not set(unknown) <= goal.wanted:
         return Snapshot(Phase.UNKNOWN, ", ".join(unknown), counts, str(histogram))
-    if not histogram.total or good + bad < histogram.total:
+    if good + bad < histogram.total:
         phase = Phase.RUNNING if any(state in histogram.counts for state in BUSY) else Phase.QUEUED
         return Snapshot(phase, str(histogram), counts)
     return Snapshot(_end(histogram, good, bad), str(histogram), counts)

@@ -361,6 +361,53 @@ def test_a_record_of_another_item_neither_stops_nor_touches_its_job(
     assert not books.effects(ABORTED)
 
 
+def test_a_try_that_is_stopped_while_it_decides_leaves_the_job_of_another_item_alone(
+    workspace: Any, stage: Stage, books: Books, tenant: Tenant
+) -> None:
+    tenant.configure(roboflow_processing_s=3600)
+    store, tuesday, client = MemoryStore(), stage("tuesday"), workspace()
+    submit(client, stage("monday"), store)
+    stored = len(store.saves)
+
+    def stop(decision: Decision) -> None:
+        raise Died
+
+    run = RoboflowJobRun(client, store, RUN, decided=stop)
+    with pytest.raises(Died):
+        run.submit(tuesday)
+    run.cancel()
+
+    assert not books.requests(GET), "whose it is shows without a look"
+    assert not books.effects(ABORTED)
+    assert len(store.saves) == stored
+
+
+def test_a_service_in_trouble_for_a_moment_ends_no_retry(
+    workspace: Any, stage: Stage, books: Books, faults: Any
+) -> None:
+    definition, store, client = stage(), MemoryStore(), workspace()
+    submit(client, definition, store)
+    faults(GET, "return-503", "return-reset-connection")
+
+    submit(client, definition, store)
+
+    assert created(books) == [derived_job_id(RUN, 1)]
+
+
+def test_a_job_that_no_try_knows_of_is_aborted_before_another_takes_its_place(
+    workspace: Any, stage: Stage, books: Books, tenant: Tenant
+) -> None:
+    tenant.configure(roboflow_processing_s=3600)
+    store, definition = DyingStore(3, taken=False), stage()
+    with pytest.raises(Died):
+        submit(workspace(), definition, store)
+    changed = replace(definition, workers=2)
+
+    submit(workspace(), changed, store, policies=Policies.of(on_input_change="cancel_and_new"))
+
+    assert [entry["job_id"] for entry in books.effects(ABORTED)] == [derived_job_id(RUN, 1)]
+
+
 @pytest.mark.parametrize("on_timeout", ["leave", "cancel"])
 def test_at_the_deadline_the_job_is_left_or_aborted(
     workspace: Any, stage: Stage, books: Books, tenant: Tenant, clock: TenantClock, on_timeout: str

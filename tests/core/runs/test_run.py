@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from support.books import CHUNKS, CREATE, Books
+from support.books import CHUNKS, CREATE, GET, Books
 from support.orders import photo, write_orders
-from support.runs import MemoryStore, run_through, submit
+from support.runs import Died, MemoryStore, run_through, submit
 from visionbatch import DeepomaticRun, LocalSink, Policies, Submitted
 from visionbatch.errors import (
     InputChanged,
+    InputMissing,
     InvalidInput,
     JobCancelled,
     JobFailed,
@@ -313,6 +314,52 @@ def test_cancelling_deletes_the_batch_and_may_be_repeated(site: Any, orders: Pat
 
     assert len(books.effects("batch.deleted")) == 1
     books.nothing_processed()
+
+
+def test_a_try_that_is_stopped_while_it_decides_leaves_the_batch_of_another_item_alone(
+    site: Any, tmp_path: Path, books: Books
+) -> None:
+    store, alive = MemoryStore(), [True]
+    submit(site(), write_orders(tmp_path / "monday"), store)
+    other = write_orders(tmp_path / "tuesday")
+    (other / "WO_1/cabinet-0.jpg").write_bytes(photo(999))
+
+    def credentials() -> Any:
+        if not alive[0]:
+            alive[0] = True
+            raise Died
+        return site.credentials()
+
+    client = site(credentials=credentials)
+    run = DeepomaticRun(client, store)
+    with client.check(other) as checked:
+        alive[0] = False
+        with pytest.raises(Died):
+            run.submit(checked)
+    assert not run.batch_id
+    run.cancel()
+
+    assert not books.effects("batch.deleted")
+
+
+def test_a_batch_of_another_place_is_not_taken_for_that_of_a_source_that_is_gone(site: Any, tmp_path: Path) -> None:
+    store = MemoryStore()
+    submit(site(), write_orders(tmp_path / "monday"), store)
+
+    with pytest.raises(InputMissing) as missing:
+        DeepomaticRun(site(), store).submit_place(tmp_path / "tuesday")
+
+    assert not missing.value.ref
+
+
+def test_one_unlucky_look_does_not_end_a_status(site: Any, orders: Path, books: Books, faults: Any) -> None:
+    client = site()
+    submitted = submit(client, orders)
+    faults(GET, "return-503", "return-reset-connection")
+
+    assert client.status(submitted.batch_id).phase is not Phase.UNKNOWN
+
+    assert len(books.requests(GET)) == 3
 
 
 def test_a_batch_whose_session_was_cancelled_is_replaced_once_the_run_is_tried_again(

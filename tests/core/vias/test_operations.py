@@ -13,6 +13,7 @@ from core.conftest import Faults
 from core.vias.bodies import batch_task, groups
 from core.vias.conftest import Project
 from support.books import Books
+from support.clocks import TenantClock
 from visionbatch.errors import (
     ConfigError,
     IdTaken,
@@ -70,8 +71,8 @@ def test_a_batch_that_breaks_a_rule_is_refused_before_any_request(vias: Vias, bo
 
 def test_a_batch_that_has_the_name_is_adopted_and_not_made_twice(vias: Vias, books: Books) -> None:
     first = vias.create(batch_task())
-    again = vias.create(batch_task())
-    assert (again.batch_id, again.answer) == (first.batch_id, None)
+    again = vias.create(batch_task(), adopt=True)
+    assert (again.batch_id, again.answer, again.adopted) == (first.batch_id, None, True)
     assert len(books.requests(CREATE)) == 1
 
 
@@ -83,8 +84,20 @@ def test_a_name_that_only_contains_ours_is_not_adopted(vias: Vias, books: Books)
 
 def test_a_taken_name_can_be_an_error(vias: Vias, books: Books) -> None:
     vias.create(batch_task())
-    with pytest.raises(IdTaken):
-        vias.create(batch_task(), adopt=False)
+    with pytest.raises(IdTaken, match="name of its own"):
+        vias.create(batch_task())
+    assert len(books.effects(MADE)) == 1
+
+
+def test_neither_a_batch_that_has_ended_nor_one_of_another_size_is_adopted(
+    vias: Vias, books: Books, tenant: Tenant
+) -> None:
+    vias.create(batch_task())
+    with pytest.raises(IdTaken, match="1 tasks and not 2"):
+        vias.create(batch_task(groups=groups("source-0001", "source-0002")), adopt=True)
+    tenant.clock.advance(86_400)
+    with pytest.raises(IdTaken, match="it has ended"):
+        vias.create(batch_task(), adopt=True)
     assert len(books.effects(MADE)) == 1
 
 
@@ -108,15 +121,42 @@ def test_a_creation_without_a_usable_answer_is_looked_up_and_not_repeated(
     assert len(books.requests(CREATE)) == 1
 
 
-@pytest.mark.parametrize("refused", ["return-500", "return-503", complaint("VIAS.00010006", 500)])
-def test_a_creation_that_had_no_effect_is_repeated_after_two_looks(
+@pytest.mark.parametrize("refused", ["return-503", "return-429"])
+def test_a_creation_that_the_service_cannot_have_acted_on_is_repeated(
     vias: Vias, books: Books, faults: Faults, refused: Any
 ) -> None:
     faults(CREATE, refused)
     vias.create(batch_task())
     assert len(books.effects(MADE)) == 1
     operations = [str(entry.operation) for entry in books.tenant.journal.entries() if "batch" in str(entry.operation)]
-    assert operations == [LIST, CREATE, LIST, LIST, CREATE]
+    assert operations == [LIST, CREATE, LIST, CREATE]
+
+
+@pytest.mark.parametrize(
+    "lost", ["return-500", "return-504", "return-reset-connection", complaint("VIAS.00010006", 500)]
+)
+def test_a_creation_that_may_still_be_at_work_is_looked_for_over_a_minute_and_not_repeated(
+    vias: Vias, books: Books, faults: Faults, clock: TenantClock, lost: Any
+) -> None:
+    faults(CREATE, lost)
+    with pytest.raises(OutcomeUnknown) as unknown:
+        vias.create(batch_task())
+    assert unknown.value.retry_safe
+    assert clock.elapsed >= 60
+    assert len(books.requests(CREATE)) == 1
+
+
+def test_a_batch_that_is_made_long_after_its_request_timed_out_is_found(
+    vias: Vias, books: Books, faults: Faults, tenant: Tenant, clock: TenantClock
+) -> None:
+    tenant.configure(vias_unique_names=False)
+    faults(CREATE, answer("", 504))
+    # What was made shows up late.
+    faults(LIST, "pass", *[answer('{"count": 0, "batch_task_list": []}', effect=False)] * 3)
+    made = vias.create(batch_task())
+    assert [effect["batch_id"] for effect in books.effects(MADE)] == [made.batch_id]
+    assert clock.elapsed > 8
+    assert len(books.requests(CREATE)) == 1
 
 
 def test_a_creation_that_left_nothing_and_said_nothing_is_not_repeated(
@@ -129,10 +169,14 @@ def test_a_creation_that_left_nothing_and_said_nothing_is_not_repeated(
     assert len(books.requests(CREATE)) == 1
 
 
-def test_a_name_that_was_taken_in_the_meantime_is_adopted(vias: Vias, books: Books, faults: Faults) -> None:
+def test_a_name_that_was_taken_in_the_meantime_is_adopted_only_where_that_is_wanted(
+    vias: Vias, books: Books, faults: Faults
+) -> None:
     first = vias.create(batch_task())
-    faults(LIST, answer('{"count": 0, "batch_task_list": []}', effect=False))
-    assert vias.create(batch_task()).batch_id == first.batch_id
+    faults(LIST, *[answer('{"count": 0, "batch_task_list": []}', effect=False)] * 2)
+    with pytest.raises(IdTaken, match="somebody else"):
+        vias.create(batch_task())
+    assert vias.create(batch_task(), adopt=True).batch_id == first.batch_id
     assert len(books.effects(MADE)) == 1
 
 

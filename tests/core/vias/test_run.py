@@ -12,9 +12,11 @@ from core.conftest import Faults
 from core.vias.bodies import batch_task, groups
 from core.vias.conftest import Project
 from support.books import Books
+from support.clocks import TenantClock
 from visionbatch import FileRunStore, LocalSink, Policies
 from visionbatch.errors import (
     ConfigError,
+    DeadlinePassed,
     IdTaken,
     InputChanged,
     JobFailed,
@@ -23,12 +25,15 @@ from visionbatch.errors import (
     UnreadableAnswer,
 )
 from visionbatch.model.run import RunRecord, Stage
+from visionbatch.model.snapshot import Phase
 from visionbatch.pipelines.vias import Vias
 from visionbatch.pipelines.vias_create import ViasRun, generation_name
 from visionbatch.vias.schedule import Period, Schedule
+from visionbatch.vias.sources import VideoSourceGroup
 from visionbatch_mock.tenant import Tenant
 
 CREATE, MADE = "vias.batch_tasks.create", "vias.batch_created"
+LIST, STOP = "vias.batch_tasks.list", "vias.batch_tasks.stop"
 TWO = groups("source-0001", "source-0002")
 
 
@@ -82,11 +87,11 @@ def test_a_later_try_goes_on_with_the_same_batch(runs: Runs, books: Books) -> No
 
 def test_a_try_that_died_before_it_knew_its_batch_finds_it(runs: Runs, books: Books, faults: Faults) -> None:
     faults(CREATE, "drop-response")
-    faults("vias.batch_tasks.list", "pass", *["return-reset-connection"] * 3)
+    faults(LIST, "pass", *["return-reset-connection"] * 4)
     with pytest.raises(TransportError):
         runs().submit(batch_task())
     assert runs.record().stage is Stage.INTENT
-    submitted = runs(adopt=False).submit(batch_task())
+    submitted = runs().submit(batch_task())
     assert [effect["batch_id"] for effect in books.effects(MADE)] == [submitted.batch_id]
     assert len(books.requests(CREATE)) == 1
 
@@ -117,6 +122,10 @@ class Killed(BaseException):
     """What no code catches by accident."""
 
 
+def killed(_: object) -> None:
+    raise Killed
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_a_run_that_dies_at_any_writing_of_its_record_ends_in_one_batch(
@@ -129,7 +138,7 @@ def test_a_run_that_dies_at_any_writing_of_its_record_ends_in_one_batch(
     except Killed:
         died = True
     assert died
-    run = runs(adopt=False) if number > 1 else runs()
+    run = runs()
     manifest = run.conclude(run.submit(batch_task()), lambda: vias.wait(run.ref))
     assert (manifest.outcome, manifest.generation) == ("done", 1)
     assert [effect["batch_id"] for effect in books.effects(MADE)] == [manifest.batch_id]
@@ -139,8 +148,145 @@ def test_a_run_that_dies_at_any_writing_of_its_record_ends_in_one_batch(
 def test_a_name_that_somebody_else_has_can_be_an_error(runs: Runs, vias: Vias, books: Books) -> None:
     vias.create(batch_task())
     with pytest.raises(IdTaken):
-        runs(adopt=False).submit(batch_task())
+        runs().submit(batch_task())
+    # Nor does a refusal make it the next try's.
+    with pytest.raises(IdTaken):
+        runs().submit(batch_task())
+    assert runs(adopt=True).submit(batch_task()).batch_id
     assert len(books.effects(MADE)) == 1
+
+
+def test_a_batch_that_somebody_else_made_is_marked_and_never_cancelled(
+    runs: Runs, vias: Vias, books: Books, tenant: Tenant, clock: TenantClock
+) -> None:
+    tenant.configure(vias_lives={"*": ["RUNNING"]})
+    others = vias.create(batch_task())
+    run = runs(Policies.of(on_partial="fail", on_timeout="cancel"), adopt=True)
+    submitted = run.submit(batch_task(service_name="other"))
+    assert (submitted.batch_id, run.adopted, runs.record().notes) == (others.batch_id, True, {"vias_adopted": True})
+    assert submitted.archive == {"name": "nightly", "adopted": 1}
+    deadline = clock.now() + 30
+    with pytest.raises(DeadlinePassed):
+        run.conclude(submitted, lambda: vias.wait(run.ref, deadline=deadline))
+    # As a triggerer does, which knows no more than the ref.
+    vias.cancel(run.ref)
+    again = runs(Policies.of(on_partial="fail", on_clear="cancel_and_new"))
+    again.submit(batch_task(service_name="other"), cleared=True)
+    assert not books.requests(STOP)
+    assert names(books) == ["nightly", "nightly-g2"]
+
+
+def test_a_later_generations_name_that_somebody_else_has_is_refused_as_well(
+    runs: Runs, vias: Vias, books: Books, tenant: Tenant
+) -> None:
+    vias.create(batch_task(name="nightly-g2"))
+    runs().submit(batch_task())
+    with pytest.raises(IdTaken):
+        runs(Policies.of(on_partial="fail", on_clear="cancel_and_new")).submit(batch_task(), cleared=True)
+    assert names(books) == ["nightly-g2", "nightly"]
+
+
+def test_a_try_that_is_stopped_while_it_decides_leaves_the_batch_of_another_item_alone(
+    project: Project, runs: Runs, books: Books, tenant: Tenant
+) -> None:
+    tenant.configure(vias_lives={"*": ["RUNNING"]})
+    runs().submit(batch_task(name="item-b"))
+
+    before = len(books.requests(LIST))
+    run = ViasRun(project(), runs.store, decided=killed)
+    with pytest.raises(Killed):
+        run.submit(batch_task(name="item-a", groups=TWO))
+    run.cancel()
+    assert len(books.requests(LIST)) == before, "whose it is shows without a look"
+    assert (run.batch_id, books.requests(STOP)) == ("", [])
+
+
+def test_one_unlucky_look_ends_no_retry_and_no_status(runs: Runs, vias: Vias, books: Books, faults: Faults) -> None:
+    first = runs().submit(batch_task())
+    faults(LIST, "return-503", "return-reset-connection")
+    assert runs().submit(batch_task()).batch_id == first.batch_id
+    faults(LIST, "return-503")
+    assert vias.status(first.batch_id).counts is not None
+
+
+@pytest.mark.parametrize("on_cancel", ["stop", "delete"])
+def test_a_batch_that_runs_as_it_should_is_alive_for_a_changed_input_and_one_that_has_ended_is_not_cancelled(
+    project: Project, runs: Runs, books: Books, tenant: Tenant, on_cancel: str
+) -> None:
+    tenant.configure(vias_lives={"*": ["RUNNING"]})
+    run = runs(wait_for="running")
+    run.conclude(run.submit(batch_task()), lambda: project().wait(run.ref))
+    assert runs.record().stage is Stage.ENDED
+    with pytest.raises(InputChanged):
+        runs(wait_for="running").submit(batch_task(groups=TWO), cleared=True)
+    tenant.configure(vias_lives={})
+    project().stop(run.batch_id)
+    tenant.clock.advance(3600)
+    stops = len(books.requests(STOP))
+    again = ViasRun(project(on_cancel=on_cancel), runs.store, wait_for="running")
+    again.submit(batch_task(groups=TWO), cleared=True)
+    assert names(books) == ["nightly", "nightly-g2"]
+    assert (len(books.requests(STOP)), books.effects("vias.batch_deleted")) == (stops, [])
+
+
+@pytest.mark.parametrize("way", ["cancel", "replace"])
+def test_a_batch_that_is_on_no_record_yet_is_cancelled_by_its_name(
+    runs: Runs, books: Books, tenant: Tenant, faults: Faults, clock: TenantClock, way: str
+) -> None:
+    tenant.configure(vias_lives={"*": ["RUNNING"]})
+    faults(CREATE, "drop-response")
+    faults(LIST, "pass", "return-503")
+    run = runs(wait_for="running")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(clock, "pause", killed)
+        with pytest.raises(Killed):
+            run.submit(batch_task())
+    assert (run.batch_id, names(books)) == ("", ["nightly"])
+    if way == "cancel":
+        run.cancel()
+    else:
+        policies = Policies.of(on_partial="fail", on_input_change="cancel_and_new")
+        runs(policies, wait_for="running").submit(batch_task(groups=TWO))
+    [stopped] = books.requests(STOP)
+    assert books.effects(MADE)[0]["batch_id"] in str(stopped.path)
+
+
+@pytest.mark.parametrize("policy", ["fail", "warn"])
+def test_a_partial_creation_whose_answer_was_lost_is_seen_by_the_number_of_tasks(
+    project: Project, runs: Runs, vias: Vias, books: Books, tenant: Tenant, policy: str
+) -> None:
+    tenant.configure(vias_refusals={"create": ["source-0002"]}, vias_keep_failed=False)
+    with pytest.raises(Killed):
+        ViasRun(project(), Dying(runs.store, 3, after=False)).submit(batch_task(groups=TWO))
+    run = runs(Policies.of(on_partial=policy))
+    if policy == "fail":
+        with pytest.raises(JobPartial, match="1 of 2 tasks could not be made"):
+            run.submit(batch_task(groups=TWO))
+    else:
+        manifest = run.conclude(run.submit(batch_task(groups=TWO)), lambda: vias.wait(run.ref))
+        assert (manifest.outcome, manifest.counts) == ("partial", {"total": 2, "succeeded": 1, "failed": 1})
+    assert len(books.effects(MADE)) == 1
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_tasks_that_could_not_be_made_count_at_the_end(runs: Runs, vias: Vias, tenant: Tenant, *, keep: bool) -> None:
+    tenant.configure(vias_refusals={"create": ["source-0002"]}, vias_keep_failed=keep)
+    run = runs(Policies.of(on_partial="warn"))
+    manifest = run.conclude(run.submit(batch_task(groups=TWO)), lambda: vias.wait(run.ref))
+    assert (manifest.outcome, manifest.counts) == ("partial", {"total": 2, "succeeded": 1, "failed": 1})
+
+
+def test_a_batch_without_a_task_is_a_failure_and_waited_for_no_longer_than_abnormal_ones(
+    runs: Runs, vias: Vias, books: Books, tenant: Tenant, clock: TenantClock
+) -> None:
+    tenant.configure(vias_empty_list_means_group=False)
+    empty = batch_task(groups=(VideoSourceGroup("group-0001", ()),))
+    for _ in range(2):
+        with pytest.raises(JobFailed, match="no task was made"):
+            runs().submit(empty)
+    assert len(books.effects(MADE)) == 1
+    end = vias.wait(runs.record().ref, deadline=clock.now() + 86_400)
+    assert (end.phase, clock.elapsed < 1200) == (Phase.FAILED, True)
 
 
 @pytest.mark.fault("CR14")

@@ -17,6 +17,9 @@ from typing import Any
 from airflow.sdk import dag, task
 
 from airflow_visionbatch.operators.deepomatic import DeepomaticRunBatchOperator
+from airflow_visionbatch.operators.roboflow import RoboflowRunJobOperator
+from airflow_visionbatch.operators.roboflow_stage import RoboflowStageOperator
+from airflow_visionbatch.operators.vias import ViasCreateBatchTaskOperator
 
 PLANS = Path(os.environ["CRASH_PLANS"])
 STORE = os.environ.get("CRASH_STORE")
@@ -49,6 +52,8 @@ def arm(context: Any) -> None:
 
     if told["moment"] == "waiting":
         _die_waiting(die)
+    elif told["moment"] == "sending":
+        _die_sending(told, die)
     else:
         _die_saving(told, die)
 
@@ -62,6 +67,24 @@ def _die_waiting(die: Callable[[], None]) -> None:
 
     shipped = Deepomatic.wait
     Deepomatic.wait = wait
+
+
+def _die_sending(told: dict[str, Any], die: Callable[[], None]) -> None:
+    """End in the middle of the body of the nth part."""
+    from visionbatch import RoboflowStageRun  # noqa: PLC0415  # a Dag file is parsed often
+
+    shipped = RoboflowStageRun._passing
+    begun, last = 0, 0
+
+    def passing(self: RoboflowStageRun, done: int, total: int) -> None:
+        nonlocal begun, last
+        begun += not begun or done < last
+        last = done
+        if begun == told["nth"] and 0 < done < total:
+            die()
+        shipped(self, done, total)
+
+    RoboflowStageRun._passing = passing
 
 
 def _die_saving(told: dict[str, Any], die: Callable[[], None]) -> None:
@@ -88,22 +111,22 @@ def _die_saving(told: dict[str, Any], die: Callable[[], None]) -> None:
     TaskStateRunStore.save = save
 
 
-COMMON: dict[str, Any] = {
-    "task_id": "send",
-    "deepomatic_conn_id": "{{ dag_run.conf['connection'] }}",
-    "poll_interval": 0.5,
-    "retry_delay": timedelta(seconds=1),
-    "pre_execute": prepare,
-}
+KILLED: dict[str, Any] = {"task_id": "send", "retry_delay": timedelta(seconds=1), "pre_execute": prepare}
+CONNECTION = "{{ dag_run.conf['connection'] }}"
+COMMON: dict[str, Any] = {**KILLED, "deepomatic_conn_id": CONNECTION, "poll_interval": 0.5}
 SOURCE = "{{ dag_run.conf['source'] }}"
 
 
 def one_task(name: str, **arguments: Any) -> None:
-    @dag(name, schedule=None, catchup=False, max_active_runs=100, max_active_tasks=100)
-    def described() -> None:
-        DeepomaticRunBatchOperator(**{**COMMON, "source": SOURCE, **arguments})
+    described(name, DeepomaticRunBatchOperator, **{**COMMON, "source": SOURCE, **arguments})
 
-    described()
+
+def described(name: str, operator: Any, **arguments: Any) -> None:
+    @dag(name, schedule=None, catchup=False, max_active_runs=100, max_active_tasks=100)
+    def alone() -> None:
+        operator(**arguments)
+
+    alone()
 
 
 one_task("sync_retry", deferrable=False, retries=2)
@@ -113,6 +136,41 @@ one_task("deferrable_clear", deferrable=True, retries=0)
 one_task("with_report", deferrable=True, retries=2, report_path="{{ dag_run.conf['reports'] }}")
 one_task("leave_running", deferrable=True, retries=0, cancel_on_kill=False)
 one_task("impatient", deferrable=True, retries=0, timeout=6, execution_timeout=timedelta(minutes=10))
+
+WORKSPACE: dict[str, Any] = {**KILLED, "roboflow_conn_id": CONNECTION, "retries": 2}
+described(
+    "stage_shards",
+    RoboflowStageOperator,
+    source=SOURCE,
+    kind="shards",
+    settings={"images_per_shard": 2, "parallel": 1},
+    **WORKSPACE,
+)
+described(
+    "run_job",
+    RoboflowRunJobOperator,
+    batch=SOURCE,
+    workflow_id="inspect",
+    deferrable=True,
+    poll_interval=0.5,
+    **WORKSPACE,
+)
+
+VIDEOS = [{"video_source_group_id": "group-0001", "video_source_list": [{"video_source_id": "source-0001"}]}]
+described(
+    "vias_retry",
+    ViasCreateBatchTaskOperator,
+    vias_conn_id=CONNECTION,
+    name="{{ run_id }}",
+    service_name="fire",
+    service_version="1.0",
+    groups=VIDEOS,
+    outputs={"event_center": True},
+    deferrable=True,
+    poll_interval=0.5,
+    retries=2,
+    **KILLED,
+)
 
 
 @dag(schedule=None, catchup=False, max_active_runs=100, max_active_tasks=100)

@@ -28,6 +28,10 @@ class Room(Protocol):
         """Whether to look again. A room whose tenant was reset is nobody's any more, and is not."""
 
     @property
+    def gate(self) -> Gate:
+        """What keeps everybody out while a moment of the tenant is taken."""
+
+    @property
     def deliveries(self) -> Sender:
         """What is on its way."""
 
@@ -66,7 +70,7 @@ class Courier:
     def _run(self) -> None:
         while not self._stopping.wait(TICK_S):
             for room in self._watched():
-                with self._gate.passing():
+                with self._gate.passing(), room.gate.passing():
                     room.settle()
                 # A receiver may ask the mock something before it answers, so nobody is kept out meanwhile.
                 room.deliveries.deliver()
