@@ -34,8 +34,8 @@ class ViasCreateBatchTaskOperator(RemoteRunOperator):
 
     The name is looked up before anything is made, and after every answer that was lost; one that somebody else's batch
     has is refused. So give each run a name of its own, such as one with ``{{ ds }}``. Every documented rule is checked
-    before the first request. Returns a manifest of less than 4 KB, see `visionbatch.pipelines.manifest.Manifest`. How it
-    waits, retries, judges and cancels: `airflow_visionbatch.operators.remote_run.RemoteRunOperator`.
+    before the first request. Returns a manifest of less than 4 KB, see `visionbatch.pipelines.manifest.Manifest`. How
+    it waits, retries, judges and cancels: `airflow_visionbatch.operators.remote_run.RemoteRunOperator`.
 
     HTTP 200 does not mean that all tasks were made: ``on_partial``, here ``fail`` by default, judges the creation as
     well as the end. Whoever waits for the end of a live stream or of a weekly schedule is refused, before anything is
