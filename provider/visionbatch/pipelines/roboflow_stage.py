@@ -23,13 +23,13 @@ from visionbatch.pipelines.stage_batch import BatchChoice
 from visionbatch.pipelines.stage_cargo import (
     Cargo,
     ImageShards,
-    ReferenceChunks,
     SingleImages,
     Videos,
     Ways,
 )
 from visionbatch.pipelines.stage_manifest import StageManifest, names_as_lines, reasons
 from visionbatch.pipelines.stage_notes import StageNotes
+from visionbatch.pipelines.stage_references import ReferenceChunks
 from visionbatch.pipelines.stage_sending import Halted, PartSender
 from visionbatch.pipelines.stage_settling import Settling
 from visionbatch.roboflow.calls import SERVICE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from collections.abc import Collection as AnyCollection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -22,9 +22,8 @@ from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.stage_notes import StageNotes
 from visionbatch.roboflow.calls import SERVICE
 from visionbatch.roboflow.media import Collection
-from visionbatch.roboflow.references import Reference, ReferenceList
 from visionbatch.roboflow.stage_limits import ToldLimits
-from visionbatch.roboflow.stage_settings import IMAGE_REFERENCES, VIDEO_REFERENCES, Kind, StageSettings
+from visionbatch.roboflow.stage_settings import Kind, StageSettings
 from visionbatch.roboflow.values import UploadSlot
 from visionbatch.transfer.members import read_whole
 from visionbatch.transfer.object_source import ObjectSource
@@ -260,54 +259,3 @@ class Videos(_Signed):
         if self._filesystem is None:
             return FileSource(Path(self._place, origin))
         return nullcontext(ObjectSource(self._filesystem, f"{self._place}/{origin}"))
-
-
-class ReferenceChunks(Cargo):
-    """References, as many in a request as the service takes.
-
-    Each request has an ingest id that is the same on every try. By what the service knows a repetition is not
-    published, and fresh signatures make another request of it, so images are not sent again while it is in doubt
-    whether they arrived. Videos may be: under the same name one takes the place of the one before.
-    """
-
-    def __init__(self, references: ReferenceList, *, videos: bool = False) -> None:
-        super().__init__()
-        self.kind = Kind.VIDEO_REFERENCES if videos else Kind.IMAGE_REFERENCES
-        self._videos = videos
-        self.repeatable = videos
-        self._most = VIDEO_REFERENCES if videos else IMAGE_REFERENCES
-        self._references = references
-
-    def cut(self, ways: Ways, notes: StageNotes) -> None:
-        """Into chunks of the same size on every try."""
-        self._ways = ways
-        self._most = notes.files or self._most
-        if not notes.units:
-            notes.cut(-(-len(self._references) // self._most), files=self._most)
-
-    def send(self, unit: int) -> Sent:
-        """Send one chunk."""
-        ways, staging = self._ways, self._ways.site.api.staging
-        chunk = self._chunk(unit)
-        body: dict[str, Any] = {
-            "videoReferences" if self._videos else "imageReferences": [
-                {"name": reference.name, "url": reference.url} for reference in chunk
-            ],
-            "ingestId": f"{ways.ingest_id}-{unit}",
-        }
-        if ways.settings.notifications_url is not None:
-            body["notificationsURL"] = ways.settings.notifications_url.reveal()
-        ways.progress(0, len(chunk))
-        act = staging.ingest_videos if self._videos else staging.ingest_images
-        # Whatever the last answer is, one before it may have been lost.
-        self.doubtful.add(unit)
-        ingest = ways.site.perform(act(ways.batch_id, body, ways.settings.display_name))
-        return Sent(duplicated=ingest.duplicated, shards=len(ingest.shard_ids))
-
-    def arrived(self, units: AnyCollection[int], names: AnyCollection[str]) -> set[int]:
-        """Chunks of which the service lists a file."""
-        there = frozenset(names)
-        return {unit for unit in units if any(reference.name in there for reference in self._chunk(unit))}
-
-    def _chunk(self, unit: int) -> Sequence[Reference]:
-        return self._references.chunk(unit * self._most, (unit + 1) * self._most)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visionbatch.errors import AlreadyRunning, UnreadableRecord
+from visionbatch.errors import AlreadyRunning, NoRoom, UnreadableRecord
 from visionbatch.io.run_files import FileRunStore
 from visionbatch.io.run_objects import ObjectRunStore
 from visionbatch.io.sinks import LocalSink, ObjectSink
@@ -128,7 +128,7 @@ def test_an_interrupted_save_leaves_the_old_record(tmp_path: Path, monkeypatch: 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(NoRoom, match="No space left"):
         store.save(RunRecord("deepomatic", "f", stage=Stage.UPLOADED))
     monkeypatch.undo()
 
