@@ -1,7 +1,8 @@
 """A service that only tells the state of batches, 20 ms after it is asked, over connections that stay open.
 
 It stands in for the mock server where thousands of requests a second are asked: it has the same two routes, every batch
-is running for ever, and answering costs it some tens of microseconds. Below ``/strict`` there is no list.
+is running for ever, and answering costs it some tens of microseconds. Below ``/strict`` there is no list. Of VIAS it
+has the list of batches and the list of a batch's tasks, and looks at no signature.
 
 Run: ``python -m benchmarks.status_server [--batches 10000]``; it prints its URL.
 """
@@ -63,6 +64,8 @@ class Peer(asyncio.Protocol):
 
     def _answer(self, target: str) -> tuple[int, bytes]:
         parts = urlsplit(target)
+        if parts.path.startswith("/v2/"):
+            return self._of_vias(parts.path, parse_qs(parts.query))
         strict, path = parts.path.startswith("/strict"), parts.path.removeprefix("/strict")
         if path == BATCHES:
             self._books.lists += 1
@@ -72,6 +75,16 @@ class Peer(asyncio.Protocol):
             return 200, self._page(int(query["offset"][0]), int(query["limit"][0]))
         self._books.looks += 1
         return 200, json.dumps(described(path.rpartition("/")[2])).encode()
+
+    def _of_vias(self, path: str, query: dict[str, list[str]]) -> tuple[int, bytes]:
+        if path.endswith("/tasks"):
+            self._books.looks += 1
+            return 200, json.dumps({"count": 1, "tasks": [{"id": query["batch_id"][0], "state": "RUNNING"}]}).encode()
+        self._books.lists += 1
+        size, number = int(query["page_size"][0]), int(query["page_num"][0])
+        shown = range((number - 1) * size, min(number * size, self._count))
+        listed = [vias_batch(batch_id(place)) for place in shown]
+        return 200, json.dumps({"count": self._count, "batch_task_list": listed}).encode()
 
     def _page(self, offset: int, limit: int) -> bytes:
         stop = min(offset + limit, self._count)
@@ -88,6 +101,11 @@ class Peer(asyncio.Protocol):
 def described(ref: str) -> dict[str, object]:
     """A batch as the service shows it."""
     return {"batch_id": ref, "filename": f"batch-{ref[-6:]}", "status": "processing", "upload_url": None}
+
+
+def vias_batch(ref: str) -> dict[str, object]:
+    """A batch task as VIAS lists it."""
+    return {"id": ref, "batch_task_name": ref[-6:], "num_task": 1, "batch_task_status_info": {"RUNNING": 1}}
 
 
 async def serve(count: int) -> None:

@@ -4,7 +4,7 @@ The runner is Airflow's own ``TriggerRunner`` below its own supervisor, of which
 triggers to run are handed over directly, and nothing is written back. Every watcher asks every 5 seconds for a batch
 that never ends.
 
-Run: ``python -m benchmarks.triggers [--watchers 100,1000,5000,10000] [--rounds 3] [--window 15]``
+Run: ``python -m benchmarks.triggers [--service vias] [--watchers 100,1000,5000,10000] [--rounds 3] [--window 15]``
 """
 
 from __future__ import annotations
@@ -55,6 +55,13 @@ MODES = (
 FLOOR, PER_TRIGGER, SHARED, OURS, STRICT, LISTED = MODES
 PEERS = {FLOOR: "NoOp", PER_TRIGGER: "SessionPerTrigger", SHARED: "SharedSession"}
 CONNECTION = "benchmark"
+SERVICES = {"deepomatic": "deepomatic", "vias": "huawei_vias"}
+"""As they are called here, and by triggers and connections."""
+OF_VIAS = (FLOOR, OURS, STRICT, LISTED)
+"""VIAS shows no single batch, so what asks for one, as the peers do, has nothing to ask. Without the list of batches it
+is the list of a batch's tasks that is asked for."""
+PAGE = {"deepomatic": 100, "vias": 200}
+"""Batches on a page of the list."""
 PACE = {"first_s": INTERVAL_S, "longest_s": INTERVAL_S, "spread": 0.0}
 LONGEST_START_S = 60.0
 
@@ -113,12 +120,22 @@ def start_supervisor(capacity: int) -> Any:
     return Supervisor.start(job=None, capacity=capacity)
 
 
-def measure(mode: str, watchers: int, number: int, url: str, server_pid: int, window_s: float) -> Cell:
+def connection_of(service: str, mode: str, url: str) -> dict[str, Any]:
+    """The connection of all watchers."""
+    if service == "vias":
+        extra = {"project_id": "p" * 32, "states_from": "tasks" if mode == STRICT else "batches"}
+        return {"conn_type": "huawei_vias", "host": url, "login": "AK", "password": "of-the-benchmark", "extra": extra}
+    return {
+        "conn_type": "deepomatic",
+        "host": f"{url}/strict" if mode == STRICT else url,
+        "password": "of-the-benchmark",
+    }
+
+
+def measure(mode: str, watchers: int, number: int, url: str, server_pid: int, window_s: float, service: str) -> Cell:
     """One cell, in this process: supervisor here, runner below it."""
-    host = f"{url}/strict" if mode == STRICT else url
-    os.environ[f"AIRFLOW_CONN_{CONNECTION.upper()}"] = json.dumps(
-        {"conn_type": "deepomatic", "host": host, "password": "of-the-benchmark"}
-    )
+    connection = connection_of(service, mode, url)
+    os.environ[f"AIRFLOW_CONN_{CONNECTION.upper()}"] = json.dumps(connection)
     folder = Path(tempfile.mkdtemp(prefix="visionbatch-bench-"))
     supervisor = start_supervisor(watchers + 10)
     runner = supervisor.pid
@@ -141,9 +158,9 @@ def measure(mode: str, watchers: int, number: int, url: str, server_pid: int, wi
 
     try:
         # One watcher first: what the first one costs, such as imports and the session, is not a watcher's.
-        rest = triggers(mode, watchers, host)
+        rest = triggers(mode, watchers, url, SERVICES[service])
         supervisor.creating_triggers.append(workload(1, "benchmarks.peers.Probe", str(folder), 1 + len(rest)))
-        supervisor.creating_triggers.append(workload(2, *trigger(mode, 0, host)))
+        supervisor.creating_triggers.append(workload(2, *trigger(mode, 0, url, SERVICES[service])))
         serve_until("ready", 60)
         serve_for(3)
         before = memory_kib(runner)
@@ -194,26 +211,26 @@ def asked(url: str) -> dict[str, int]:
         return dict(json.load(answer))
 
 
-def trigger(mode: str, number: int, host: str) -> tuple[str, dict[str, Any]]:
+def trigger(mode: str, number: int, url: str, service: str) -> tuple[str, dict[str, Any]]:
     """Class path and arguments of a watcher."""
     ref = batch_id(number)
     if mode in PEERS:
-        return f"benchmarks.peers.{PEERS[mode]}", {"url": f"{host}{BATCHES}/{ref}", "interval_s": INTERVAL_S}
+        return f"benchmarks.peers.{PEERS[mode]}", {"url": f"{url}{BATCHES}/{ref}", "interval_s": INTERVAL_S}
     from airflow_visionbatch.triggers.snapshot import SnapshotTrigger
 
-    classpath, arguments = SnapshotTrigger("deepomatic", CONNECTION, ref, pace=PACE).serialize()
+    classpath, arguments = SnapshotTrigger(service, CONNECTION, ref, pace=PACE).serialize()
     return classpath, arguments
 
 
-def triggers(mode: str, watchers: int, host: str) -> list[tuple[str, dict[str, Any]]]:
+def triggers(mode: str, watchers: int, url: str, service: str) -> list[tuple[str, dict[str, Any]]]:
     """All watchers but the first: a trigger for each, or as few as can wait for them as lists."""
     if mode != LISTED:
-        return [trigger(mode, number, host) for number in range(1, watchers)]
+        return [trigger(mode, number, url, service) for number in range(1, watchers)]
     from airflow_visionbatch.triggers.batch_list import BatchListTrigger
 
     refs = [batch_id(number) for number in range(1, watchers)]
     parts = [refs[start : start + MOST] for start in range(0, len(refs), MOST)]
-    return [BatchListTrigger("deepomatic", CONNECTION, part, pace=PACE).serialize() for part in parts]
+    return [BatchListTrigger(service, CONNECTION, part, pace=PACE).serialize() for part in parts]
 
 
 def workload(number: int, classpath: str, *rest: Any) -> Any:
@@ -266,8 +283,11 @@ def airflow_home() -> Iterator[None]:
         yield
 
 
-def report(cells: list[Cell]) -> str:
-    """Tables of all cells, medians over rounds, and ratios within a round."""
+def report(cells: list[Cell], page: int) -> str:
+    """Tables of all cells, medians over rounds, and ratios within a round.
+
+    :param page: batches on a page of the list.
+    """
     sizes = sorted({cell.watchers for cell in cells})
     modes = [mode for mode in MODES if any(cell.mode == mode for cell in cells)]
     rows = []
@@ -276,7 +296,7 @@ def report(cells: list[Cell]) -> str:
             of = [cell for cell in cells if (cell.mode, cell.watchers) == (mode, watchers)]
             if not of:
                 continue
-            pages = f"{-(-watchers // 100) / INTERVAL_S:g}"
+            pages = f"{-(-watchers // page) / INTERVAL_S:g}"
             wanted = {FLOOR: "0", OURS: pages, LISTED: pages}.get(mode, f"{watchers / INTERVAL_S:g}")
             rows.append(
                 (
@@ -295,7 +315,7 @@ def report(cells: list[Cell]) -> str:
     return table((*head, "KiB per watcher", "connections"), rows)
 
 
-def goals(cells: list[Cell], watchers: int) -> str:
+def goals(cells: list[Cell], watchers: int, page: int) -> str:
     """The demands, each with what this run says of it."""
     by = {(cell.mode, cell.round): cell for cell in cells if cell.watchers == watchers}
     rounds = sorted({number for _, number in by})
@@ -315,7 +335,7 @@ def goals(cells: list[Cell], watchers: int) -> str:
         middle = median(found)
         return verdict(name, demand, holds(middle) if found else None, span(found, digits) + unit)
 
-    pages = -(-watchers // 100) / INTERVAL_S
+    pages = -(-watchers // page) / INTERVAL_S
     per_poll = {
         mode: [
             more / rate for more, rate in zip(extra("cpu", mode), values("requests_s", mode), strict=False) if rate > 0
@@ -346,6 +366,7 @@ def goals(cells: list[Cell], watchers: int) -> str:
 def main() -> None:
     """Run all cells, round by round."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--service", choices=SERVICES, default="deepomatic")
     parser.add_argument("--watchers", default="100,1000,5000,10000")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--window", type=float, default=15.0)
@@ -353,19 +374,21 @@ def main() -> None:
     parser.add_argument("-v", action="store_true", help="show what the runner says")
     asked_for = parser.parse_args()
     sizes = [int(text) for text in asked_for.watchers.split(",")]
-    modes = [mode for mode in MODES if mode in asked_for.modes.split(";")]
+    possible = OF_VIAS if asked_for.service == "vias" else MODES
+    modes = [mode for mode in possible if mode in asked_for.modes.split(";")]
+    page = PAGE[asked_for.service]
     print(machine_line("apache-airflow", "aiohttp"), flush=True)
     cells: list[Cell] = []
     with airflow_home(), server("benchmarks.status_server", "--batches", str(max(sizes))) as (url, pid):
         for number in range(asked_for.rounds):
             for watchers in sizes:
                 for mode in modes:
-                    cells.append(cell_in_child(mode, watchers, number, url, pid, asked_for.window))
+                    cells.append(cell_in_child(mode, watchers, number, url, pid, asked_for.window, asked_for.service))
                     print(json.dumps(asdict(cells[-1])), file=sys.stderr, flush=True)
-    print(f"\n{report(cells)}\n")
+    print(f"\n{report(cells, page)}\n")
     for watchers in sizes:
         if len(modes) > 1:
-            print(f"{goals(cells, watchers)}\n")
+            print(f"{goals(cells, watchers, page)}\n")
     loads = [cell.foreign for cell in cells]
     noisy = sum(load > FOREIGN_LIMIT for load in loads)
     print(f"foreign load in cores: {span(loads)}; above {FOREIGN_LIMIT} in {noisy} of {len(loads)} cells")

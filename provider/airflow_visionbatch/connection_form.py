@@ -111,3 +111,60 @@ ROBOFLOW_BEHAVIOUR: dict[str, Any] = {
     "relabeling": {"host": "Base URL", "password": "API key"},
     "placeholders": {"host": "https://api.roboflow.com", "password": "private key of the workspace"},
 }
+
+VIAS_FIELDS: dict[str, Any] = {
+    "region": _text("Region", "Region of the project, which gives the hosts.", default="cn-north-4"),
+    "project_id": _text("Project id", "Id of the project; looked up by the region's name when empty."),
+    "auth": _text(
+        "Login is",
+        "An access key, whose secret key is the password and which signs; or an IAM user with a password.",
+        enum=["access_key", "user"],
+        default="access_key",
+    ),
+    "domain": _text("Account", "Account that the IAM user belongs to; the user's own name when empty."),
+    "security_token": _text("Security token", "Of a temporary access key; empty for others.", format="password"),
+    "iam_url": _text("IAM URL", "Base URL of IAM, instead of the region's."),
+    "obs_url": _text("OBS URL", "Base URL of OBS, where results are, instead of the region's."),
+    "obs_addressing": _text(
+        "OBS addressing",
+        "Bucket before the host, as OBS asks; path for an S3 service on one machine.",
+        enum=["virtual", "path"],
+        default="virtual",
+    ),
+    "allow_plain_http": {
+        "label": "Allow plain http",
+        "description": "Accept addresses with http beyond this machine, which shows tokens to the network.",
+        "schema": {"type": ["boolean", "null"], "default": False},
+    },
+    "states_from": _text(
+        "States from",
+        "Counters in the list of batches, one call for all who wait; or the list of each batch's tasks.",
+        enum=["batches", "tasks"],
+        default="batches",
+    ),
+    "abnormal_s": {
+        "label": "Patience with ABNORMAL",
+        "description": "Seconds for which tasks in this state are waited for, since they may recover.",
+        "schema": {"type": ["number", "null"], "minimum": 0, "default": 600},
+    },
+    "on_cancel": _text(
+        "Cancelling", "What cancelling does to a batch; delete cannot be undone.", enum=["stop", "delete"]
+    ),
+    "endless_types": _text("Live types", "Types of video source that are live streams; known ones when empty."),
+    "status_aliases": {
+        "label": "Status words",
+        "description": 'Words of the service that are not known here, such as {"THROTTLED": "PENDING"}.',
+        "schema": {"type": ["object", "null"], "format": "json"},
+    },
+    "not_found_codes": _text("Codes for not found", "Error codes of a 400 that mean 404; known ones when empty."),
+    "name_taken_codes": _text("Codes for a taken name", "Error codes of a 400 that say so; known ones when empty."),
+    "not_allowed_codes": _text("Codes for good", "Error codes of a 500 that no second try mends."),
+    "console_url": _text("Page for people", "Where people follow tasks, with {region} and {batch_id} if it has them."),
+    **WEBHOOK_FIELDS,
+}
+
+VIAS_BEHAVIOUR: dict[str, Any] = {
+    "hidden-fields": ["schema", "port", "extra"],
+    "relabeling": {"host": "VIAS URL", "login": "Access key or user", "password": "Secret key or password"},
+    "placeholders": {"host": "https://vias.<region>.myhuaweicloud.com", "login": "AK of an IAM user"},
+}

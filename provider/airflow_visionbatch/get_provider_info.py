@@ -9,6 +9,8 @@ from airflow_visionbatch.connection_form import (
     DEEPOMATIC_FIELDS,
     ROBOFLOW_BEHAVIOUR,
     ROBOFLOW_FIELDS,
+    VIAS_BEHAVIOUR,
+    VIAS_FIELDS,
 )
 
 
@@ -29,6 +31,11 @@ def get_provider_info() -> dict[str, Any]:
                 "external-doc-url": "https://docs.roboflow.com/deploy/batch-processing",
                 "tags": ["service"],
             },
+            {
+                "integration-name": "Huawei Cloud VIAS",
+                "external-doc-url": "https://support.huaweicloud.com/intl/en-us/vias/index.html",
+                "tags": ["service"],
+            },
         ],
         "operators": [
             {
@@ -47,6 +54,14 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_visionbatch.operators.roboflow_stage",
                 ],
             },
+            {
+                "integration-name": "Huawei Cloud VIAS",
+                "python-modules": [
+                    "airflow_visionbatch.operators.vias",
+                    "airflow_visionbatch.operators.vias_actions",
+                    "airflow_visionbatch.operators.vias_results",
+                ],
+            },
         ],
         "sensors": [
             {
@@ -58,10 +73,12 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             },
             {"integration-name": "Roboflow", "python-modules": ["airflow_visionbatch.sensors.roboflow"]},
+            {"integration-name": "Huawei Cloud VIAS", "python-modules": ["airflow_visionbatch.sensors.vias"]},
         ],
         "hooks": [
             {"integration-name": "Deepomatic", "python-modules": ["airflow_visionbatch.hooks.deepomatic"]},
             {"integration-name": "Roboflow", "python-modules": ["airflow_visionbatch.hooks.roboflow"]},
+            {"integration-name": "Huawei Cloud VIAS", "python-modules": ["airflow_visionbatch.hooks.vias"]},
         ],
         "triggers": [
             {
@@ -104,9 +121,17 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": ROBOFLOW_FIELDS,
                 "ui-field-behaviour": ROBOFLOW_BEHAVIOUR,
             },
+            {
+                "connection-type": "huawei_vias",
+                "hook-class-name": "airflow_visionbatch.hooks.vias.ViasHook",
+                "hook-name": "Huawei Cloud VIAS",
+                "conn-fields": VIAS_FIELDS,
+                "ui-field-behaviour": VIAS_BEHAVIOUR,
+            },
         ],
         "extra-links": [
             "airflow_visionbatch.links.DeepomaticBatchLink",
             "airflow_visionbatch.links.RoboflowJobLink",
+            "airflow_visionbatch.links.ViasBatchLink",
         ],
     }

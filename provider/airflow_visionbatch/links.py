@@ -31,3 +31,9 @@ class RoboflowJobLink(_PageLink):
     """To the page on which people follow the job."""
 
     name = "Roboflow job"
+
+
+class ViasBatchLink(_PageLink):
+    """To the page on which people follow the tasks of a batch."""
+
+    name = "VIAS batch"

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from visionbatch import Hub
 
 _HOOKS = {
+    "huawei_vias": ("airflow_visionbatch.hooks.vias", "ViasHook"),
     "deepomatic": ("airflow_visionbatch.hooks.deepomatic", "DeepomaticHook"),
     "roboflow": ("airflow_visionbatch.hooks.roboflow", "RoboflowHook"),
     "roboflow_batches": ("airflow_visionbatch.hooks.roboflow", "RoboflowBatchesHook"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from visionbatch.io.landing import Landing, LocalLanding, ObjectLanding
     from visionbatch.io.run_files import FileRunStore
     from visionbatch.io.run_objects import ObjectRunStore
+    from visionbatch.io.s3_bucket import S3Bucket
     from visionbatch.io.sinks import LocalSink, ObjectSink, Sink
     from visionbatch.model.bounded_json import json_object
     from visionbatch.model.bucket_file import BucketFile
@@ -72,8 +73,11 @@ if TYPE_CHECKING:
     from visionbatch.pipelines.vias import Vias, batch_ref
     from visionbatch.pipelines.vias_access import vias_site
     from visionbatch.pipelines.vias_answers import require_tasks
+    from visionbatch.pipelines.vias_bucket import obs_uri, result_bucket, tasks_of_batch
     from visionbatch.pipelines.vias_create import ViasRun
-    from visionbatch.pipelines.vias_wait import LoggedTable, require_finite
+    from visionbatch.pipelines.vias_manifest import BucketOutcome, ViasResults
+    from visionbatch.pipelines.vias_results import WantedResults, fetch_vias_results
+    from visionbatch.pipelines.vias_wait import LoggedTable, require_finite, require_finite_sources
     from visionbatch.report.export import export_report
     from visionbatch.roboflow.ids import derived_job_id
     from visionbatch.roboflow.job import Compute, JobDefinition, JobKind
@@ -102,6 +106,7 @@ _HOMES = {
     "BatchReadiness": "roboflow.ready",
     "BatchTask": "vias.batch_task",
     "BucketFile": "model.bucket_file",
+    "BucketOutcome": "pipelines.vias_manifest",
     "CheckSettings": "deepomatic.check_settings",
     "Checkpoint": "transfer.upload",
     "Claim": "model.seen",
@@ -170,6 +175,7 @@ _HOMES = {
     "RowSettings": "pipelines.row_settings",
     "RunRecord": "model.run",
     "RunStore": "model.run",
+    "S3Bucket": "io.s3_bucket",
     "Schedule": "vias.schedule",
     "Secret": "model.secret",
     "SecretUrl": "model.secret",
@@ -188,12 +194,14 @@ _HOMES = {
     "Unpacked": "transfer.unpack",
     "Verdict": "flow.judge",
     "Vias": "pipelines.vias",
+    "ViasResults": "pipelines.vias_manifest",
     "ViasRun": "pipelines.vias_create",
     "ViasSettings": "vias.settings",
     "VideoSource": "vias.sources",
     "VideoSourceGroup": "vias.sources",
     "VisionBatchError": "errors",
     "Wanted": "pipelines.export_fetch",
+    "WantedResults": "pipelines.vias_results",
     "WebhookOutput": "vias.outputs",
     "Weekday": "vias.schedule",
     "await_end": "pipelines.hub",
@@ -209,12 +217,14 @@ _HOMES = {
     "fetch_export": "pipelines.export_fetch",
     "fetch_link": "pipelines.export_link",
     "fetch_results": "pipelines.roboflow_fetch",
+    "fetch_vias_results": "pipelines.vias_results",
     "hub": "pipelines.hub",
     "json_object": "model.bounded_json",
     "judge": "flow.judge",
     "judge_many": "flow.judge",
     "looked": "pipelines.export_arrival",
     "manifest_if_all_well": "pipelines.all_well",
+    "obs_uri": "pipelines.vias_bucket",
     "outside_url": "model.outside",
     "pause_until": "io.clock",
     "read_manifest": "pipelines.export_manifest",
@@ -223,7 +233,9 @@ _HOMES = {
     "references_of": "roboflow.references",
     "refs_of": "model.refs",
     "require_finite": "pipelines.vias_wait",
+    "require_finite_sources": "pipelines.vias_wait",
     "require_tasks": "pipelines.vias_answers",
+    "result_bucket": "pipelines.vias_bucket",
     "roboflow_batches_site": "pipelines.roboflow",
     "roboflow_key": "pipelines.roboflow",
     "roboflow_notice": "roboflow.notifications",
@@ -232,6 +244,7 @@ _HOMES = {
     "settings_from": "config",
     "settled": "pipelines.export_arrival",
     "site_url": "deepomatic.settings",
+    "tasks_of_batch": "pipelines.vias_bucket",
     "token_header": "pipelines.deepomatic",
     "unpack": "transfer.unpack",
     "vias_event_line": "vias.notifications",
@@ -246,6 +259,7 @@ __all__ = [
     "BatchReadiness",
     "BatchTask",
     "BucketFile",
+    "BucketOutcome",
     "CheckSettings",
     "Checkpoint",
     "Claim",
@@ -314,6 +328,7 @@ __all__ = [
     "RowSettings",
     "RunRecord",
     "RunStore",
+    "S3Bucket",
     "Schedule",
     "Secret",
     "SecretUrl",
@@ -332,12 +347,14 @@ __all__ = [
     "Unpacked",
     "Verdict",
     "Vias",
+    "ViasResults",
     "ViasRun",
     "ViasSettings",
     "VideoSource",
     "VideoSourceGroup",
     "VisionBatchError",
     "Wanted",
+    "WantedResults",
     "WebhookOutput",
     "Weekday",
     "__version__",
@@ -354,12 +371,14 @@ __all__ = [
     "fetch_export",
     "fetch_link",
     "fetch_results",
+    "fetch_vias_results",
     "hub",
     "json_object",
     "judge",
     "judge_many",
     "looked",
     "manifest_if_all_well",
+    "obs_uri",
     "outside_url",
     "pause_until",
     "read_manifest",
@@ -368,7 +387,9 @@ __all__ = [
     "references_of",
     "refs_of",
     "require_finite",
+    "require_finite_sources",
     "require_tasks",
+    "result_bucket",
     "roboflow_batches_site",
     "roboflow_key",
     "roboflow_notice",
@@ -377,6 +398,7 @@ __all__ = [
     "settings_from",
     "settled",
     "site_url",
+    "tasks_of_batch",
     "token_header",
     "unpack",
     "vias_event_line",

@@ -35,8 +35,13 @@ MODULES = {
         "airflow_visionbatch.sensors.deepomatic_export",
         "airflow_visionbatch.hooks.google",
     ),
+    "vias": (
+        "airflow_visionbatch.operators.vias",
+        "airflow_visionbatch.operators.vias_results",
+        "airflow_visionbatch.sensors.vias",
+    ),
 }
-HEAVY = ("requests", "aiohttp", "google", "pandas", "pyarrow", "flask")
+HEAVY = ("boto3", "requests", "aiohttp", "google", "pandas", "pyarrow", "flask")
 CPU_S = 0.010
 NEW_MODULES = 30
 INTERPRETERS = 5

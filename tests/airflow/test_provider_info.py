@@ -16,13 +16,13 @@ import pytest
 from airflow_visionbatch.get_provider_info import get_provider_info
 from support.features import Feature, lacks, needs
 from support.moved import runtime_providers
-from visionbatch import DeepomaticSettings, RoboflowSettings
+from visionbatch import DeepomaticSettings, RoboflowSettings, ViasSettings
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow")]
 
 INFO = get_provider_info()
 CONNECTIONS = {connection["connection-type"]: connection for connection in INFO["connection-types"]}
-SETTINGS = {"deepomatic": DeepomaticSettings, "roboflow": RoboflowSettings}
+SETTINGS = {"deepomatic": DeepomaticSettings, "roboflow": RoboflowSettings, "huawei_vias": ViasSettings}
 STANDARD = {"description", "host", "port", "login", "password", "schema", "extra"}
 
 
@@ -88,8 +88,9 @@ def test_airflow_draws_the_connection_forms_without_the_hooks():
     drawn, imported = forms()
     for kind, connection in CONNECTIONS.items():
         assert set(drawn[kind]["extra_fields"]) == set(connection["conn-fields"])
-        assert drawn[kind]["standard_fields"]["password"]["title"] == "API key"
-        assert drawn[kind]["standard_fields"]["login"]["hidden"]
+        behaviour, standard = connection["ui-field-behaviour"], drawn[kind]["standard_fields"]
+        assert standard["password"]["title"] == behaviour["relabeling"]["password"]
+        assert bool(standard["login"]["hidden"]) == ("login" in behaviour["hidden-fields"])
     # Airflow 3.2 reads the form from the metadata and imports every hook all the same.
     assert not imported or not Feature.TASK_STATE.is_there
 
@@ -120,10 +121,9 @@ def test_the_hook_agrees_with_its_entry(connection_type):
 
 
 def test_the_form_has_a_field_for_each_extra_that_the_hook_takes_and_no_other(connection_type, fields):
+    settings = {field.name for field in dataclasses.fields(SETTINGS[connection_type["connection-type"]])}
     module, _, name = connection_type["hook-class-name"].rpartition(".")
-    settings = dataclasses.fields(SETTINGS[connection_type["connection-type"]])
-    own = getattr(import_module(module), name).own_keys
-    assert set(fields) == own | {field.name for field in settings} - {"base_url"}
+    assert set(fields) == getattr(import_module(module), name).own_keys | settings - {"base_url"}
 
 
 def test_the_form_hides_and_relabels_standard_fields_only(connection_type, fields):

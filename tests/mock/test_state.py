@@ -69,10 +69,9 @@ def test_a_restart_goes_on_with_a_half_finished_upload_and_without_state_forgets
         stored = [(entry["start"], entry["stop"]) for entry in ledger if entry["effect"] == "bytes.persisted"]
         assert stored == [(0, 2 * Q), (2 * Q, len(archive))]
         again.end()
-    with Served() as forgetful:
+    with MockServer() as forgetful:
         assert call(forgetful.url, "GET", f"/v0.2/batches/{made['batch_id']}").status_code == 404
         assert call(forgetful.url, "GET", "/_control/ledger").json() == []
-        forgetful.end()
     with Served(*where) as third:
         assert call(third.url, "GET", f"/v0.2/batches/{made['batch_id']}").json()["status"] == "success"
 

@@ -27,7 +27,7 @@ class RoboflowHook(ServiceHook):
     conn_type = "roboflow"
     hook_name = "Roboflow"
     lists = frozenset({"upload_hosts", "download_hosts", "credit_words"})
-    own_keys = frozenset({"transfer", "region"}) | WEBHOOK_EXTRAS
+    own_keys = WEBHOOK_EXTRAS | {"transfer", "region"}
 
     def __init__(self, roboflow_conn_id: str = default_conn_name, pace: Pace | None = None) -> None:
         super().__init__(roboflow_conn_id, pace)

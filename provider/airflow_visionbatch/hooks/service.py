@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_visionbatch._compat import BaseHook
@@ -47,8 +46,8 @@ class ServiceHook(BaseHook):
         """
 
     @abstractmethod
-    def _authenticating(self, connection: Any) -> Mapping[str, Secret]:
-        """What authenticates with this connection."""
+    def _authenticating(self, connection: Any) -> Any:
+        """What authenticates with this connection: headers, or what signs."""
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the service answers and takes the credential."""
@@ -70,10 +69,10 @@ class ServiceHook(BaseHook):
         transfer = settings_from(TransferSettings, filled_in(connection).get("transfer", {}), where="transfer")
         return Tuning(pace=self._pace or Pace(), transfer=transfer)
 
-    def _credentials(self) -> Mapping[str, Secret]:
+    def _credentials(self) -> Any:
         return self._authenticating(self.get_connection(self.conn_id))
 
-    async def _async_credentials(self) -> Mapping[str, Secret]:
+    async def _async_credentials(self) -> Any:
         return self._authenticating(await self._connection())
 
     async def _connection(self) -> Any:

@@ -121,22 +121,31 @@ class RemoteRunOperator(StoppableOperator):
     def _inputs(self) -> list[str]:
         """Addresses of what is read, for the lineage."""
 
+    def _watched(self, submitted: Submitted) -> str:
+        """What is waited for, as the service's looks understand it."""
+        return submitted.batch_id
+
+    def _awaited(self, client: Any, submitted: Submitted) -> Snapshot:
+        """Wait here for its end."""
+        seen: Snapshot = client.wait(self._watched(submitted), deadline=submitted.record.deadline)
+        return seen
+
     def execute(self, context: Any) -> dict[str, Any]:
         """Submit, then wait here or in the triggerer."""
         with failing_for_good(), self._client() as client, self._stoppable(context):
             submitted = self._submit(client, context)
-            ref, deadline = submitted.batch_id, submitted.record.deadline
+            page, deadline = client.api.console_url(submitted.batch_id), submitted.record.deadline
             if not self.wait:
-                manifest = submitted.manifest(client.api.console_url(ref))
+                manifest = submitted.manifest(page)
                 self._tell(context, manifest)
                 return manifest.to_json()
             # An end that is there already needs no triggerer; and of a deferral that comes back before the scheduler
             # has heard that the worker is free, Airflow thinks that the task was lost.
             if self.deferrable:
-                last_seen = _last_seen(client, ref)
+                last_seen = _last_seen(client, self._watched(submitted))
                 if last_seen is None or not last_seen.phase.is_terminal:
-                    self._defer(submitted, deadline, last_seen, client.api.console_url(ref))
-            return self._finish(client, context, submitted, lambda: client.wait(ref, deadline=deadline))
+                    self._defer(submitted, deadline, last_seen, page)
+            return self._finish(client, context, submitted, lambda: self._awaited(client, submitted))
 
     def execute_complete(self, context: Any, event: Any) -> dict[str, Any]:
         """Go on after the triggerer has waited."""
@@ -215,7 +224,7 @@ class RemoteRunOperator(StoppableOperator):
             trigger=SnapshotTrigger(
                 self.service,
                 self.remote_conn_id,
-                submitted.batch_id,
+                self._watched(submitted),
                 deadline,
                 pace=self._pace(),
                 carry=submitted.to_json(),

@@ -13,6 +13,7 @@ import click
 from visionbatch.cli.answers import answer
 from visionbatch.cli.credentials import secret_of
 from visionbatch.cli.run_state import kept_run
+from visionbatch.cli.vias_fetch import fetch_command
 from visionbatch.errors import ConfigError
 from visionbatch.flow.judge import judge
 from visionbatch.io.sinks import LocalSink
@@ -20,11 +21,13 @@ from visionbatch.model.policy import OnPartial, Policies
 from visionbatch.pipelines.environment import vias_account, vias_settings
 from visionbatch.pipelines.run_places import task_identity
 from visionbatch.pipelines.vias import Vias, batch_ref
+from visionbatch.pipelines.vias_access import Accounts
 from visionbatch.pipelines.vias_answers import require_tasks
 from visionbatch.pipelines.vias_create import ViasRun
 from visionbatch.pipelines.vias_wait import wait as wait_for_end
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import SERVICE
+from visionbatch.vias.settings import ViasSettings
 from visionbatch.vias.words import table
 
 _PARTIAL = click.option(
@@ -56,7 +59,11 @@ def vias(context: click.Context, /, **given: Any) -> None:
 
 def client(options: Mapping[str, Any]) -> Vias:
     """The client that the group's options describe."""
-    return Vias(vias_settings(options), lambda: vias_account(options, secret_of))
+    return Vias(*_opened(options))
+
+
+def _opened(options: Mapping[str, Any]) -> tuple[ViasSettings, Accounts]:
+    return vias_settings(options), lambda: vias_account(options, secret_of)
 
 
 @vias.command()
@@ -191,6 +198,9 @@ def _act(options: Mapping[str, Any], action: str, batch_id: str, on_partial: str
         return
     require_tasks(done, policy, _DONE[action])
     answer(options, done.to_json(), f"batch {batch_id}: {_DONE[action]}, {done}")
+
+
+vias.add_command(fetch_command(_opened))
 
 
 def _task(body: Path, name: str) -> BatchTask:

@@ -84,7 +84,10 @@ def deepomatic_settings(options: Options) -> DeepomaticSettings:
     """
     url = options["url"] or (site_url(options["site"], options["region"]) if options["site"] else None)
     if not url:
-        raise ConfigError("neither --url nor --site is given", next_step="Or set VISIONBATCH_DEEPOMATIC_URL.")
+        raise ConfigError(
+            "no site is named",
+            next_step="Set VISIONBATCH_DEEPOMATIC_URL or VISIONBATCH_DEEPOMATIC_SITE, or give --url or --site.",
+        )
     return DeepomaticSettings(url, upload_hosts=options["upload_hosts"] or UPLOAD_HOSTS)
 
 
@@ -117,6 +120,8 @@ def vias_settings(options: Options) -> ViasSettings:
         options["project_id"],
         base_url=options["url"],
         iam_url=options["iam_url"],
+        obs_url=options.get("obs_url", ""),
+        obs_addressing=options.get("obs_addressing", "virtual"),
         states_from=options["states_from"],
     )
 
@@ -127,7 +132,10 @@ def vias_account(options: Options, find: Find = secret_of) -> Account:
     :raises ConfigError: when the options name both or none.
     """
     if bool(options["access_key"]) == bool(options["user"]):
-        raise ConfigError("give either --access-key or --user", next_step="Or set VISIONBATCH_VIAS_ACCESS_KEY.")
+        raise ConfigError(
+            "an account is either an access key or a user, and one of them has to be named",
+            next_step="Set VISIONBATCH_VIAS_ACCESS_KEY or VISIONBATCH_VIAS_USER, or give --access-key or --user.",
+        )
     if options["user"]:
         return IamUser(
             options["user"], find(VIAS_PASSWORD, options["secret_file"]), options["domain"] or options["user"]

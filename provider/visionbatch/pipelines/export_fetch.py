@@ -20,6 +20,7 @@ from visionbatch.model.bucket_file import BucketFile
 from visionbatch.model.policy import OnPartial
 from visionbatch.model.run import RunRecord, RunStore, Stage
 from visionbatch.model.snapshot import Counts, Phase, Snapshot
+from visionbatch.pipelines.arrivals import Arrivals
 from visionbatch.pipelines.export_inputs import Inputs
 from visionbatch.pipelines.export_manifest import MANIFEST, FetchedFile, FetchManifest, FetchOutcome
 from visionbatch.pipelines.journal import Journal
@@ -98,14 +99,11 @@ class ExportFetch:
         self._on_missing = on_missing or OnPartial.parse("warn")
         self._settings = settings or DownloadSettings()
         self._clock = clock or SystemClock()
-        self._progress = progress
+        self._arrivals = Arrivals(progress)
         self._guard = threading.Lock()
         self._noted: dict[str, FetchedFile] = {}
         self._files: dict[str, FetchedFile] = {}
         self._fetched_bytes = 0
-        self._wanted_bytes = 0
-        self._arrived: dict[str, int] = {}
-        self._arrived_bytes = 0
         self._noted_at = self._clock.now()
         self._manifest = FetchManifest(self._bucket.place(layout.prefix), folder.location)
 
@@ -181,7 +179,7 @@ class ExportFetch:
         """Fetch large files one by one, each over several connections, and small ones several at a time."""
         for _, path, _ in jobs:
             self._folder.target(path)
-        self._wanted_bytes += sum(file.size for file, _, _ in jobs)
+        self._arrivals.expect(sum(file.size for file, _, _ in jobs))
         large = [job for job in jobs if job[0].size > self._settings.part_bytes]
         small = [job for job in jobs if job[0].size <= self._settings.part_bytes]
         for job in large:
@@ -200,7 +198,7 @@ class ExportFetch:
                 target,
                 settings=self._settings,
                 clock=self._clock,
-                progress=lambda arrived, _: self._advance(path, arrived),
+                progress=lambda arrived, _: self._arrivals.advance(path, arrived),
             ).run()
             file = dataclasses.replace(file, generation=int(done.version))
             self._folder.keep(path)
@@ -208,15 +206,7 @@ class ExportFetch:
                 self._fetched_bytes += done.fetched_bytes
         with self._guard:
             self._files[file.name] = FetchedFile(file.name, file.generation, file.size, path, file.created, input_id)
-        self._advance(path, file.size)
-
-    def _advance(self, path: str, arrived: int) -> None:
-        """One number over all files, for progress."""
-        with self._guard:
-            self._arrived_bytes += arrived - self._arrived.get(path, 0)
-            self._arrived[path] = arrived
-        if self._progress is not None:
-            self._progress(self._arrived_bytes, self._wanted_bytes)
+        self._arrivals.advance(path, file.size)
 
     def _with_images(self, found: _Found) -> FetchManifest:
         inputs = Inputs()

@@ -22,6 +22,7 @@ from visionbatch.model.policy import OnBadMember
 from visionbatch.model.safe_names import tame_name
 from visionbatch.model.secret import SecretUrl
 from visionbatch.model.text import printable
+from visionbatch.pipelines.arrivals import Arrivals
 from visionbatch.pipelines.fetch_log import NAME as LOG
 from visionbatch.pipelines.fetch_log import FetchLog
 from visionbatch.pipelines.places import Places, archive_suffix, unpacked_path
@@ -108,14 +109,12 @@ class RoboflowFetch:
         self._listing = listing
         self._folder = folder
         self._settings = settings or FetchSettings()
-        self._progress = progress
+        self._arrivals = Arrivals(progress)
         self._guard = threading.Lock()
         self._noted: dict[ResultKey, ResultFile] = {}
         self._places = Places(MANIFEST, LOG, TABLES)
         self._files: dict[ResultKey, ResultFile] = {}
         self._fetched_bytes = 0
-        self._arrived: dict[ResultKey, int] = {}
-        self._arrived_bytes = 0
         self._manifest = ResultsManifest(
             listing.job_id, listing.batches, folder.location, fingerprint=listing.fingerprint
         )
@@ -128,7 +127,7 @@ class RoboflowFetch:
         """
         root = self._folder.target(MANIFEST).parent
         root.mkdir(parents=True, exist_ok=True)
-        with held(root, "fetches into"), FetchLog(root / LOG, self._listing.fingerprint) as noted:
+        with held(root, "fetches into"), FetchLog(root / LOG, self._listing.fingerprint, ResultFile.read) as noted:
             self._noted = {**self._from_manifest(), **noted.noted}
             for file in self._noted.values():
                 self._places.take(file.path)
@@ -160,7 +159,7 @@ class RoboflowFetch:
             return {}
         return {file.key: file for file in before.files}
 
-    def _fetch_all(self, noted: FetchLog) -> None:
+    def _fetch_all(self, noted: FetchLog[ResultFile]) -> None:
         settings = self._settings.download
         with Ranges(WireLimits.of(settings)) as ranges:
             fetch = partial(self._fetch, ranges, noted)
@@ -187,7 +186,7 @@ class RoboflowFetch:
     def _intact(self, path: str, size: int, crc32c: str) -> bool:
         return self._folder.has(path, BucketFile(path, _NOTED, size, 0.0, int(crc32c, 16)), _NOTED)
 
-    def _fetch(self, ranges: Ranges, noted: FetchLog, job: _Job) -> None:
+    def _fetch(self, ranges: Ranges, noted: FetchLog[ResultFile], job: _Job) -> None:
         done = self._downloaded(ranges, job)
         file = ResultFile(job.key, job.path, done.size, f"{done.crc32c:08x}")
         if self._settings.unpack and archive_suffix(job.path):
@@ -219,7 +218,7 @@ class RoboflowFetch:
             self._folder.target(job.path),
             settings=self._settings.download,
             clock=self._client.clock,
-            progress=lambda arrived, _: self._advance(job.key, arrived),
+            progress=lambda arrived, _: self._arrivals.advance(job.key, arrived),
         ).run()
 
     def _unpacked(self, job: _Job, done: Downloaded, file: ResultFile) -> ResultFile:
@@ -255,14 +254,7 @@ class RoboflowFetch:
     def _add(self, file: ResultFile) -> None:
         with self._guard:
             self._files[file.key] = file
-        self._advance(file.key, file.size)
-
-    def _advance(self, key: ResultKey, arrived: int) -> None:
-        with self._guard:
-            self._arrived_bytes += arrived - self._arrived.get(key, 0)
-            self._arrived[key] = arrived
-        if self._progress is not None:
-            self._progress(self._arrived_bytes, 0)
+        self._arrivals.advance(file.key, file.size)
 
     def _outcome(self, table: Mapping[str, Any]) -> ResultsOutcome:
         if not self._files:

@@ -23,7 +23,7 @@ from visionbatch.vias.api import LABEL_CHARS
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import SERVICE
 from visionbatch.vias.decode import Answer
-from visionbatch.vias.goals import FINISHED, BatchRef, Goal
+from visionbatch.vias.goals import FINISHED, BatchRef, Goal, require_cancel
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ class ViasRun:
     :param vias: whose batch it is.
     :param store: where the record is kept.
     :param wait_for: what the run waits for, see `visionbatch.vias.goals.Goal`; ``None`` when it does not wait.
+    :param on_cancel: what cancelling does to the batch: ``stop`` or ``delete``; what the settings say when empty.
     :param adopt: take a batch that has the name already, though no record of ours says so, for ours.
     :param created: called with the batch's id as soon as it is known.
     :param decided: called with what a try is going to do, before it does anything.
@@ -59,6 +60,7 @@ class ViasRun:
         *,
         wait_for: str | Goal | None = FINISHED,
         adopt: bool = True,
+        on_cancel: str = "",
         created: Callable[[str], None] | None = None,
         decided: Callable[[Decision], None] | None = None,
     ) -> None:
@@ -67,6 +69,8 @@ class ViasRun:
         self._policies = policies or default_policies()
         self._goal = None if wait_for is None else Goal.parse(wait_for)
         self._adopt = adopt
+        require_cancel(on_cancel)
+        self._on_cancel = on_cancel
         self._created = created
         self._decided = decided
 
@@ -78,7 +82,11 @@ class ViasRun:
     @property
     def ref(self) -> str:
         """The batch with what is waited for, as those who wait want it."""
-        return str(BatchRef(self.batch_id, self._goal or FINISHED, self._journal.record.token))
+        return self.ref_of(self._journal.record)
+
+    def ref_of(self, record: RunRecord) -> str:
+        """The same for a record that crossed a deferral."""
+        return str(BatchRef(record.ref, self._goal or FINISHED, record.token, self._on_cancel))
 
     def submit(self, task: BatchTask, *, deadline: float | None = None, cleared: bool = False) -> Submitted:
         """See that the batch is there exactly once, whatever earlier tries did.
@@ -140,9 +148,9 @@ class ViasRun:
         )
 
     def cancel(self) -> None:
-        """Stop or delete this run's batch, by the connection's ``on_cancel``, if there is one."""
+        """Stop or delete this run's batch, by ``on_cancel``, if there is one."""
         if self.batch_id:
-            self._vias.cancel(self.batch_id)
+            self._vias.cancel(self.ref)
             log.info("%s batch %s: cancelled", SERVICE, self.batch_id)
 
     def _decide(self, task: BatchTask, *, cleared: bool) -> Decision:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visionbatch.errors import ConfigError, NotFound, Refused, UnreadableAnswer
 from visionbatch.model.snapshot import Snapshot
 from visionbatch.pipelines.vias import Vias
+from visionbatch.pipelines.vias_create import require_an_end
+from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import SERVICE
-from visionbatch.vias.goals import BatchRef
+from visionbatch.vias.goals import BatchRef, Goal
 from visionbatch.vias.words import table
 
 log = logging.getLogger(__name__)
@@ -27,10 +29,15 @@ class LoggedTable:
 
     def __init__(self, ref: str) -> None:
         self._subject = f"{SERVICE} batch {BatchRef.parse(ref).batch_id}"
+        self._written: list[str] = []
 
     def __call__(self, snapshot: Snapshot) -> None:
-        """Write the table, one line a state."""
-        for line in table(snapshot):
+        """Write the table, one line a state, unless it stands there already."""
+        lines = table(snapshot)
+        if lines == self._written:
+            return
+        self._written = lines
+        for line in lines:
             log.info("%s: %s", self._subject, line)
 
 
@@ -58,7 +65,7 @@ def require_finite(vias: Vias, ref: str) -> None:
         return
     for listed in vias.tasks(target.batch_id)[:ASKED]:
         task = _asked(vias, "ShowTaskInfo", {"task_id": str(listed.get("id"))})
-        reason = "follows a weekly schedule" if task.get("schedule") else _endless_source(vias, task)
+        reason = "follows a weekly schedule" if task.get("schedule") else _endless(vias, _sources_of(task))
         if reason:
             raise ConfigError(
                 f"task {task.get('name')!r} {reason} and never ends, so nobody can wait for it to be {target.goal}",
@@ -68,16 +75,38 @@ def require_finite(vias: Vias, ref: str) -> None:
             )
 
 
-def _endless_source(vias: Vias, task: Mapping[str, Any]) -> str:
+def require_finite_sources(vias: Vias, task: BatchTask, wait_for: str | Goal) -> None:
+    """The same for a batch task that is not made yet, by the first few sources that it names.
+
+    :raises ConfigError: for a live stream, or a weekly schedule, of which somebody waits for more than that it runs.
+    """
+    goal = Goal.parse(wait_for)
+    if "RUNNING" in goal.wanted:
+        return
+    require_an_end(task, goal)
+    sources = [source.video_source_id for group in task.groups for source in group.video_source_list]
+    reason = _endless(vias, sources[:ASKED])
+    if reason:
+        raise ConfigError(
+            f"batch {task.name!r} {reason} and never ends, so nobody can wait for it to be {goal}; none was made",
+            service=SERVICE,
+            next_step="Use wait=False, or wait_for=running.",
+        )
+
+
+def _sources_of(task: Mapping[str, Any]) -> list[str]:
     given = task.get("input")
     data = given.get("data") if isinstance(given, dict) else None
-    for item in data if isinstance(data, list) else ():
-        source_id = item.get("video_source_id") if isinstance(item, dict) else None
-        if isinstance(source_id, str):
-            source = _asked(vias, "ShowVideoSourceDetail", {"video_source_id": source_id})
-            address = str(source.get("type_config", "")).lower()
-            if source.get("type") in vias.api.settings.endless_types or "rtsp://" in address or "rtmp://" in address:
-                return f"looks at a live stream ({source.get('type')})"
+    ids = [item.get("video_source_id") for item in data if isinstance(item, dict)] if isinstance(data, list) else []
+    return [source_id for source_id in ids if isinstance(source_id, str)]
+
+
+def _endless(vias: Vias, sources: Sequence[str]) -> str:
+    for source_id in sources:
+        source = _asked(vias, "ShowVideoSourceDetail", {"video_source_id": source_id})
+        address = str(source.get("type_config", "")).lower()
+        if source.get("type") in vias.api.settings.endless_types or "rtsp://" in address or "rtmp://" in address:
+            return f"looks at a live stream ({source.get('type')})"
     return ""
 
 

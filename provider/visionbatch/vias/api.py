@@ -125,12 +125,12 @@ class ViasApi:
             return None
 
     def cancel(self, ref: str) -> Flow[None]:
-        """Stop a batch, or delete it, by the setting ``on_cancel``; one that is gone counts as cancelled."""
-        batch_id = BatchRef.parse(ref).batch_id
-        return named(batch_id, self._cancel(batch_id))
+        """Stop a batch, or delete it, as the ref or the setting says; one that is gone counts as cancelled."""
+        target = BatchRef.parse(ref)
+        return named(target.batch_id, self._cancel(target.batch_id, target.on_cancel or self.settings.on_cancel))
 
-    def _cancel(self, batch_id: str) -> Flow[None]:
-        if self.settings.on_cancel == "delete":
+    def _cancel(self, batch_id: str, how: str) -> Flow[None]:
+        if how == "delete":
             answer = yield from self.delete(batch_id)
         else:
             answer = yield from self._unless_gone(self.stop(batch_id))

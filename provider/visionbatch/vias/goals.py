@@ -60,16 +60,30 @@ FINISHED = Goal("finished", frozenset({"SUCCEEDED"}), FAILURES | {"STOPPED"})
 _GOALS = {goal.name: goal for goal in (RUNNING, FINISHED)}
 
 
+def require_cancel(word: str) -> None:
+    """Refuse another way to cancel than there are.
+
+    :raises ConfigError: unless it is ``stop``, ``delete``, or empty for what the settings say.
+    """
+    if word not in ("", "stop", "delete"):
+        raise ConfigError(f"on_cancel is stop or delete, not {word!r}")
+
+
 @dataclass(frozen=True)
 class BatchRef:
     """A batch and what is waited for, as one text: ``<id>``, ``<id>?wait_for=running``.
 
     :param name: the batch's exact name, with which one is found in a long list.
+    :param on_cancel: what cancelling does, ``stop`` or ``delete``; what the settings say when empty.
     """
 
     batch_id: str
     goal: Goal = FINISHED
     name: str = ""
+    on_cancel: str = ""
+
+    def __post_init__(self) -> None:
+        require_cancel(self.on_cancel)
 
     @classmethod
     def parse(cls, text: str) -> BatchRef:
@@ -81,10 +95,12 @@ class BatchRef:
         if not ID.fullmatch(batch_id):
             raise ConfigError(f"batch id {batch_id!r} is not 4 to 36 of a-z, 0-9, - and _")
         facts = dict(parse_qsl(rest))
-        return cls(batch_id, Goal.parse(facts.get("wait_for", FINISHED.name)), facts.get("name", ""))
+        goal = Goal.parse(facts.get("wait_for", FINISHED.name))
+        return cls(batch_id, goal, facts.get("name", ""), facts.get("on_cancel", ""))
 
     def __str__(self) -> str:
         """The written form; what is default is left out."""
-        facts = {"wait_for": self.goal.name if self.goal != FINISHED else "", "name": self.name}
+        goal = self.goal.name if self.goal != FINISHED else ""
+        facts = {"wait_for": goal, "name": self.name, "on_cancel": self.on_cancel}
         rest = urlencode({key: value for key, value in facts.items() if value}, quote_via=quote, safe=",")
         return f"{self.batch_id}?{rest}" if rest else self.batch_id

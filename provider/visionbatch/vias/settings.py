@@ -22,6 +22,13 @@ NOT_ALLOWED_CODES = ("VIAS.00010012",)
 ENDLESS_TYPES = ("vcn", "restful", "camera", "VIDEO_PLATFORM", "RTSP_STREAM")
 
 
+_WORDS = {
+    "states_from": ("batches", "tasks"),
+    "on_cancel": ("stop", "delete"),
+    "obs_addressing": ("virtual", "path"),
+}
+
+
 @dataclass(frozen=True)
 class ViasSettings:
     """One project in one region.
@@ -30,7 +37,10 @@ class ViasSettings:
     :param project_id: 32 hexadecimal digits, one for each account and region; looked up by the region's name without.
     :param base_url: instead of ``https://vias.<region>.myhuaweicloud.com``.
     :param iam_url: instead of ``https://iam.<region>.myhuaweicloud.com``.
-    :param allow_plain_http: accept these two with http beyond loopback.
+    :param obs_url: where result buckets are, instead of ``https://obs.<region>.myhuaweicloud.com``.
+    :param obs_addressing: ``virtual`` puts the bucket before the host, which OBS asks for; ``path`` behind it, which
+        S3 services on one machine ask for.
+    :param allow_plain_http: accept these three with http beyond loopback.
     :param states_from: ``batches`` reads the counters in the list of batches, one call for all; ``tasks`` counts the
         list of a batch's tasks, at least one call for each batch.
     :param abnormal_s: seconds for which ABNORMAL tasks are waited for, since they may recover by themselves.
@@ -48,6 +58,8 @@ class ViasSettings:
     project_id: str = ""
     base_url: str = ""
     iam_url: str = ""
+    obs_url: str = ""
+    obs_addressing: str = "virtual"
     allow_plain_http: bool = False
     states_from: str = "batches"
     abnormal_s: float = 600.0
@@ -64,12 +76,12 @@ class ViasSettings:
             raise ConfigError(f"region {self.region!r} is not the name of one, such as {REGIONS[4]}")
         if self.project_id and not PROJECT.fullmatch(self.project_id):
             raise ConfigError(f"project_id {self.project_id!r} is not 1 to 64 letters, digits or hyphens")
-        for name, words in (("states_from", ("batches", "tasks")), ("on_cancel", ("stop", "delete"))):
+        for name, words in _WORDS.items():
             if getattr(self, name) not in words:
                 raise ConfigError(f"{name} is {' or '.join(words)}, not {getattr(self, name)!r}")
         strange = sorted(set(self.status_aliases.values()) - STATES)
         if strange:
             raise ConfigError(f"status_aliases lead to {strange}; the states are {sorted(STATES)}")
-        for name, host in (("base_url", "vias"), ("iam_url", "iam")):
+        for name, host in (("base_url", "vias"), ("iam_url", "iam"), ("obs_url", "obs")):
             if not getattr(self, name):
                 object.__setattr__(self, name, f"https://{host}.{self.region}.myhuaweicloud.com")

@@ -19,6 +19,7 @@ from airflow.sdk import dag, task
 from airflow_visionbatch.operators.deepomatic import DeepomaticRunBatchOperator
 from airflow_visionbatch.operators.roboflow import RoboflowRunJobOperator
 from airflow_visionbatch.operators.roboflow_stage import RoboflowStageOperator
+from airflow_visionbatch.operators.vias import ViasCreateBatchTaskOperator
 
 PLANS = Path(os.environ["CRASH_PLANS"])
 STORE = os.environ.get("CRASH_STORE")
@@ -153,6 +154,22 @@ described(
     deferrable=True,
     poll_interval=0.5,
     **WORKSPACE,
+)
+
+VIDEOS = [{"video_source_group_id": "group-0001", "video_source_list": [{"video_source_id": "source-0001"}]}]
+described(
+    "vias_retry",
+    ViasCreateBatchTaskOperator,
+    vias_conn_id=CONNECTION,
+    name="{{ run_id }}",
+    service_name="fire",
+    service_version="1.0",
+    groups=VIDEOS,
+    outputs={"event_center": True},
+    deferrable=True,
+    poll_interval=0.5,
+    retries=2,
+    **KILLED,
 )
 
 

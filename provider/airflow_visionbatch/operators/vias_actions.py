@@ -1,0 +1,121 @@
+"""Starting, stopping, deleting and changing batch tasks of Huawei Cloud VIAS from a Dag."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_visionbatch._compat import BaseOperator
+from airflow_visionbatch.batch_tasks import batch_id_in, batch_task_of
+from airflow_visionbatch.failures import failing_for_good, with_retry_policy
+
+if TYPE_CHECKING:
+    from visionbatch import Vias
+
+UPDATED_FIELDS = ("name", "groups", "outputs", "description", "schedule", "common", "resource_order_id", "extra_body")
+"""Fields of `visionbatch.BatchTask` that an update may change: not the algorithm."""
+
+
+class _BatchTaskAction(BaseOperator):
+    """Does one thing to all tasks of a batch, and judges the answer: HTTP 200 does not mean that it was done to all.
+
+    Returns the answer: ``batch_id``, ``total``, ``succeeded``, ``failed``, ``errors``. What was done already is done
+    again by a retry, and comes to the same.
+
+    :param batch_id: id of the batch, or the manifest of `ViasCreateBatchTaskOperator`. Templated.
+    :param on_partial: what tasks to which it could not be done mean: ``fail``, ``warn``, ``accept``,
+        ``accept:<number>`` or ``accept:<share>%``; none at all is always a failure. Templated.
+    :param vias_conn_id: connection of type ``huawei_vias``. Templated.
+    """
+
+    done: ClassVar[str]
+    """What was done to a task, in one word."""
+
+    template_fields: Sequence[str] = ("batch_id", "on_partial", "vias_conn_id")
+    ui_color = "#fbe9e7"
+
+    def __init__(
+        self, *, batch_id: Any, on_partial: str = "fail", vias_conn_id: str = "vias_default", **kwargs: Any
+    ) -> None:
+        super().__init__(**with_retry_policy(kwargs))
+        self.batch_id = batch_id
+        self.on_partial = on_partial
+        self.vias_conn_id = vias_conn_id
+
+    @abstractmethod
+    def _act(self, client: Vias, batch_id: str) -> Any:
+        """Do it, and give the answer; ``None`` when there is no such batch, and that is as good."""
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Do it, and judge the answer."""
+        from airflow_visionbatch.hooks.vias import ViasHook
+        from visionbatch import OnPartial, require_tasks
+
+        with failing_for_good(), ViasHook(self.vias_conn_id).get_conn() as client:
+            policy = OnPartial.parse(self.on_partial)
+            batch_id = batch_id_in(self.batch_id)
+            answer = self._act(client, batch_id)
+            if answer is None:
+                self.log.info("batch %s is gone already", batch_id)
+                return {"batch_id": batch_id, "gone": True}
+            require_tasks(answer, policy, self.done)
+            self.log.info("batch %s: %s, %s", batch_id, self.done, answer)
+            told: dict[str, Any] = answer.to_json()
+            return told
+
+
+class ViasStartBatchTaskOperator(_BatchTaskAction):
+    """Start the tasks of a batch."""
+
+    done = "started"
+
+    def _act(self, client: Vias, batch_id: str) -> Any:
+        return client.start(batch_id)
+
+
+class ViasStopBatchTaskOperator(_BatchTaskAction):
+    """Stop the tasks of a batch; they can be started again."""
+
+    done = "stopped"
+
+    def _act(self, client: Vias, batch_id: str) -> Any:
+        return client.stop(batch_id)
+
+
+class ViasDeleteBatchTaskOperator(_BatchTaskAction):
+    """Delete a batch and its tasks; one that is gone already is a success."""
+
+    done = "deleted"
+
+    def _act(self, client: Vias, batch_id: str) -> Any:
+        return client.delete(batch_id)
+
+
+class ViasUpdateBatchTaskOperator(_BatchTaskAction):
+    """Give a batch another configuration; its algorithm stays, for the service changes none.
+
+    The service takes whole configurations: what is not given is not kept.
+
+    :param body: the request body as the vendor documents it, a mapping or a text of JSON, or a
+        `visionbatch.BatchTask`; with the algorithm's name and version, by which it is checked. Templated.
+    :param fields: what differs from the body: ``name``, ``groups``, ``outputs``, ``description``, ``schedule``,
+        ``common``, ``resource_order_id``, ``extra_body`` of `visionbatch.BatchTask`. Templated.
+    """
+
+    done = "changed"
+
+    template_fields: Sequence[str] = (*_BatchTaskAction.template_fields, "body", "fields")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"body": "json", "fields": "json"}
+
+    def __init__(self, *, body: Any, fields: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.body = body
+        self.fields = fields or {}
+
+    def _act(self, client: Vias, batch_id: str) -> Any:
+        from visionbatch.errors import ConfigError
+
+        if strange := sorted(set(self.fields) - set(UPDATED_FIELDS)):
+            raise ConfigError(f"an update changes {', '.join(UPDATED_FIELDS)}, not {', '.join(strange)}")
+        return client.update(batch_id, batch_task_of(self.body, self.fields))

@@ -1,0 +1,74 @@
+"""``visionbatch vias fetch``: results of VIAS out of their bucket."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from visionbatch.cli.answers import answer
+from visionbatch.errors import ConfigError, ExitCode
+from visionbatch.io.folders import LocalFolder
+from visionbatch.pipelines.progress import LoggedProgress
+from visionbatch.pipelines.vias import Vias
+from visionbatch.pipelines.vias_access import Accounts
+from visionbatch.pipelines.vias_bucket import obs_uri, result_bucket, tasks_of_batch
+from visionbatch.pipelines.vias_manifest import BucketOutcome
+from visionbatch.pipelines.vias_results import WantedResults, fetch_vias_results
+from visionbatch.vias.settings import ViasSettings
+
+log = logging.getLogger(__name__)
+
+Opened = Callable[[Mapping[str, Any]], tuple[ViasSettings, Accounts]]
+"""What the group's options describe."""
+
+
+def fetch_command(opened: Opened) -> click.Command:
+    """The command, for a group whose options name the account.
+
+    :param opened: reads these options; ``obs_url`` and ``obs_addressing`` are among them here.
+    """
+
+    @click.command("fetch")
+    @click.argument("uri")
+    @click.argument("folder", type=Path)
+    @click.option("--batch", default="", help="Id of a batch: only the events of its tasks.")
+    @click.option("--since", type=datetime.fromisoformat, help="Only what was written then or later; ISO 8601.")
+    @click.option("--until", type=datetime.fromisoformat, help="Only what was written then or earlier.")
+    @click.option("--pictures/--no-pictures", default=True, show_default=True, help="The pictures as well.")
+    @click.option("--obs-url", default="", help="Base URL of OBS, instead of the region's.")
+    @click.option("--obs-addressing", type=click.Choice(["virtual", "path"]), default="virtual", show_default=True)
+    @click.option("--error-on-nothing", is_flag=True, help="End with code 9 when there is nothing.")
+    @click.pass_obj
+    def fetch(options: Mapping[str, Any], /, **given: Any) -> None:
+        """Fetch results from obs://bucket/path into a folder. The same command again brings what is new.
+
+        The bucket is opened with the access key; an IAM user's password opens none.
+        """
+        name, path = obs_uri(given["uri"])
+        settings, accounts = opened({**options, **given})
+        wanted = WantedResults(
+            since=_seconds(given["since"]), until=_seconds(given["until"]), pictures=given["pictures"]
+        )
+        if given["batch"]:
+            with Vias(settings, accounts) as site:
+                wanted = tasks_of_batch(site, given["batch"], wanted)
+        with result_bucket(settings, accounts, name) as bucket:
+            progress = LoggedProgress(log, what="fetch")
+            told = fetch_vias_results(bucket, path, LocalFolder(given["folder"]), wanted, progress=progress)
+        counts = told.counts()
+        line = f"{told.outcome}: {counts['files']} files of {counts['events']} events in {told.folder}"
+        nothing = given["error_on_nothing"] and told.outcome is BucketOutcome.NOTHING
+        answer(options, told.to_json(), line, ExitCode.NOTHING_NEW if nothing else ExitCode.DONE)
+
+    return fetch
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    if moment is not None and moment.tzinfo is None:
+        raise ConfigError(f"{moment.isoformat()} has no offset, so that nobody knows which moment it is")
+    return None if moment is None else moment.timestamp()
