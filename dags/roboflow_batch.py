@@ -7,10 +7,9 @@ batch, a job and a folder of results of its own. No worker waits; a retry goes o
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Param, dag, task, task_group
+from airflow.sdk import ObjectStoragePath, Param, dag, task, task_group
 
 from airflow_visionbatch.operators.roboflow import RoboflowRunJobOperator
 from airflow_visionbatch.operators.roboflow_results import RoboflowFetchResultsOperator
@@ -86,9 +85,9 @@ def roboflow_days() -> None:
     @task
     def days(params: Any = None, run_id: Any = None) -> list[dict[str, str]]:
         """What each of them needs to know."""
-        folders = sorted(place for place in Path(params["photos"]).iterdir() if place.is_dir())
-        results = Path(params["results"], run_id)
-        return [{"photos": str(day), "results": str(results / day.name), "name": day.name} for day in folders]
+        photos, results = params["photos"].rstrip("/"), f"{params['results'].rstrip('/')}/{run_id}"
+        names = sorted(place.name for place in ObjectStoragePath(photos).iterdir() if place.is_dir())
+        return [{"photos": f"{photos}/{name}", "results": f"{results}/{name}", "name": name} for name in names]
 
     @task_group
     def one_day(photos: str, results: str, name: str) -> None:
