@@ -128,17 +128,17 @@ def test_archives_that_are_wanted_now_are_fetched_once_more(client, outputs, fol
 def test_a_line_that_a_kill_has_torn_costs_that_line_alone(folder, torn):
     folder.mkdir(parents=True)
     files = [ResultFile(ResultKey("b", "p", name), f"b/p/{name}", 1, "00000000") for name in ("1", "2", "3")]
-    with FetchLog(folder / LOG, "same") as noted:
+    with FetchLog(folder / LOG, "same", ResultFile.read) as noted:
         noted.add(files[0])
         noted.add(files[1])
     with (folder / LOG).open("a") as file:
         file.write(torn)
-    with FetchLog(folder / LOG, "same") as noted:
+    with FetchLog(folder / LOG, "same", ResultFile.read) as noted:
         assert set(noted.noted.values()) == set(files[:2])
         noted.add(files[2])
-    with FetchLog(folder / LOG, "same") as noted:
+    with FetchLog(folder / LOG, "same", ResultFile.read) as noted:
         assert set(noted.noted.values()) == set(files)
-    with FetchLog(folder / LOG, "other") as noted:
+    with FetchLog(folder / LOG, "other", ResultFile.read) as noted:
         assert not noted.noted
 
 
