@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from visionbatch.errors import VisionBatchError
+from visionbatch.errors import IdTaken, NotFound, VisionBatchError
 from visionbatch.flow.judge import Verdict
 from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import OnFailedJob, Policies
@@ -53,9 +53,19 @@ class _Jobs:
         return Found(snapshot, not snapshot.phase.is_terminal)
 
     def cancel(self, record: RunRecord) -> None:
-        if record.ref:
-            self._site.abort(record.ref)
-            log.info("%s job %s: asked to abort", SERVICE, record.ref)
+        if not record.ref or (record.stage is Stage.INTENT and not self._is_over_our_input(record)):
+            return
+        self._site.abort(record.ref)
+        log.info("%s job %s: asked to abort", SERVICE, record.ref)
+
+    def _is_over_our_input(self, record: RunRecord) -> bool:
+        """Whether a job that may have been made is ours: before the service says so, the id may be somebody else's."""
+        try:
+            job = self._site.job(record.ref)
+        except NotFound:
+            return False
+        given = job.definition.get("jobInput")
+        return isinstance(given, Mapping) and given.get("batchId") == record.place
 
     def amend(self, decision: Decision, record: RunRecord, found: Found | None) -> Decision:
         """Restart a job that has failed where that is wanted, and keep clear of the ids of another item's jobs."""
@@ -168,7 +178,12 @@ class RoboflowJobRun:
         """Make the job; its id is on record before."""
         job_id = derived_job_id(self._identity, self._journal.record.generation)
         self._journal.update(stage=Stage.INTENT, ref=job_id)
-        self._site.perform(self._site.api.jobs.create(job_id, definition, name))
+        try:
+            self._site.perform(self._site.api.jobs.create(job_id, definition, name))
+        except IdTaken:
+            # Whoever ends this run must not end somebody else's job.
+            self._journal.update(ref="")
+            raise
         self._journal.update(stage=Stage.CREATED)
 
     def _restart(self) -> None:

@@ -40,6 +40,7 @@ from visionbatch.errors import (
     Unavailable,
     UnsafeUrl,
 )
+from visionbatch.model.run import Stage as RecordStage
 from visionbatch_mock.tenant import Tenant
 
 CREATE, GET, TASKS = "roboflow.jobs.create", "roboflow.jobs.get", "roboflow.jobs.tasks"
@@ -140,6 +141,22 @@ def test_an_id_that_other_work_has_taken_is_never_adopted(
     (effect,) = books.effects(CREATED)
     assert effect["batch_id"] == "others"
     assert not books.effects(ABORTED), "the other job is left alone"
+
+
+def test_a_job_of_somebody_else_under_our_id_is_never_aborted(workspace: Any, stage: Stage, books: Books) -> None:
+    mine, changed, others = stage("mine"), stage("changed"), stage("others")
+    client, store = workspace(), MemoryStore()
+    client.perform(client.api.jobs.create(derived_job_id(RUN, 1), others))
+    run = RoboflowJobRun(client, store, RUN)
+    with pytest.raises(IdTaken):
+        run.submit(mine)
+    run.cancel()
+    anew = RoboflowJobRun(client, store, RUN, Policies.of(on_input_change="cancel_and_new"))
+    assert anew.submit(changed).batch_id == derived_job_id(RUN, 2)
+    # And where a try died before the service could say whose the id is.
+    store.save(replace(store.load(), stage=RecordStage.INTENT, ref=derived_job_id(RUN, 1), place="mine"))
+    RoboflowJobRun(client, store, RUN, Policies.of(on_input_change="cancel_and_new")).submit(stage("again"))
+    assert not books.effects(ABORTED)
 
 
 def test_a_409_for_a_job_that_does_the_same_adopts_it(workspace: Any, stage: Stage, books: Books) -> None:
