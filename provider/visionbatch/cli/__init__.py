@@ -107,20 +107,25 @@ def _tell_configuration(options: Mapping[str, Any], file: Path | None, profile: 
     answer(options, told, "\n".join([first, *(f"{name} is set" for name in variables)]))
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, out: Out | None = None) -> int:
     """Run the command line and give its exit code, one of `visionbatch.errors.ExitCode` or 128 plus a signal."""
     given = sys.argv[1:] if arguments is None else arguments
+    out = out or Out()
     # For whatever goes wrong before the options are read; these, and a profile, are asked then.
-    out = Out("--json" in _before_data(given) or os.environ.get("VISIONBATCH_AS_JSON", "").lower() in YES)
+    out.as_json = "--json" in _before_data(given) or os.environ.get("VISIONBATCH_AS_JSON", "").lower() in YES
     try:
         code: Any = cli.main(_with_flags_first(given), standalone_mode=False, obj={"out": out})
     except Stopped as end:
-        stopped(out, str(end), end.exit_code)
-        click.echo(f"visionbatch: {end}", err=True)
-        return end.exit_code
+        return _tell_stopped(out, end)
     except Exception as error:  # noqa: BLE001  # the last line of defence: a bug has an exit code of its own
         return int(_told(error, out))
     return code if isinstance(code, int) else int(ExitCode.DONE)
+
+
+def _tell_stopped(out: Out, end: Stopped) -> int:
+    stopped(out, str(end), end.exit_code)
+    click.echo(f"visionbatch: {end}", err=True)
+    return end.exit_code
 
 
 def _told(error: Exception, out: Out) -> ExitCode:
@@ -157,16 +162,21 @@ def _before_data(arguments: Sequence[str]) -> Sequence[str]:
 
 def entry() -> None:
     """The console script."""
+    out = Out()
     try:
-        with stoppable():
-            code = main()
-    except Stopped as stopped:
+        with stoppable(lambda end: _leave(_tell_stopped(out, end))):
+            code = main(out=out)
+    except Stopped as end:
         # Between two steps of ours, where there was nothing to leave in order.
-        code = stopped.exit_code
+        code = end.exit_code
     if code > Stopped(0).exit_code:
-        # Threads that still move bytes need not be waited for: the record says how far they were.
-        logging.shutdown()
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        os._exit(code)
+        _leave(code)
     sys.exit(code)
+
+
+def _leave(code: int) -> None:
+    """End at once: threads that still move bytes need not be waited for, the record says how far they were."""
+    logging.shutdown()
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    os._exit(code)

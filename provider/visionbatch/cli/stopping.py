@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Timer
 from types import FrameType
 
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+
+GRACE_S = 4.0
+"""Seconds to end in an orderly way; schedulers kill after ten, and some after five."""
 
 
 class Stopped(BaseException):
@@ -30,10 +34,13 @@ class Stopped(BaseException):
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
+def stoppable(leave: Callable[[Stopped], None]) -> Iterator[None]:
     """Turn the signals that end a process into `Stopped`, once; a second one ends it at once.
 
     A signal that whoever started the process has switched off, as ``nohup`` does, stays so.
+
+    :param leave: ends the process `GRACE_S` later if it is still there, as when its threads wait for a service. What
+        they have done is on record by then.
     """
     before = {number: signal.getsignal(number) for number in SIGNALS}
     heeded = [number for number in SIGNALS if before[number] is not signal.SIG_IGN]
@@ -41,6 +48,9 @@ def stoppable() -> Iterator[None]:
     def stop(number: int, _: FrameType | None) -> None:
         for each in heeded:
             signal.signal(each, signal.SIG_DFL)
+        watchdog = Timer(GRACE_S, leave, (Stopped(number),))
+        watchdog.daemon = True
+        watchdog.start()
         raise Stopped(number)
 
     for number in heeded:

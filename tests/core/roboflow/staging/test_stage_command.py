@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from support.orders import photo
+from support.patience import wait_until
 from visionbatch_mock import MockServer
 
 
@@ -158,3 +159,20 @@ def test_a_killed_command_sends_only_what_is_missing(
     stored = workspace.effects("shard_stored")
     assert len(stored) == len({entry["sha256"] for entry in stored}) == 10
     assert workspace.indexed() == {"ok": 100, "rejected": 0}
+
+
+def test_a_signal_is_heard_though_every_thread_waits_for_the_service(
+    mock: MockServer, workspace: Any, photos: Callable[..., Path], faults: Any, tmp_path: Path
+) -> None:
+    plan = faults("roboflow.images.upload", *["stall-for-60s-after-1K"] * 4)
+    environment = {**os.environ, "VISIONBATCH_ROBOFLOW_API_KEY": workspace.tenant.token, "HOME": str(tmp_path)}
+    group = ["--json", "roboflow", "--url", mock.url, "--store-host", mock.url]
+    line = [*group, "stage", str(photos(4)), "--kind", "single", "--parallel", "4"]
+    program = Path(sys.executable).parent / "visionbatch"
+    process = subprocess.Popen([program, *line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+    wait_until(lambda: plan.completed)
+    asked = time.monotonic()
+    process.terminate()
+    out, _ = process.communicate(timeout=30)
+    assert time.monotonic() - asked < 15, "a stall of a minute was waited for"
+    assert (process.returncode, json.loads(out)["exit"]["name"]) == (143, "stopped")
