@@ -147,6 +147,11 @@ VIAS_FIELDS: dict[str, Any] = {
         "description": "Seconds for which tasks in this state are waited for, since they may recover.",
         "schema": {"type": ["number", "null"], "minimum": 0, "default": 600},
     },
+    "settle_s": {
+        "label": "Looks for a lost creation",
+        "description": "Seconds for which a batch is looked for when the answer to its creation was lost.",
+        "schema": {"type": ["number", "null"], "minimum": 0, "default": 60},
+    },
     "on_cancel": _text(
         "Cancelling", "What cancelling does to a batch; delete cannot be undone.", enum=["stop", "delete"]
     ),

@@ -227,13 +227,14 @@ class Effects:
     def on_input_change(self, run, tenant, workspace, tmp_path):
         (tmp_path / "0.jpg").write_bytes(photo(0, 60))
         context = paper_context()
-        first = run(context, source=str(tmp_path))
+        refused = tenant.faults.plan({"instructions": {"roboflow.images.upload": ["return-403"]}})
+        with pytest.raises(Exception, match="403"):
+            run(context, source=str(tmp_path))
         (tmp_path / "1.jpg").write_bytes(photo(1, 60))
         with pytest.raises(Exception, match="is not what it was"):
             run(context, source=str(tmp_path))
         second = run(context, source=str(tmp_path), on_input_change="cancel_and_new")
-        assert (second["generation"], second["expected"]) == (2, 2)
-        assert second["batch_id"] != first["batch_id"]
+        assert (second["generation"], second["expected"], refused.completed) == (2, 2, True)
 
     def state_path(self, run, tenant, workspace, tmp_path):
         run(state_path=f"file://{tmp_path}/state")
