@@ -22,7 +22,8 @@ from visionbatch.model.run import RunRecord, RunStore, Stage
 from visionbatch.model.snapshot import Counts, Phase, Snapshot
 from visionbatch.pipelines.arrivals import Arrivals
 from visionbatch.pipelines.export_inputs import Inputs
-from visionbatch.pipelines.export_manifest import MANIFEST, FetchedFile, FetchManifest, FetchOutcome
+from visionbatch.pipelines.export_manifest import FetchedFile, FetchManifest, FetchOutcome
+from visionbatch.pipelines.fetched import MANIFEST
 from visionbatch.pipelines.journal import Journal
 from visionbatch.transfer.download import Download, Progress, each_in_parallel
 

@@ -6,7 +6,8 @@ from visionbatch.config import DownloadSettings
 from visionbatch.io.clock import Clock
 from visionbatch.io.folders import Folder
 from visionbatch.model.secret import SecretUrl
-from visionbatch.pipelines.export_manifest import MANIFEST, FetchedFile, FetchManifest, FetchOutcome
+from visionbatch.pipelines.export_manifest import FetchedFile, FetchManifest, FetchOutcome
+from visionbatch.pipelines.fetched import MANIFEST
 from visionbatch.transfer.download import Download, Progress
 from visionbatch.transfer.link import LINK_HOSTS, Link
 

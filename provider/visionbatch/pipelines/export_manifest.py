@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from visionbatch.errors import InputMissing, UnreadableRecord
-from visionbatch.pipelines.manifest import MANIFEST_BYTES
-
-MANIFEST = "manifest.json"
-"""Name of the file with the whole of it, in the folder that the export was fetched to."""
+from visionbatch.errors import InputMissing
+from visionbatch.pipelines.fetched import MANIFEST, reading_manifest, with_names
 
 SCHEMA = 1
 
@@ -95,20 +91,15 @@ class FetchManifest:
 
         :raises UnreadableRecord: when it is not that, or of a newer version.
         """
-        try:
+        with reading_manifest():
             value = json.loads(text)
             files = tuple(FetchedFile(**file) for file in value["files"])
             lists = {name: tuple(value[name]) for name in ("missing", "surplus")}
-            found = cls(**{**value, **lists, "files": files, "outcome": FetchOutcome(value["outcome"])})
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise UnreadableRecord(
-                f"{MANIFEST} is not one of ours, or of a newer version", next_step="Fetch into another folder."
-            ) from error
-        return found
+            return cls(**{**value, **lists, "files": files, "outcome": FetchOutcome(value["outcome"])})
 
     def to_json(self) -> dict[str, Any]:
         """The small form, below `MANIFEST_BYTES`: counts, and as many names as there is room for."""
-        value: dict[str, Any] = {
+        told = {
             "schema": SCHEMA,
             "source": self.source,
             "folder": self.folder,
@@ -116,24 +107,13 @@ class FetchManifest:
             "manifest": self.location,
             "fingerprint": self.fingerprint,
             "counts": self.counts(),
-            "data_files": [],
-            "missing_images": [],
-            "surplus_images": [],
         }
-        lists: Mapping[str, list[str]] = {
+        lists = {
             "data_files": [file.path for file in self.data_files],
-            "missing_images": list(self.missing),
-            "surplus_images": list(self.surplus),
+            "missing_images": self.missing,
+            "surplus_images": self.surplus,
         }
-        room = MANIFEST_BYTES - 64 - len(json.dumps(value))
-        for name, items in lists.items():
-            for item in items:
-                room -= len(json.dumps(item)) + 2
-                if room < 0:
-                    value["names_left_out"] = True
-                    return value
-                value[name].append(item)
-        return value
+        return with_names(told, lists)
 
     def counts(self) -> dict[str, int]:
         """Numbers for people and metrics."""

@@ -25,11 +25,11 @@ from visionbatch.model.text import printable
 from visionbatch.pipelines.arrivals import Arrivals
 from visionbatch.pipelines.fetch_log import NAME as LOG
 from visionbatch.pipelines.fetch_log import FetchLog
+from visionbatch.pipelines.fetched import MANIFEST
 from visionbatch.pipelines.places import Places, archive_suffix, unpacked_path
 from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.roboflow_listing import EXPORT, ResultListing
 from visionbatch.pipelines.roboflow_manifest import (
-    MANIFEST,
     MemberFile,
     ResultFile,
     ResultKey,

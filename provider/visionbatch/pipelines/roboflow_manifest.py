@@ -9,12 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
-from visionbatch.errors import UnreadableRecord
-from visionbatch.pipelines.manifest import MANIFEST_BYTES
+from visionbatch.pipelines.fetched import reading_manifest, with_names
 from visionbatch.pipelines.places import unpacked_path
-
-MANIFEST = "manifest.json"
-"""Name of the file with the whole of it, in the folder that the results were fetched to."""
 
 SCHEMA = 1
 
@@ -130,19 +126,15 @@ class ResultsManifest:
 
         :raises UnreadableRecord: when it is not that, or of a newer version.
         """
-        try:
+        with reading_manifest():
             value = json.loads(text)
             files = tuple(ResultFile.read(file) for file in value["files"])
             outcome = ResultsOutcome(value["outcome"])
             return cls(**{**value, "files": files, "batches": tuple(value["batches"]), "outcome": outcome})
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise UnreadableRecord(
-                f"{MANIFEST} is not one of ours, or of a newer version", next_step="Fetch into another folder."
-            ) from error
 
     def to_json(self) -> dict[str, Any]:
         """The small form, below `MANIFEST_BYTES`: counts, and as many paths as there is room for."""
-        value: dict[str, Any] = {
+        told = {
             "schema": self.schema,
             "service": self.service,
             "job_id": self.job_id,
@@ -153,16 +145,8 @@ class ResultsManifest:
             "fingerprint": self.fingerprint,
             "counts": self.counts(),
             "table": {name: told for name, told in self.table.items() if name not in ("columns", "renamed")},
-            "files": [],
         }
-        room = MANIFEST_BYTES - 64 - len(json.dumps(value))
-        for file in self.files:
-            room -= len(json.dumps(file.place)) + 2
-            if room < 0:
-                value["names_left_out"] = True
-                break
-            value["files"].append(file.place)
-        return value
+        return with_names(told, {"files": [file.place for file in self.files]})
 
     def counts(self) -> dict[str, int]:
         """Numbers for people and metrics."""

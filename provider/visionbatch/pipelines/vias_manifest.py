@@ -9,11 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-from visionbatch.errors import UnreadableRecord
-from visionbatch.pipelines.manifest import MANIFEST_BYTES
-
-MANIFEST = "manifest.json"
-"""Name of the file with the whole of it, in the folder that the results were fetched to."""
+from visionbatch.pipelines.fetched import reading_manifest, with_names
 
 SCHEMA = 1
 
@@ -117,19 +113,15 @@ class ViasResults:
 
         :raises UnreadableRecord: when it is not that, or of a newer version.
         """
-        try:
+        with reading_manifest():
             value = json.loads(text)
             files = tuple(FetchedObject.read(file) for file in value["files"])
             outcome = BucketOutcome(value["outcome"])
             return cls(**{**value, "files": files, "silent": tuple(value["silent"]), "outcome": outcome})
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise UnreadableRecord(
-                f"{MANIFEST} is not one of ours, or of a newer version", next_step="Fetch into another folder."
-            ) from error
 
     def to_json(self) -> dict[str, Any]:
         """The small form, below `MANIFEST_BYTES`: counts, and as many paths as there is room for."""
-        value: dict[str, Any] = {
+        told = {
             "schema": self.schema,
             "service": self.service,
             "source": self.source,
@@ -138,16 +130,8 @@ class ViasResults:
             "outcome": self.outcome.value,
             "manifest": self.location,
             "counts": self.counts(),
-            "files": [],
         }
-        room = MANIFEST_BYTES - 64 - len(json.dumps(value))
-        for file in self.kept:
-            room -= len(json.dumps(file.path)) + 2
-            if room < 0:
-                value["names_left_out"] = True
-                break
-            value["files"].append(file.path)
-        return value
+        return with_names(told, {"files": [file.path for file in self.kept]})
 
     def counts(self) -> dict[str, int]:
         """Numbers for people and metrics."""

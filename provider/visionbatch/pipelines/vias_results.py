@@ -27,9 +27,9 @@ from visionbatch.model.safe_names import tame_name
 from visionbatch.pipelines.arrivals import Arrivals
 from visionbatch.pipelines.fetch_log import NAME as LOG
 from visionbatch.pipelines.fetch_log import FetchLog
+from visionbatch.pipelines.fetched import MANIFEST
 from visionbatch.pipelines.places import Places
 from visionbatch.pipelines.vias_manifest import (
-    MANIFEST,
     BucketOutcome,
     FetchedObject,
     ObjectKey,

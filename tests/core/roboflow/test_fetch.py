@@ -25,10 +25,11 @@ from visionbatch.model.safe_names import broken_rule
 from visionbatch.model.secret import Secret, SecretUrl
 from visionbatch.pipelines.fetch_log import NAME as LOG
 from visionbatch.pipelines.fetch_log import FetchLog
+from visionbatch.pipelines.fetched import MANIFEST
 from visionbatch.pipelines.roboflow import Roboflow, roboflow_key
 from visionbatch.pipelines.roboflow_fetch import FetchSettings, fetch_results
 from visionbatch.pipelines.roboflow_listing import ResultListing
-from visionbatch.pipelines.roboflow_manifest import MANIFEST, ResultFile, ResultKey, ResultsManifest
+from visionbatch.pipelines.roboflow_manifest import ResultFile, ResultKey, ResultsManifest
 from visionbatch.pipelines.row_settings import RowSettings
 from visionbatch.roboflow.settings import RoboflowSettings
 from visionbatch_mock.roboflow.lifecycle import JobState
