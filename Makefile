@@ -12,6 +12,10 @@ OLDEST := $(firstword $(MATRIX))
 SMOKE := test_retries or test_provider_info or goes_from_folder or spends_no_retries or retry_goes_on \
   or leaves_or_cancels or kept_in_an_object_store
 
+# How often a failed test is tried again; `make test` itself forgives nothing.
+RERUNS ?= 0
+PYTEST = $(BIN)/python -m pytest --reruns $(RERUNS) -r fER
+
 # What measures CPU wants the machine for itself, and what starts Airflow's processes starts four at a time.
 COSTS := tests/airflow/test_imports.py
 STACKS := tests/airflow/test_real_airflow.py tests/airflow/test_real_webhooks.py tests/crash
@@ -47,11 +51,11 @@ lint: setup  ## Style, types and the table of rooms.
 	$(BIN)/lint-imports
 
 test: lint debian-packages  ## Everything that CI runs.
-	$(BIN)/python -m pytest -m 'not airflow and not readers and not vendor' -n $(WORKERS)
-	$(BIN)/python -m pytest $(COSTS)
-	$(BIN)/python -m pytest tests/airflow -m 'airflow and not slow' -n $(WORKERS) --dist loadfile \
+	$(PYTEST) -m 'not airflow and not readers and not vendor' -n $(WORKERS)
+	$(PYTEST) $(COSTS)
+	$(PYTEST) tests/airflow -m 'airflow and not slow' -n $(WORKERS) --dist loadfile \
 	  $(patsubst %,--ignore=%,$(COSTS) $(STACKS))
-	$(BIN)/python -m pytest $(STACKS) -m 'airflow and not slow'
+	$(PYTEST) $(STACKS) -m 'airflow and not slow'
 	$(MAKE) smoke-$(OLDEST)
 
 readers: setup  ## Every reader on archives of many gigabytes, and Java.
@@ -92,7 +96,7 @@ smoke: $(MATRIX:%=smoke-%)  ## What tells most about those versions in little ti
 # What hangs on the version: whole tasks, their retries and their record, what Airflow knows of the provider, and the
 # demo's four processes. The other Airflow tests run on them in `make matrix`.
 smoke-%: .venv-%/.ready
-	.venv-$*/bin/python -m pytest tests/airflow/test_retries.py tests/airflow/test_provider_info.py \
+	.venv-$*/bin/python -m pytest --reruns $(RERUNS) -r fER tests/airflow/test_retries.py tests/airflow/test_provider_info.py \
 	  tests/airflow/test_operator.py -k '$(SMOKE)'
 	.venv-$*/bin/python -m tests.demo.run --home .demo/airflow-$*
 
