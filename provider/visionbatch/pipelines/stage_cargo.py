@@ -10,7 +10,7 @@ from collections.abc import Collection as AnyCollection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from urllib3.filepost import encode_multipart_formdata
 
@@ -32,7 +32,9 @@ from visionbatch.transfer.shards import ShardLimits, Shards
 from visionbatch.transfer.signed_put import SignedPut
 from visionbatch.transfer.source import FileSource, Source
 from visionbatch.transfer.tar_shard import TarShard
-from visionbatch.transfer.upload import Progress
+
+if TYPE_CHECKING:
+    from visionbatch.transfer.upload import Progress
 
 NOTIFICATION_CONFIG = "notification_config.json"
 """The member of an archive by which the service is told where to post events (the vendor's client)."""

@@ -196,8 +196,7 @@ def _looked_at(tree: Tree, path: str, name: str, size: int, media: Media, most_b
         found.refuse("file-empty", path, "the file is empty", "Leave it out.")
     if 0 < most_bytes < size:
         found.refuse("file-size", path, f"{size} bytes, {most_bytes} are the most", "Make it smaller, or leave it out.")
-    with tree.open(path) as stream:
-        head = stream.read(HEAD_BYTES)
+    head = tree.read(path, min(size, HEAD_BYTES))[:HEAD_BYTES]
     if head and media is Media.IMAGES and not is_image(head):
         found.refuse("image-content", path, "by its first bytes it is no image that the service takes", "Leave it out.")
     return blake2b(head, digest_size=_MARK_BYTES).digest()
