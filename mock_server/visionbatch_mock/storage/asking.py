@@ -1,9 +1,13 @@
 """What a request to the object store asks for, and whether it may: conditions, permissions, names."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask import Response, request
+from werkzeug.datastructures import Headers
 
 from visionbatch_mock.answers import empty_answer, error_for, google_error
-from visionbatch_mock.exchange import Unacceptable, current, token_of_request
+from visionbatch_mock.exchange import Unacceptable, current, json_object, token_of_request
 from visionbatch_mock.storage.objects import Bucket, NoSuchBucket, StoredObject
 from visionbatch_mock.storage.permissions import Denied, Permission
 from visionbatch_mock.storage.preconditions import NotChanged, PreconditionFailed, Preconditions
@@ -18,10 +22,26 @@ _CONDITIONS = {
     "not_metageneration": "MetagenerationNotMatch",
 }
 
+_IN_HEADERS = {"generation": "generation-match", "metageneration": "metageneration-match"}
+"""The two that the XML API has."""
+
 
 def conditions(prefix: str = "if") -> Preconditions:
     """The conditions in the query; raises `Unacceptable` for one that is no number."""
-    return Preconditions(**{name: _number(prefix + key) for name, key in _CONDITIONS.items()})
+    return Preconditions(**{name: _number(request.args, prefix + key) for name, key in _CONDITIONS.items()})
+
+
+def header_conditions(prefix: str = "x-goog-if-") -> Preconditions:
+    """The same of the XML API, in headers."""
+    return Preconditions(**{name: _number(request.headers, prefix + key) for name, key in _IN_HEADERS.items()})
+
+
+def resource_of_request() -> dict[str, Any]:
+    """The resource in the body, empty without one; raises `Unacceptable` in Google's words."""
+    try:
+        return json_object()
+    except Unacceptable as cause:
+        raise Unacceptable(400, google_error(400, f"Parse Error: {cause}")) from cause
 
 
 def held() -> tuple[str, tuple[Permission, ...]]:
@@ -57,14 +77,22 @@ def writing(bucket: str, name: str) -> None:
         require(Permission.OBJECTS_DELETE, bucket, name)
 
 
-def live_object(bucket: str, name: str, generation: str = "generation") -> StoredObject:
-    """The live generation that a read asks for, its conditions checked; 404 when it is another."""
+def live_object(bucket: str, name: str, generation: str | None) -> StoredObject:
+    """The live generation, if it is the one that a read asks for; 404 when it is another."""
     require(Permission.OBJECTS_GET, bucket, name)
     stored = reading(bucket, Permission.OBJECTS_GET).objects.get(name)
-    wanted = request.args.get(generation)
-    if stored is None or wanted not in {None, str(stored.generation)}:
+    if stored is None or generation not in {None, str(stored.generation)}:
         raise no_such_object(bucket, name)
     return stored
+
+
+def remove(bucket: str, name: str, wanted: Preconditions) -> None:
+    """Delete the live generation, the one in the query if it names any; 404 where there is none."""
+    require(Permission.OBJECTS_DELETE, bucket, name)
+    tenant, generation = current().tenant, request.args.get("generation")
+    live = tenant.objects.get(bucket, name)
+    if live is None or generation not in {None, str(live.generation)} or not tenant.delete(bucket, name, wanted):
+        raise no_such_object(bucket, name)
 
 
 def no_such_object(bucket: str, name: str) -> Unacceptable:
@@ -86,8 +114,8 @@ def refusal(error: Exception) -> Response:
     return error_for(request.path, 409, str(error))
 
 
-def _number(key: str) -> int | None:
-    text = request.args.get(key)
+def _number(told: Mapping[str, str] | Headers, key: str) -> int | None:
+    text = told.get(key)
     if text is None:
         return None
     if not text.isdecimal():
