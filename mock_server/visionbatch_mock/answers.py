@@ -115,6 +115,8 @@ def invalid_page_token(path: str) -> Response:
     """The refusal of a page token that is too old, in the dialect of the path's service."""
     if is_roboflow(path):
         return error_for(path, 400, "nextPageToken is not valid")
+    if is_xml_path(path):
+        return error_for(path, 400, "continuation-token is not valid")
     return json_answer(INVALID_PAGE_TOKEN, 400)
 
 

@@ -1,5 +1,6 @@
 """What a request to the object store asks for, and whether it may: conditions, permissions, names."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,13 +8,16 @@ from flask import Response, request
 from werkzeug.datastructures import Headers
 
 from visionbatch_mock.answers import empty_answer, error_for, google_error
-from visionbatch_mock.exchange import Unacceptable, current, json_object, token_of_request
+from visionbatch_mock.exchange import Unacceptable, current, token_of_request
 from visionbatch_mock.storage.objects import Bucket, NoSuchBucket, StoredObject
 from visionbatch_mock.storage.permissions import Denied, Permission
 from visionbatch_mock.storage.preconditions import NotChanged, PreconditionFailed, Preconditions
 
 NAME_BYTES = 1024
 """Greatest length of an object's name in UTF-8, by Google's page on object names."""
+
+MAX_RESOURCE_BYTES = 1024 * 1024
+"""Ours: a description is a few lines."""
 
 _CONDITIONS = {
     "generation": "GenerationMatch",
@@ -37,11 +41,17 @@ def header_conditions(prefix: str = "x-goog-if-") -> Preconditions:
 
 
 def resource_of_request() -> dict[str, Any]:
-    """The resource in the body, empty without one; raises `Unacceptable` in Google's words."""
+    """The resource in the body, empty without one or for `null`; raises `Unacceptable` for what is none."""
+    raw = current().body.read_all(MAX_RESOURCE_BYTES)
+    if raw and request.mimetype != "application/json":
+        raise Unacceptable(400, google_error(400, f"Unsupported content with type: {request.mimetype[:80]}"))
     try:
-        return json_object()
-    except Unacceptable as cause:
-        raise Unacceptable(400, google_error(400, f"Parse Error: {cause}")) from cause
+        value = json.loads(raw or b"null")
+    except ValueError:
+        value = False
+    if raw is None or not (value is None or isinstance(value, dict)):
+        raise Unacceptable(400, google_error(400, "Parse Error"))
+    return value or {}
 
 
 def held() -> tuple[str, tuple[Permission, ...]]:
