@@ -7,13 +7,15 @@ from typing import Any, Self
 
 DEFAULT_TYPE = "application/octet-stream"
 
-_WIRE: Mapping[str, str] = MappingProxyType(
+WIRE: Mapping[str, str] = MappingProxyType(
     {
         "content_type": "contentType",
         "content_encoding": "contentEncoding",
         "content_language": "contentLanguage",
         "content_disposition": "contentDisposition",
         "cache_control": "cacheControl",
+        "storage_class": "storageClass",
+        "custom_time": "customTime",
     }
 )
 """The fields' names in Google's object resource."""
@@ -28,6 +30,8 @@ class Description:
     content_language: str | None = None
     content_disposition: str | None = None
     cache_control: str | None = None
+    storage_class: str | None = None
+    custom_time: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -38,7 +42,7 @@ class Description:
     def changed(self, resource: Mapping[str, Any]) -> Self:
         """The same with the resource's fields put in; null takes a field away, as in a patch."""
         told = {f.name: getattr(self, f.name) for f in fields(self)}
-        for name, wire in _WIRE.items():
+        for name, wire in WIRE.items():
             if wire in resource:
                 told[name] = None if resource[wire] is None else str(resource[wire])
         if "metadata" in resource:
@@ -47,7 +51,7 @@ class Description:
 
     def as_json(self) -> dict[str, Any]:
         """The fields that are set, as the resource names them."""
-        shown: dict[str, Any] = {wire: getattr(self, name) for name, wire in _WIRE.items()}
+        shown: dict[str, Any] = {wire: getattr(self, name) for name, wire in WIRE.items()}
         shown = {wire: value for wire, value in shown.items() if value is not None}
         return {**shown, "metadata": dict(self.metadata)} if self.metadata else shown
 

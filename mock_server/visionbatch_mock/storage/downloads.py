@@ -92,7 +92,7 @@ def _describe(response: Response, stored: StoredObject, *, unpacked: bool) -> No
         HEADER: write_hashes(stored.digests),
         "x-goog-generation": str(stored.generation),
         "x-goog-metageneration": str(stored.metageneration),
-        "x-goog-storage-class": "STANDARD",
+        "x-goog-storage-class": told.storage_class or "STANDARD",
         "x-goog-stored-content-encoding": told.content_encoding or "identity",
         "x-goog-stored-content-length": str(stored.size),
         "ETag": f'"{stored.etag}"',

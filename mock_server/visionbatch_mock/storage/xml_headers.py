@@ -21,6 +21,8 @@ _FIELDS = {
     "contentLanguage": "Content-Language",
     "contentDisposition": "Content-Disposition",
     "cacheControl": "Cache-Control",
+    "storageClass": "x-goog-storage-class",
+    "customTime": "x-goog-custom-time",
 }
 _NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F))
@@ -43,9 +45,10 @@ def promised() -> Promise:
 def show(response: Response, stored: StoredObject) -> Response:
     """Put what only the XML API tells into the answer to a read."""
     response.headers["ETag"] = stored.entity_tag
-    if stored.description.content_language is not None:
-        response.headers["Content-Language"] = stored.description.content_language
-    for name, value in stored.description.metadata.items():
+    about = stored.description
+    told = {"Content-Language": about.content_language, "x-goog-custom-time": about.custom_time}
+    response.headers.extend({name: value for name, value in told.items() if value is not None})
+    for name, value in about.metadata.items():
         # What cannot stand in a header can still have come by the JSON API.
         if _NAME.fullmatch(name):
             response.headers[META + name] = quote(value, safe=_PLAIN)
