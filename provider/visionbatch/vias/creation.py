@@ -124,6 +124,8 @@ class _Making:
             return (yield from self._instead(error))
         if _without_answer(error):
             return (yield from self._instead(error))
+        # 503 comes from in front of the service as a rule. What it did all the same shows in the list, if late.
+        self._sought = not isinstance(error, Unavailable)
         raise error
 
     def _instead(self, error: VisionBatchError) -> Flow[Created]:
@@ -186,7 +188,7 @@ def _made_nothing(error: VisionBatchError) -> bool:
 
 
 def _without_answer(error: VisionBatchError) -> bool:
-    """Whether something may have come of it that nobody has told; 503 comes from in front of the service."""
+    """Whether something may have come of it that nobody has told."""
     if isinstance(error, UnreadableAnswer):
         return not error.ref
     if isinstance(error, Throttled):
