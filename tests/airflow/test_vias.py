@@ -268,8 +268,8 @@ def test_the_commands_that_a_trigger_names_for_what_it_leaves_alone_are_there(ca
         assert f"{command} [OPTIONS]" in capsys.readouterr().out
 
 
-def action(name: str, **arguments: Any) -> Any:
-    kind = getattr(import_module("airflow_visionbatch.operators.vias_actions"), f"Vias{name}BatchTaskOperator")
+def action(name: str, noun: str = "BatchTask", **arguments: Any) -> Any:
+    kind = getattr(import_module("airflow_visionbatch.operators.vias_actions"), f"Vias{name}{noun}Operator")
     return kind(task_id="task", **arguments)
 
 
@@ -285,6 +285,22 @@ def test_batches_are_stopped_started_changed_and_deleted(on_paper, tenant):
     assert action("Delete", batch_id="0" * 32).execute({})["gone"]
     with pytest.raises(Exception, match="an update changes"):
         action("Update", batch_id="b-01", body=BODY, fields={"service_name": "smoke"}).execute({})
+
+
+def test_single_tasks_are_stopped_started_and_deleted_and_found_through_the_hook(on_paper, tenant):
+    from airflow_visionbatch.hooks.vias import ViasHook  # noqa: PLC0415
+
+    tenant.configure(vias_lives={"*": ["RUNNING"]}, vias_refusals={"start": ["source-0002"]})
+    made_elsewhere(on_paper)
+    with ViasHook().get_conn() as client:
+        good, bad = sorted(client.single.list(), key=lambda entry: entry.source)
+        assert [entry.name for entry in client.sources.list("source")] == ["source-0002", "source-0001"]
+    assert action("Stop", "Task", vias_task_id=good.task_id).execute({})["task_id"] == good.task_id
+    assert action("Start", "Task", vias_task_id=good.task_id).execute({})["status"] == 200
+    with pytest.raises(Exception, match=r"VIAS\.00010012"):
+        action("Start", "Task", vias_task_id=bad.task_id).execute({})
+    assert action("Delete", "Task", vias_task_id=good.task_id).execute({})["message"] == "success"
+    assert action("Delete", "Task", vias_task_id="0" * 32).execute({})["gone"]
 
 
 @pytest.mark.parametrize(("on_partial", "refused"), [("fail", True), ("warn", False), ("accept:1", False)])
@@ -466,6 +482,9 @@ KINDS = [
     "operators.vias_actions.ViasStopBatchTaskOperator",
     "operators.vias_actions.ViasDeleteBatchTaskOperator",
     "operators.vias_actions.ViasUpdateBatchTaskOperator",
+    "operators.vias_actions.ViasStartTaskOperator",
+    "operators.vias_actions.ViasStopTaskOperator",
+    "operators.vias_actions.ViasDeleteTaskOperator",
     "operators.vias_results.ViasFetchResultsOperator",
     "sensors.vias.ViasBatchTaskSensor",
 ]

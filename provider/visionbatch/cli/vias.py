@@ -12,13 +12,14 @@ from typing import Any
 import click
 
 from visionbatch.cli.answers import answer
+from visionbatch.cli.bodies import body_in
 from visionbatch.cli.credentials import Finder
 from visionbatch.cli.diagnoses import tell_diagnosis
 from visionbatch.cli.junit import reported
 from visionbatch.cli.numbers import POSITIVE
 from visionbatch.cli.run_state import kept_run
 from visionbatch.cli.vias_fetch import fetch_command
-from visionbatch.errors import ConfigError
+from visionbatch.cli.vias_single import DONE, single_commands
 from visionbatch.flow.judge import judge
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnPartial, Policies
@@ -240,9 +241,6 @@ def delete(options: Mapping[str, Any], *, batch_id: str, on_partial: str) -> Non
     _act(options, "delete", batch_id, on_partial)
 
 
-_DONE = {"start": "started", "stop": "stopped", "delete": "deleted"}
-
-
 def _act(options: Mapping[str, Any], action: str, batch_id: str, on_partial: str) -> None:
     policy = OnPartial.parse(on_partial)
     with client(options) as site:
@@ -250,17 +248,14 @@ def _act(options: Mapping[str, Any], action: str, batch_id: str, on_partial: str
     if done is None:
         answer(options, {"batch_id": batch_id, "gone": True}, f"batch {batch_id} is gone already")
         return
-    require_tasks(done, policy, _DONE[action])
-    answer(options, done.to_json(), f"batch {batch_id}: {_DONE[action]}, {done}")
+    require_tasks(done, policy, DONE[action])
+    answer(options, done.to_json(), f"batch {batch_id}: {DONE[action]}, {done}")
 
 
-vias.add_command(fetch_command(_opened))
+for command in (fetch_command(_opened), *single_commands(client)):
+    vias.add_command(command)
 
 
 def _task(body: Path, name: str) -> BatchTask:
-    try:
-        value = json.loads(body.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{body} cannot be read as JSON ({type(error).__name__})") from error
-    task = BatchTask.from_json(value)
+    task = BatchTask.from_json(body_in(body))
     return task.named(name) if name else task

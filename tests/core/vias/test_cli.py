@@ -124,6 +124,28 @@ def test_a_batch_is_listed_asked_stopped_started_waited_for_and_deleted(shell: S
     assert shell("delete", "0" * 32)[1]["gone"]
 
 
+def test_single_tasks_and_what_there_is_to_choose_from(shell: Shell, tenant: Tenant, books: Books) -> None:
+    tenant.configure(vias_lives={"*": ["RUNNING"]})
+    given = {"type": "video_source", "data": [{"video_source_id": "source-0001"}, {"video_source_id": "source-0002"}]}
+    body = {name: value for name, value in BODY.items() if name != "batch_input"}
+    code, made = shell("task", "create", shell.file({**body, "input": given}))
+    assert (code, made["wanted"]) == (0, 2)
+    (first, second) = made["task_ids"]
+    assert shell("task", "stop", first)[0] == 0
+    assert shell("task", "show", first)[1]["state"] == "STOPPED"
+    assert [task["task_id"] for task in shell("task", "list", "--state", "running")[1]["tasks"]] == [second]
+    assert shell("task", "start", first)[0] == 0
+    assert shell("task", "delete", first)[1]["status"] == 200
+    assert shell("task", "delete", "0" * 32)[1]["gone"]
+    tenant.vias.places.add_group("yard")
+    assert [entry["name"] for entry in shell("sources", "0002")[1]["sources"]] == ["source-0002"]
+    assert [entry["name"] for entry in shell("groups")[1]["groups"]] == ["yard"]
+    assert [entry["api"] for entry in shell("algorithms", "FIRE")[1]["algorithms"]] == ["fire"]
+    assert shell("pools")[1]["pools"] == []
+    assert shell("task", "create", shell.file({**body, "name": "night shift", "input": given}))[0] == 3
+    assert len(books.requests("vias.tasks.create")) == 1
+
+
 def test_a_partial_answer_has_an_exit_code_of_its_own(shell: Shell, tenant: Tenant) -> None:
     tenant.configure(vias_refusals={"create": ["source-0002"], "stop": ["source-0001"]}, vias_lives={"*": ["RUNNING"]})
     code, told = shell("create", shell.file(BODY))
