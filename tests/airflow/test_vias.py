@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
-from support.airflow_runs import PaperTi, TaskRun, paper_context
+from support.airflow_runs import PaperState, PaperTi, TaskRun, paper_context
 from support.arguments import documented, own_arguments, said_to_be_templated
 from support.obs import ResultBucket, events_in, obs_service
 from support.patience import wait_until
@@ -340,6 +341,58 @@ def test_a_sensor_refuses_what_never_ends_and_tells_what_failed(airflow, on_pape
     tenant.configure(vias_lives={"*": ["FAILED"]})
     lost = airflow.run(sensor, batch_id=made_elsewhere(on_paper, name="lost"), poke_interval=0.1, timeout=60)
     assert (lost.state, type(lost.reason).__name__) == ("failed", "JobFailed")
+
+
+def test_patience_with_abnormal_tasks_outlives_a_rescheduled_poke_and_a_recovery_ends_it(on_paper, sensor, tenant):
+    tenant.configure(vias_lives={"*": ["ABNORMAL"]})
+    made = {"task_id": "task", "batch_id": made_elsewhere(on_paper), "mode": "reschedule", "poke_interval": 1}
+    context = paper_context()
+    kept = context.setdefault("task_state_store", PaperState())
+    key = "visionbatch_unwell_since"
+    assert not sensor(**made).poke(context).is_done
+    first = kept.get(key)
+    assert not sensor(**made).poke(context).is_done
+    assert kept.get(key) == int(first)
+    (task, _) = tenant.vias.tasks()
+    for each in tenant.vias.tasks():
+        tenant.vias.force(each.id, "RUNNING")
+    assert not sensor(**made).poke(context).is_done
+    assert kept.get(key) is None
+    tenant.vias.force(task.id, "ABNORMAL")
+    assert not sensor(**made).poke(context).is_done
+    # As if it had been so an hour ago, in a process that is long gone.
+    kept.set(key, kept.get(key) - 3600)
+    tenant.vias.force(tenant.vias.tasks()[1].id, "ABNORMAL")
+    with pytest.raises(Exception, match="ABNORMAL"):
+        sensor(**made).poke(context)
+    assert kept.get(key) is None
+
+
+def test_a_sensor_that_pokes_in_one_process_has_patience_without_airflows_state(on_paper, sensor, tenant):
+    tenant.configure(vias_lives={"*": ["ABNORMAL"]})
+    task = sensor(task_id="task", batch_id=made_elsewhere(on_paper))
+    context = {"ti": PaperTi()}
+    assert not task.poke(context).is_done
+    assert task._unwell_since is not None
+    task._unwell_since -= 3600
+    with pytest.raises(Exception, match="ABNORMAL"):
+        task.poke(context)
+
+
+async def test_so_does_patience_with_a_batch_that_a_task_defers_to(on_paper, tenant, records):
+    from airflow.providers.common.compat.sdk import TaskDeferred  # noqa: PLC0415
+
+    tenant.configure(vias_lives={"*": ["ABNORMAL"]})
+    context = paper_context()
+    with pytest.raises(TaskDeferred) as deferred:
+        on_paper(deferrable=True, retries=1).execute(context)
+    ref = deferred.value.trigger.ref
+    (since,) = parse_qs(ref.partition("?")[2])["unwell_since"]
+    assert records.read(context)["notes"]["vias_unwell_since"] == int(since)
+    # A triggerer that is started again has nothing but the row, here of an hour ago.
+    arguments = {**deferred.value.trigger.serialize()[1], "ref": ref.replace(since, str(int(since) - 3600))}
+    (event,) = [event async for event in type(deferred.value.trigger)(**{**arguments, "not_before": None}).run()]
+    assert (event.payload["snapshot"]["phase"], event.payload["snapshot"]["native"]) == ("failed", "ABNORMAL 2")
 
 
 @pytest.fixture

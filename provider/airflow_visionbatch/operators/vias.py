@@ -165,7 +165,17 @@ class ViasCreateBatchTaskOperator(RemoteRunOperator):
         from visionbatch import LoggedTable
 
         self._table = LoggedTable(submitted.batch_id)
-        return client.wait(self._watched(submitted), deadline=submitted.record.deadline, observe=self._table)
+
+        def told(snapshot: Snapshot) -> None:
+            self._table(snapshot)
+            self._run.saw(snapshot)
+
+        return client.wait(self._watched(submitted), deadline=submitted.record.deadline, observe=told)
+
+    def _defer(self, submitted: Submitted, deadline: float | None, last_seen: Snapshot | None, link: str) -> None:
+        # Since when the batch is ABNORMAL crosses the deferral in the trigger's reference, and a retry in the record.
+        self._run.saw()
+        super()._defer(submitted, deadline, last_seen, link)
 
     def _finish(self, client: Any, context: Any, submitted: Submitted, end: Callable[[], Snapshot]) -> dict[str, Any]:
         from visionbatch import LoggedTable

@@ -146,7 +146,7 @@ def create(options: Mapping[str, Any], /, **given: Any) -> None:
         else:
             manifest = run.conclude(
                 submitted,
-                lambda: end(site, run.ref, deadline=submitted.record.deadline),
+                lambda: end(site, run.ref, deadline=submitted.record.deadline, observe=run.saw),
                 sink=LocalSink(given["report_dir"]) if given["report_dir"] else None,
             )
     line = f"batch {manifest.batch_id}: {manifest.outcome} {manifest.counts or ''}".rstrip()

@@ -118,7 +118,9 @@ def run_task(
         run = ViasRun(site, ProjectRecord(kept, settings.project_id), policies, wait_for=wait_for)
         submitted = run.submit(task, deadline=_deadline(timeout_s), cleared=True)
         return run.conclude(
-            submitted, lambda: wait(site, run.ref, deadline=submitted.record.deadline), sink=_sink(report_dir)
+            submitted,
+            lambda: wait(site, run.ref, deadline=submitted.record.deadline, observe=run.saw),
+            sink=_sink(report_dir),
         )
 
 

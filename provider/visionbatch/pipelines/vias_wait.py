@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visionbatch.errors import ConfigError, DeadlinePassed, NotFound, Refused, UnreadableAnswer
+from visionbatch.flow.vigil import Observer
 from visionbatch.model.snapshot import Snapshot
 from visionbatch.pipelines.vias import Vias
 from visionbatch.pipelines.vias_create import require_an_end
@@ -41,16 +42,21 @@ class LoggedTable:
             log.info("%s: %s", self._subject, line)
 
 
-def wait(vias: Vias, ref: str, *, deadline: float | None = None, sure: bool = False) -> Snapshot:
+def wait(vias: Vias, ref: str, *, deadline: float | None = None, observe: Observer = lambda _: None) -> Snapshot:
     """Wait until a batch is where its goal says, with a table in the log for every change.
 
     :param deadline: Unix seconds.
-    :param sure: do not ask first whether an end can come.
-    :raises ConfigError: for an end that cannot, see `require_finite`.
+    :param observe: told of every change too.
+    :raises ConfigError: for an end that cannot come, see `require_finite`.
     """
-    if not sure:
-        require_finite(vias, ref)
-    return vias.wait(ref, deadline=deadline, observe=LoggedTable(ref))
+    require_finite(vias, ref)
+    table_of = LoggedTable(ref)
+
+    def both(snapshot: Snapshot) -> None:
+        table_of(snapshot)
+        observe(snapshot)
+
+    return vias.wait(ref, deadline=deadline, observe=both)
 
 
 def require_finite(vias: Vias, ref: str) -> None:
@@ -94,13 +100,15 @@ def require_finite_sources(vias: Vias, task: BatchTask, wait_for: str | Goal) ->
         )
 
 
-def wait_for_made(vias: Vias, ref: str, *, deadline: float | None = None) -> Snapshot:
+def wait_for_made(
+    vias: Vias, ref: str, *, deadline: float | None = None, observe: Observer = lambda _: None
+) -> Snapshot:
     """`wait` for a batch that this very process has made: one that never ends is not refused, it is there.
 
     :raises DeadlinePassed: for an end that cannot come, at once.
     """
     try:
-        return wait(vias, ref, deadline=deadline)
+        return wait(vias, ref, deadline=deadline, observe=observe)
     except ConfigError as error:
         raise DeadlinePassed(
             f"the batch is made and runs, but {error.what}", service=SERVICE, ref=error.ref, next_step=error.next_step
