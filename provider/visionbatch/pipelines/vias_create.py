@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from visionbatch.errors import ConfigError, JobFailed, UnreadableAnswer
+from visionbatch.errors import ConfigError, JobFailed, NoRoom, TransportError, UnreadableAnswer
 from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import OnPartial, PartialAction, Policies
 from visionbatch.model.run import RunRecord, RunStore, Stage
@@ -33,8 +33,9 @@ log = logging.getLogger(__name__)
 NOTE = "vias_answer"
 ADOPTED = "vias_adopted"
 UNREAD = "vias_unread"
+UNWELL = "vias_unwell_since"
 """Notes of a run record: what the creation came to; that somebody else made the batch; that the answer told its id and
-nothing else that could be believed."""
+nothing else that could be believed; since when it is ABNORMAL."""
 
 ERRORS_NOTED = 5
 """Entries of ``error_list`` that the run record keeps: it stays small."""
@@ -55,7 +56,8 @@ class _Batches:
 
     def ref_of(self, record: RunRecord, batch_id: str = "") -> str:
         on_cancel = LEAVE if ADOPTED in record.notes else self._on_cancel
-        return str(BatchRef(batch_id or record.ref, self._goal, record.token, on_cancel))
+        ref = BatchRef(batch_id or record.ref, self._goal, record.token, on_cancel, record.notes.get(UNWELL))
+        return str(replace(ref, unwell_since=self._vias.api.unwell_since(str(ref))))
 
     def look(self, record: RunRecord) -> Found:
         histogram = self._vias.histogram(self.ref_of(record))
@@ -178,6 +180,9 @@ class ViasRun:
             log.warning("%s: %s", SERVICE, warning)
         require_an_end(task, self._goal)
         decision = self._attempt.begin(task.fingerprint(), task.name, deadline=deadline, cleared=cleared)
+        if cleared:
+            # As the deadline does, patience begins anew when a person asks.
+            self._note_unwell(None)
         if not decision.goes_on:
             self._make(task, seek=decision.action is Action.SEEK)
         elif UNREAD in self._journal.record.notes:
@@ -212,6 +217,23 @@ class ViasRun:
             sink=sink,
             deliver=deliver,
         )
+
+    def saw(self, _: Snapshot | None = None) -> None:
+        """Note since when the batch is ABNORMAL, if that has changed: patience with it outlives this process.
+
+        An observer of the waits for it.
+        """
+        self._note_unwell(self._vias.api.unwell_since(self.ref))
+
+    def _note_unwell(self, since: float | None) -> None:
+        noted = {} if since is None else {UNWELL: int(since)}
+        notes = self._journal.record.notes
+        if notes.get(UNWELL) == noted.get(UNWELL):
+            return
+        try:
+            self._journal.update(notes={**{name: note for name, note in notes.items() if name != UNWELL}, **noted})
+        except (NoRoom, TransportError, OSError) as error:
+            log.warning("%s batch %s: since when it is ABNORMAL is not saved: %s", SERVICE, self.batch_id, error)
 
     def cancel(self) -> None:
         """Stop or delete the batch that this run made, if it did, by ``on_cancel``."""

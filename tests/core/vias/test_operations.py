@@ -129,7 +129,12 @@ def test_a_creation_that_was_turned_away_is_repeated_after_a_look(
     vias.create(batch_task())
     assert len(books.effects(MADE)) == 1
     operations = [str(entry.operation) for entry in books.tenant.journal.entries() if "batch" in str(entry.operation)]
-    assert [operations[0], operations[1], *sorted(set(operations[2:-1])), operations[-1]] == [LIST, CREATE, LIST, CREATE]
+    assert [operations[0], operations[1], *sorted(set(operations[2:-1])), operations[-1]] == [
+        LIST,
+        CREATE,
+        LIST,
+        CREATE,
+    ]
     assert clock.elapsed >= least_s
 
 
