@@ -205,6 +205,22 @@ def test_mapped_items_in_another_order_inherit_nothing_from_each_other(on_paper,
     assert not tenant.ledger.entries(STOPPED) + tenant.ledger.entries(DELETED)
 
 
+def test_mapped_items_that_keep_their_records_by_name_may_come_in_any_order(on_paper, tenant, tmp_path):
+    records = f"file://{tmp_path}"
+    items = {"north": groups("source-0001"), "south": groups("source-0002", "source-0003")}
+    contexts = [paper_context(), paper_context()]
+
+    def run(names: list[str]) -> dict[str, str]:
+        made = {}
+        for name, context in zip(names, contexts, strict=True):
+            task = on_paper(name=name, groups=items[name], state_path=f"{records}/{name}.json")
+            made[name] = task.execute(context)["batch_id"]
+        return made
+
+    assert run(["north", "south"]) == run(["south", "north"])
+    assert len(created(tenant)) == 2
+
+
 @pytest.fixture
 def killed_while_it_waits(on_paper, tenant, monkeypatch):
     """Run an operator that is told to stop while it looks, from a signal's handler as Airflow does it."""

@@ -126,6 +126,25 @@ def test_what_was_lost_replaced_or_added_since_is_fetched_and_nothing_else(vias,
     assert {file.path for file in told.kept} < {file.path for file in again.kept}
 
 
+def test_a_fetch_that_fails_forgets_nothing_of_what_earlier_ones_have_brought(vias, tenant, store, bucket, tmp_path):
+    finished_batch(vias, tenant, store)
+    told = fetch_vias_results(bucket, "yard", LocalFolder(tmp_path))
+    document = next(file for file in told.kept if file.task_id)
+    store.put("yard/0/first.json", b'{"task_id": "t", "message_id": "m"}')
+    store.put(document.key.name, b'{"task_id": "written-anew", "message_id": "m"}')
+    (tmp_path / "results" / "0").write_bytes(b"in the way")
+    with pytest.raises(OSError, match=r"results/0"):
+        fetch_vias_results(bucket, "yard", LocalFolder(tmp_path), settings=DownloadSettings(connections=1))
+    left = ViasResults.parse((tmp_path / "manifest.json").read_bytes())
+    assert left.outcome == "unfinished"
+    assert {file.path for file in left.files} == {file.path for file in told.files}
+    (tmp_path / "results" / "0").unlink()
+    again = fetch_vias_results(bucket, "yard", LocalFolder(tmp_path))
+    assert (again.outcome, kept_of(again, tmp_path)) == ("done", store.contents())
+    # The document may have come before the other failed; the picture did not come again.
+    assert again.fetched_bytes <= sum(len(store.get(name)) for name in ("yard/0/first.json", document.key.name))
+
+
 def test_names_of_the_store_lead_nowhere_else(store, bucket, tmp_path):
     names = ["yard/../../up.json", "yard//absolute.jpg", "yard/.hidden", "yard/a/", "yard/manifest.json"]
     for name in names:
