@@ -130,7 +130,9 @@ def test_an_unknown_state_that_never_goes_is_waited_for_until_the_deadline_with_
     tenant.configure(vias_lives={"*": ["HIBERNATING"]})
     with pytest.raises(DeadlinePassed):
         wait(vias, made(vias), deadline=clock.now() + 3600)
-    assert [record.getMessage() for record in caplog.records if "not a word known here" in record.getMessage()][1:] == []
+    assert [record.getMessage() for record in caplog.records if "not a word known here" in record.getMessage()][
+        1:
+    ] == []
     assert any("HIBERNATING" in record.getMessage() for record in caplog.records)
 
 
