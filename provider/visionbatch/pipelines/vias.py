@@ -13,12 +13,15 @@ from visionbatch.pipelines.client import DAY_S, Client, Tuning
 from visionbatch.pipelines.environment import VIAS, from_environment, vias_account, vias_settings
 from visionbatch.pipelines.site import Site, told_at_once
 from visionbatch.pipelines.vias_access import Access, Accounts, vias_origin, vias_site
+from visionbatch.pipelines.vias_registry import ViasRegistry, ViasTasks
 from visionbatch.vias.api import ViasApi, with_project
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import Query
 from visionbatch.vias.creation import Created, InDoubt
 from visionbatch.vias.decode import Answer, BatchEntry
+from visionbatch.vias.entries import AlgorithmEntry, EdgePool, GroupEntry, SourceEntry
 from visionbatch.vias.goals import FINISHED, BatchRef, Goal
+from visionbatch.vias.registered import GroupForm, SourceForm
 from visionbatch.vias.settings import ViasSettings
 from visionbatch.vias.words import Histogram
 
@@ -119,6 +122,29 @@ class Vias(Client):
         task.check()
         return self.perform(self.api.create(task, adopt=adopt, own=own, in_doubt=in_doubt))
 
+    @cached_property
+    def single(self) -> ViasTasks:
+        """Single tasks, which belong to no batch."""
+        return ViasTasks(self, lambda: self.api.single)
+
+    @cached_property
+    def sources(self) -> ViasRegistry[SourceForm, SourceEntry]:
+        """Video sources that are registered."""
+        return ViasRegistry(self, lambda: self.api.sources)
+
+    @cached_property
+    def groups(self) -> ViasRegistry[GroupForm, GroupEntry]:
+        """Groups of video sources that are registered."""
+        return ViasRegistry(self, lambda: self.api.groups)
+
+    def algorithms(self) -> list[AlgorithmEntry]:
+        """The account's algorithm services, with the words that tasks name them by."""
+        return self.perform(self.api.algorithms())
+
+    def edge_pools(self) -> list[EdgePool]:
+        """The account's pools of edge nodes."""
+        return self.perform(self.api.edge_pools())
+
     def find(self, name: str) -> BatchEntry | None:
         """The one batch of exactly that name."""
         return self.perform(self.api.find(name))
@@ -160,10 +186,17 @@ class Vias(Client):
         self.perform(self.api.cancel(ref))
 
 
-def batch_ref(batch_id: str, wait_for: str | Iterable[str] = FINISHED.name, name: str = "") -> str:
+def batch_ref(
+    batch_id: str,
+    wait_for: str | Iterable[str] = FINISHED.name,
+    name: str = "",
+    unwell_since: float | None = None,
+) -> str:
     """What is waited for, as one text.
 
     :param wait_for: ``running``, ``finished``, or states.
     :param name: exact name of the batch, with which it is found in a long list.
+    :param unwell_since: what `visionbatch.vias.api.ViasApi.unwell_since` said after the last look, in this process or
+        in another.
     """
-    return str(BatchRef(BatchRef.parse(batch_id).batch_id, Goal.parse(wait_for), name))
+    return str(BatchRef(BatchRef.parse(batch_id).batch_id, Goal.parse(wait_for), name, unwell_since=unwell_since))
