@@ -1,7 +1,8 @@
 """Records of a data export as columns: one chunk of work orders in, one Arrow table for each of the five out.
 
 Nothing here is done row by row that Arrow can do for a column. A text that stands in many rows (the ids of what lies
-above, names, codes, values) is kept once with an index for each row, which is also how Parquet stores it.
+above, names, codes, values) is kept once with an index for each row, which is also how Parquet stores it. Of the two
+kinds of conformity whole objects repeat, so each distinct one is read once and its columns are repeated.
 """
 
 from __future__ import annotations
@@ -12,14 +13,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from visionbatch.deepomatic.export_records import RecordReader, WorkOrder, file_extension, scalar
+from visionbatch.deepomatic.export_records import (
+    DataConformity,
+    JobConformity,
+    RecordReader,
+    WorkOrder,
+    file_extension,
+    scalar,
+)
 from visionbatch.deepomatic.export_schema import COLUMNS, Kind, Table
 
+_S = TypeVar("_S", DataConformity, JobConformity)
 _ONCE = {"metadata", "extra", "name"}
 _SELDOM_REPEATED = {
     Table.WORK_ORDERS: {"work_order_id"},
@@ -60,7 +69,7 @@ class Chunk:
 
     :param source: the file's name, for the column ``source_file``.
     :param numbers: the line of each record.
-    :param reader: where the unknown keys of the records lie.
+    :param reader: knows the unknown keys of the records, and reads the texts in them.
     """
 
     source: str
@@ -70,7 +79,10 @@ class Chunk:
 
 
 def tables_of(chunk: Chunk) -> dict[Table, pa.Table]:
-    """The rows of a chunk, in the order of its lines and of the arrays in them."""
+    """The rows of a chunk, in the order of its lines and of the arrays in them.
+
+    :raises Broken: when something in a record that was read with others cannot become a row.
+    """
     orders = _Level(chunk, chunk.records, "work_order_id")
     items = orders.below([row.work_items or () for row in orders.rows], "work_item_id")
     inputs = items.below([row.input or () for row in items.rows], "input_id")
@@ -113,7 +125,7 @@ class _Level:
         starts: pa.Array = None,
     ) -> None:
         self.rows = rows
-        self._chunk = chunk
+        self.chunk = chunk
         self._starts = starts
         self._parents = parents
         self.lines: pa.Array = _integers(chunk.numbers) if above is None else above.lines.take(parents)
@@ -128,7 +140,7 @@ class _Level:
         starts = pc.cumulative_sum(pa.array([0, *map(len, lists)], pa.int64()))
         rows = list(chain.from_iterable(lists))
         parents = pc.list_parent_indices(pa.LargeListArray.from_arrays(starts, pa.nulls(len(rows))))
-        return _Level(self._chunk, rows, id_column, self, parents, starts)
+        return _Level(self.chunk, rows, id_column, self, parents, starts)
 
     @cached_property
     def known_as(self) -> dict[str, pa.DictionaryArray]:
@@ -136,15 +148,14 @@ class _Level:
         return {**self._lineage, **{name: ids.dictionary_encode() for name, ids in self._own.items()}}
 
     def columns(self) -> dict[str, pa.Array]:
-        """What every table has: ids, place in the parent's array, unknown keys, file and line."""
+        """What every table has: ids, place in the parent's array, file and line."""
         count = len(self.rows)
         placed = {} if self._parents is None else {"position": self._position()}
         return {
             **self._lineage,
             **self._own,
             **placed,
-            "extra": self._extra(),
-            "source_file": repeated(pa.array([self._chunk.source]), pa.repeat(pa.scalar(0, pa.int32()), count)),
+            "source_file": repeated(pa.array([self.chunk.source]), pa.repeat(pa.scalar(0, pa.int32()), count)),
             "source_line": self.lines,
         }
 
@@ -152,16 +163,17 @@ class _Level:
         places = pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), len(self.rows)), start=-1)
         return pc.subtract(places, self._starts.take(self._parents))
 
-    def _extra(self) -> pa.Array:
-        extras = self._chunk.reader.extras
-        if not extras:
-            return pa.nulls(len(self.rows), pa.string())
-        return _strings([extras.get(id(row)) for row in self.rows])
+
+def _extra(chunk: Chunk, rows: Sequence[Any]) -> dict[str, pa.Array]:
+    """The unknown keys of some records."""
+    extras = chunk.reader.extras
+    return {"extra": _strings([extras.get(id(row)) for row in rows]) if extras else pa.nulls(len(rows), pa.string())}
 
 
 def _work_orders(level: _Level) -> dict[str, pa.Array]:
     return {
         **level.columns(),
+        **_extra(level.chunk, level.rows),
         "name": _strings([row.name for row in level.rows]),
         "site_id": _coded([row.site_id for row in level.rows]),
         "create_date": _moments([row.create_date for row in level.rows]),
@@ -172,47 +184,57 @@ def _work_orders(level: _Level) -> dict[str, pa.Array]:
 
 
 def _work_items(level: _Level) -> dict[str, pa.Array]:
-    return {**level.columns(), "task_group": _coded([row.name for row in level.rows])}
+    extra = _extra(level.chunk, level.rows)
+    return {**level.columns(), **extra, "task_group": _coded([row.name for row in level.rows])}
 
 
 def _inputs(level: _Level) -> dict[str, pa.Array]:
     return {
         **level.columns(),
+        **_extra(level.chunk, level.rows),
         "file_extension": _changed(_coded([row.file_extension for row in level.rows]), file_extension),
         "metadata": _present(_texts([row.metadata for row in level.rows])),
     }
 
 
 def _data_conformity(level: _Level) -> dict[str, pa.Array]:
-    level_text = _coded([row.level for row in level.rows])
-    return {
-        **level.columns(),
-        "check": _coded([row.check for row in level.rows]),
-        "code": _coded([row.code for row in level.rows]),
+    checks, at = _distinct(level, DataConformity)
+    level_text = _coded([row.level for row in checks])
+    columns = {
+        "check": _coded([row.check for row in checks]),
+        "code": _coded([row.code for row in checks]),
         "level": _changed(level_text, str.lower),
         "level_text": level_text,
+        **_extra(level.chunk, checks),
     }
+    return {**level.columns(), **{name: column.take(at) for name, column in columns.items()}}
 
 
 def _job_conformity(level: _Level) -> dict[str, pa.Array]:
-    return {
-        **level.columns(),
-        "task_name": _coded([row.task_name for row in level.rows]),
-        **_values(level),
-        "corrected_date": _moments([row.corrected_date for row in level.rows]),
-        "message": _coded([row.message for row in level.rows]),
-        "is_conformity_validated": pa.array([row.is_conformity_validated for row in level.rows], pa.bool_()),
+    jobs, at = _distinct(level, JobConformity)
+    columns = {
+        "task_name": _coded([row.task_name for row in jobs]),
+        **_values(jobs),
+        "corrected_date": _moments([row.corrected_date for row in jobs]),
+        "message": _coded([row.message for row in jobs]),
+        "is_conformity_validated": pa.array([row.is_conformity_validated for row in jobs], pa.bool_()),
+        **_extra(level.chunk, jobs),
     }
+    return {**level.columns(), **{name: column.take(at) for name, column in columns.items()}}
 
 
-def _values(level: _Level) -> dict[str, pa.Array]:
+def _distinct(level: _Level, kind: type[_S]) -> tuple[list[_S], pa.Array]:
+    """What rows of JSON text say, each distinct text once, and the place of each row among those."""
+    texts = _texts(level.rows).dictionary_encode()
+    return level.chunk.reader.parts(kind, texts.dictionary.to_pylist()), texts.indices
+
+
+def _values(jobs: Sequence[JobConformity]) -> dict[str, pa.Array]:
     """Text and typed forms of the values; each distinct text is read once."""
-    texts = _texts(
-        [row.analyzed_value for row in level.rows] + [row.corrected_value for row in level.rows]
-    ).dictionary_encode()
+    texts = _texts([row.analyzed_value for row in jobs] + [row.corrected_value for row in jobs]).dictionary_encode()
     distinct = _present(texts.dictionary)
     codes = pc.if_else(distinct.is_valid().take(texts.indices), texts.indices, pa.scalar(None, pa.int32()))
-    count = len(level.rows)
+    count = len(jobs)
     analyzed, corrected = codes.slice(0, count), codes.slice(count)
     columns: dict[str, pa.Array] = {}
     read = [None if text is None else scalar(text) for text in distinct.to_pylist()]

@@ -94,8 +94,7 @@ def export_tables(
         _collector_off(),
         closing(reading_of(scratch, settings)) as reading,
     ):
-        for source in sources:
-            reading.read(source if isinstance(source, ExportSource) else ExportSource(source))
+        reading.read(source if isinstance(source, ExportSource) else ExportSource(source) for source in sources)
         reading.finish()
         return _publish(scratch, folder, reading)
 
