@@ -133,15 +133,12 @@ class RecordReader:
         self.extras: dict[int, str] = {}
         """What no column holds, as a JSON object, by `id` of its record; the caller clears it with the records."""
 
-    def read_many(self, content: bytes, lines: list[bytes]) -> list[WorkOrder] | None:
+    def read_many(self, lines: list[bytes]) -> list[WorkOrder] | None:
         """The records of some lines at once; ``None`` when one of them must be looked at by itself.
 
-        What `parts` will make of the texts in them is not known yet.
-
-        :param content: the lines as one, which is checked faster.
+        Texts that stay texts in them may turn out not to be UTF-8, or not to become `parts`.
         """
         try:
-            _check_encoding(content)
             return [*map(_STRICT.decode, lines)]
         except (UnicodeDecodeError, DecodeError, RecursionError):
             return None
@@ -157,7 +154,9 @@ class RecordReader:
             for text, kind in _texts_of(record):
                 _STRICT_PART[kind].decode(text)
         except ValidationError:
-            return self._leniently(WorkOrder, Raw(line))
+            record, extras = self._leniently(WorkOrder, Raw(line))
+            # Only now: a part of a record that turned out broken is gone, and its identity free for another.
+            self.extras.update(extras)
         except UnicodeDecodeError as error:
             raise Broken("not-utf-8", f"byte {error.start} of the line is not UTF-8: {error.reason}") from None
         except DecodeError as error:
@@ -166,29 +165,28 @@ class RecordReader:
             raise Broken("too-deep", "arrays or objects are nested too deeply") from None
         return record
 
-    def parts(self, kind: type[_S], texts: list[str]) -> list[_S]:
-        """What lies below inputs, from texts.
+    def parts(self, kind: type[_S], texts: list[str]) -> tuple[list[_S], list[str | None]]:
+        """What lies below inputs, from texts, and for each what no column holds, as a JSON object.
 
         :raises Broken: when one of them lacks what the tables cannot be without.
         """
         try:
-            return [*map(_STRICT_PART[kind].decode, texts)]
+            return [*map(_STRICT_PART[kind].decode, texts)], [None] * len(texts)
         except (DecodeError, RecursionError):
-            return [self._leniently(kind, Raw(text)) for text in texts]
+            read = [self._leniently(kind, Raw(text)) for text in texts]
+            return [part for part, _ in read], [extras.get(id(part)) for part, extras in read]
 
-    def _leniently(self, kind: type[_S], text: Raw) -> _S:
+    def _leniently(self, kind: type[_S], text: Raw) -> tuple[_S, dict[int, str]]:
+        """An object, and what no column holds by `id` of the object and of those in it."""
         self._fresh = {}
         try:
-            record = self._object(kind, text, "$")
+            return self._object(kind, text, "$"), self._fresh
         except ValidationError as error:
             raise Broken("wrong-type", str(error)) from None
         except DecodeError as error:
             raise Broken("not-json", str(error)) from None
         except RecursionError:
             raise Broken("too-deep", "arrays or objects are nested too deeply") from None
-        # Only now: a part of a record that turned out broken is gone, and its identity free for another.
-        self.extras.update(self._fresh)
-        return record
 
     def _object(self, kind: type[_S], text: Raw, where: str) -> _S:
         values, extra = self._fields(kind, text, where)

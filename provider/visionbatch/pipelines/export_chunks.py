@@ -5,10 +5,9 @@ Chunks have nothing to do with each other, so that this is the part of the readi
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import BinaryIO
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, TypeAlias
 
 import pyarrow as pa
 
@@ -16,12 +15,16 @@ from visionbatch.config import MIB
 from visionbatch.deepomatic.export_records import Broken, RecordReader, WorkOrder
 from visionbatch.deepomatic.export_schema import Table
 from visionbatch.io.jsonl import Block, Line, blocks, lines
-from visionbatch.pipelines.export_columns import Chunk, tables_of
+from visionbatch.pipelines.export_cells import Cells
+from visionbatch.pipelines.export_columns import tables_of
 from visionbatch.pipelines.export_settings import TableSettings
 from visionbatch.pipelines.quarantine import Refused
 
 CHUNK_BYTES = 4 * MIB
-"""Bytes of lines whose records are in memory at once, unless a single line is longer."""
+"""Bytes of lines that become columns at once, unless a single line is longer."""
+
+_Found: TypeAlias = tuple[list[WorkOrder], Sequence[int], list[Refused]]
+"""The records of a block, the line of each, and lines that are none."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,6 @@ def chunks(stream: BinaryIO, limit: int) -> Iterator[list[Block]]:
     yield found
 
 
-@dataclass
-class _Records:
-    """The records of some lines, the line of each, and lines that are none."""
-
-    found: list[WorkOrder] = field(default_factory=list)
-    numbers: array[int] = field(default_factory=lambda: array("q"))
-    broken: list[Refused] = field(default_factory=list)
-
-
 class ChunkReader:
     """Reads one chunk after the other and keeps nothing of them."""
 
@@ -76,46 +70,39 @@ class ChunkReader:
         :param source: what the file is called in the tables.
         """
         try:
-            try:
-                return self._portion(source, self._records(chunk))
-            except Broken:
-                # Something deep in one of the records, which only shows when all of them become columns.
-                return self._portion(source, self._one_by_one(chunk))
-        finally:
+            return self._portion(source, chunk, self._at_once)
+        except (Broken, pa.ArrowInvalid):
+            # Something deep in one of the records, which shows only when all of them become columns.
+            return self._portion(source, chunk, self._one_by_one)
+
+    def _portion(self, source: str, chunk: Iterable[Block], read: Callable[[Block], _Found]) -> Portion:
+        cells = Cells()
+        refused: list[Refused] = []
+        for block in chunk:
+            records, numbers, broken = read(block)
+            cells.add(records, numbers, self._reader.extras)
             self._reader.extras.clear()
+            refused += broken
+        return Portion(len(cells.lines), tables_of(source, cells, self._reader), refused)
 
-    def _portion(self, source: str, records: _Records) -> Portion:
-        tables = tables_of(Chunk(source, records.found, records.numbers, self._reader))
-        return Portion(len(records.found), tables, records.broken)
+    def _at_once(self, block: Block) -> _Found:
+        """Read a block at once if nothing is special about it."""
+        many = self._reader.read_many(block.lines()) if len(block.content) <= self._limit else None
+        if many is None:
+            return self._one_by_one(block)
+        return many, range(block.number, block.number + len(many)), []
 
-    def _records(self, chunk: Iterable[Block]) -> _Records:
-        """Read each block at once if nothing is special about it."""
-        records = _Records()
-        for block in chunk:
-            many = None
-            if len(block.content) <= self._limit:
-                many = self._reader.read_many(block.content, block.lines)
-            if many is None:
-                self._add_lines(block, records)
-            else:
-                records.found += many
-                records.numbers.extend(range(block.number, block.number + len(many)))
-        return records
-
-    def _one_by_one(self, chunk: Iterable[Block]) -> _Records:
-        self._reader.extras.clear()
-        records = _Records()
-        for block in chunk:
-            self._add_lines(block, records)
-        return records
-
-    def _add_lines(self, block: Block, records: _Records) -> None:
+    def _one_by_one(self, block: Block) -> _Found:
+        records: list[WorkOrder] = []
+        numbers: list[int] = []
+        broken: list[Refused] = []
         for line in lines(block, self._limit):
             try:
-                records.found.append(self._record(line))
-                records.numbers.append(line.number)
+                records.append(self._record(line))
+                numbers.append(line.number)
             except Broken as error:
-                records.broken.append(Refused.of(line.number, error.rule, error.reason, line.content))
+                broken.append(Refused.of(line.number, error.rule, error.reason, line.content))
+        return records, numbers, broken
 
     def _record(self, line: Line) -> WorkOrder:
         if not line.whole:
