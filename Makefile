@@ -24,7 +24,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo test test-fast crash matrix smoke airflow mock lint format docs pictures openapi bench bench-archives \
+.PHONY: setup demo test test-fast crash matrix smoke airflow mock lint format docs pictures openapi images bench bench-archives \
   readers debian-packages vendor-client integrations clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -120,6 +120,10 @@ docs: setup  ## Build the site in build/docs; warnings are errors.
 
 pictures: setup  ## Photograph the mock's dashboard for the manual; needs Chromium.
 	$(BIN)/python docs/pictures/make.py
+
+images:  ## Build the images of docker/ without a container engine, and try them; BASE_IMAGE=name for another base.
+	.ci/install-debian-packages buildah crun debootstrap
+	docker/build-images
 
 bench: setup  ## Measure the product beside its peers.
 	$(BIN)/python -m pip install --quiet --group bench

@@ -55,9 +55,9 @@ def tenant(mock: MockServer) -> Tenant:
 
 @pytest.fixture
 def project(mock: MockServer, tenant: Tenant, connection: Any) -> Callable[..., str]:
-    """This test's customer is behind ``vias_default`` too; call it to change the connection."""
+    """This test's customer is behind ``huawei_vias_default`` too; call it to change the connection."""
 
-    def connect(conn_id: str = "vias_default", **changes: Any) -> str:
+    def connect(conn_id: str = "huawei_vias_default", **changes: Any) -> str:
         extra = {"iam_url": mock.url, **changes.pop("extra", {})}
         whole = {"conn_type": "huawei_vias", "host": mock.url, "login": tenant.token, "password": "secret", **changes}
         connection.raw(conn_id, {**whole, "extra": extra})

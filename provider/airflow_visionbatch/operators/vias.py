@@ -94,7 +94,7 @@ class ViasCreateBatchTaskOperator(RemoteRunOperator):
         adopt: bool = False,
         on_cancel: str = "",
         on_partial: str = "fail",
-        vias_conn_id: str = "vias_default",
+        vias_conn_id: str = "huawei_vias_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(on_partial=on_partial, **kwargs)

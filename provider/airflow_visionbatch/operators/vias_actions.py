@@ -36,7 +36,7 @@ class _BatchTaskAction(BaseOperator):
     ui_color = "#fbe9e7"
 
     def __init__(
-        self, *, batch_id: Any, on_partial: str = "fail", vias_conn_id: str = "vias_default", **kwargs: Any
+        self, *, batch_id: Any, on_partial: str = "fail", vias_conn_id: str = "huawei_vias_default", **kwargs: Any
     ) -> None:
         super().__init__(**with_retry_policy(kwargs))
         self.batch_id = batch_id

@@ -61,7 +61,7 @@ class ViasFetchResultsOperator(StoppableOperator):
         pictures: bool = True,
         destination_conn_id: str | None = None,
         download: Mapping[str, Any] | None = None,
-        vias_conn_id: str = "vias_default",
+        vias_conn_id: str = "huawei_vias_default",
         obs_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
