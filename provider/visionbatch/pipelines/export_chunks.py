@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, NamedTuple, TypeAlias
 
 import pyarrow as pa
 
@@ -27,14 +27,28 @@ _Found: TypeAlias = tuple[list[WorkOrder], Sequence[int], list[Refused]]
 """The records of a block, the line of each, and lines that are none."""
 
 
+class FileChunk(NamedTuple):
+    """Some consecutive lines of a file.
+
+    :param file: its place among the files.
+    :param source: what it is called in the tables.
+    """
+
+    file: int
+    source: str
+    blocks: list[Block]
+
+
 @dataclass(frozen=True)
 class Portion:
     """What a chunk of lines holds.
 
+    :param file: place of the file among the files.
     :param records: number of lines that became rows.
     :param broken: the other lines that are not blank, in their order.
     """
 
+    file: int
     records: int
     tables: dict[Table, pa.Table]
     broken: list[Refused]
@@ -64,26 +78,30 @@ class ChunkReader:
         self._limit = settings.max_line_bytes
         self._reader = RecordReader(assume_utc=settings.assume_utc)
 
-    def read(self, source: str, chunk: Sequence[Block]) -> Portion:
-        """The rows of a chunk.
+    def portions(self, chunks: Iterable[FileChunk]) -> Iterator[Portion]:
+        """What is in some chunks, in their order."""
+        return map(self.read, chunks)
 
-        :param source: what the file is called in the tables.
-        """
+    def read(self, chunk: FileChunk) -> Portion:
+        """What is in a chunk."""
         try:
-            return self._portion(source, chunk, self._at_once)
+            return self._portion(chunk, self._at_once)
         except (Broken, pa.ArrowInvalid):
             # Something deep in one of the records, which shows only when all of them become columns.
-            return self._portion(source, chunk, self._one_by_one)
+            return self._portion(chunk, self._one_by_one)
 
-    def _portion(self, source: str, chunk: Iterable[Block], read: Callable[[Block], _Found]) -> Portion:
+    def close(self) -> None:
+        """Nothing to end, unlike that of `Workers`."""
+
+    def _portion(self, chunk: FileChunk, read: Callable[[Block], _Found]) -> Portion:
         cells = Cells()
         refused: list[Refused] = []
-        for block in chunk:
+        for block in chunk.blocks:
             records, numbers, broken = read(block)
             cells.add(records, numbers, self._reader.extras)
             self._reader.extras.clear()
             refused += broken
-        return Portion(len(cells.lines), tables_of(source, cells, self._reader), refused)
+        return Portion(chunk.file, len(cells.lines), tables_of(chunk.source, cells, self._reader), refused)
 
     def _at_once(self, block: Block) -> _Found:
         """Read a block at once if nothing is special about it."""

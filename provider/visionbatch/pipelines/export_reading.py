@@ -8,13 +8,14 @@ from typing import Any
 
 from visionbatch.deepomatic.export_schema import Table
 from visionbatch.errors import BrokenLine
-from visionbatch.io.jsonl import Block, opened
+from visionbatch.io.jsonl import opened
 from visionbatch.model.policy import OnBrokenLine
 from visionbatch.model.text import printable
-from visionbatch.pipelines.export_chunks import ChunkReader, Portion, chunks
+from visionbatch.pipelines.export_chunks import ChunkReader, FileChunk, chunks
 from visionbatch.pipelines.export_files import TableFiles
 from visionbatch.pipelines.export_settings import ExportSource, TableSettings
 from visionbatch.pipelines.export_versions import Versions
+from visionbatch.pipelines.export_workers import Workers
 from visionbatch.pipelines.quarantine import FILE_NAME, Quarantine, Refused
 
 
@@ -26,7 +27,7 @@ class Reading:
 
     def __init__(self, scratch: Path, settings: TableSettings) -> None:
         self._settings = settings
-        self._reader = ChunkReader(settings)
+        self._reader = ChunkReader(settings) if settings.processes == 1 else Workers(settings)
         self._files = TableFiles(scratch)
         self._versions = Versions(scratch / "versions.sqlite")
         self._quarantine = Quarantine(scratch / FILE_NAME)
@@ -48,7 +49,8 @@ class Reading:
 
         :raises BrokenLine: when a line is broken and the policy is to fail.
         """
-        for told, portion in self._portions(self._chunks(sources)):
+        for portion in self._reader.portions(self._chunks(sources)):
+            told = self.inputs[portion.file]
             for refused in portion.broken:
                 self._refuse(told["name"], refused)
             told["lines"] += portion.records + len(portion.broken)
@@ -65,25 +67,18 @@ class Reading:
             self._files.drop(self._versions.superseded)
 
     def close(self) -> None:
-        """Let go of the files, whatever happened."""
+        """Let go of files and processes, whatever happened."""
+        self._reader.close()
         self._files.close()
         self._versions.close()
         self._quarantine.close()
 
-    def _chunks(self, sources: Iterable[ExportSource]) -> Iterator[tuple[dict[str, Any], list[Block]]]:
-        """All chunks of lines, each with the notes about its file."""
-        for source in sources:
-            told = {"name": source.label, "fingerprint": source.fingerprint, "lines": 0, "records": 0}
-            self.inputs.append(told)
+    def _chunks(self, sources: Iterable[ExportSource]) -> Iterator[FileChunk]:
+        for place, source in enumerate(sources):
+            self.inputs.append({"name": source.label, "fingerprint": source.fingerprint, "lines": 0, "records": 0})
             with opened(source.path) as stream:
-                for chunk in chunks(stream, self._settings.max_line_bytes):
-                    yield told, chunk
-
-    def _portions(
-        self, found: Iterable[tuple[dict[str, Any], list[Block]]]
-    ) -> Iterator[tuple[dict[str, Any], Portion]]:
-        for told, chunk in found:
-            yield told, self._reader.read(told["name"], chunk)
+                for found in chunks(stream, self._settings.max_line_bytes):
+                    yield FileChunk(place, source.label, found)
 
     def _refuse(self, source: str, refused: Refused) -> None:
         if self._settings.on_broken_line is OnBrokenLine.FAIL:
