@@ -18,17 +18,36 @@ from visionbatch.deepomatic.export_schema import Table
 
 
 @dataclass
+class Texts:
+    """JSON texts as they were delivered, one after the other.
+
+    :param pieces: the texts of each block as one.
+    :param lengths: that of each text in bytes, after a zero.
+    """
+
+    pieces: list[bytes] = field(default_factory=list)
+    lengths: array[int] = field(default_factory=lambda: array("i", [0]))
+
+    def add(self, texts: Sequence[Any]) -> None:
+        """Append texts, which are anything that has a buffer."""
+        self.pieces.append(b"".join(texts))
+        self.lengths.extend(map(len, texts))
+
+
+@dataclass
 class Rows:
     """The rows of one table.
 
     :param counts: for each row of the table above, how many of these stand below it.
-    :param cells: values by names; JSON texts joined by line feeds, which none of them holds, a record being one line.
+    :param cells: values by names.
+    :param texts: the JSON text of each row, or of a value in it.
     :param extra: unknown keys by the place of the row; most rows have none.
     """
 
     count: int = 0
     counts: list[int] = field(default_factory=list)
     cells: defaultdict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    texts: Texts = field(default_factory=Texts)
     extra: dict[int, str] = field(default_factory=dict)
 
     def below(self, lists: Sequence[Sequence[Any]]) -> list[Any]:
@@ -39,11 +58,14 @@ class Rows:
         self.counts += map(len, lists)
         return [*chain.from_iterable(lists)]
 
-    def add(self, found: Sequence[Any], extras: Mapping[int, str], cells: Mapping[str, list[Any]]) -> None:
+    def add(
+        self, found: Sequence[Any], texts: Sequence[Any], cells: Mapping[str, list[Any]], extras: Mapping[int, str]
+    ) -> None:
         """Append rows.
 
         :param extras: unknown keys, by `id` of the row.
         """
+        self.texts.add(texts)
         if extras:
             known = ((place, extras.get(id(row))) for place, row in enumerate(found, self.count))
             self.extra.update((place, text) for place, text in known if text is not None)
@@ -78,27 +100,20 @@ class Cells:
             "create_date": [row.create_date for row in rows],
             "update_date": [row.update_date for row in rows],
             "progress_score": [row.progress_score for row in rows],
-            "metadata": _joined([row.metadata for row in rows]),
         }
-        self.tables[Table.WORK_ORDERS].add(rows, extras, cells)
+        self.tables[Table.WORK_ORDERS].add(rows, [row.metadata for row in rows], cells, extras)
 
     def _work_items(self, rows: Sequence[WorkItem], extras: Mapping[int, str]) -> None:
         cells = {"id": [row.id for row in rows], "name": [row.name for row in rows]}
-        self.tables[Table.WORK_ITEMS].add(rows, extras, cells)
+        self.tables[Table.WORK_ITEMS].add(rows, (), cells, extras)
 
     def _inputs(self, rows: Sequence[Input], extras: Mapping[int, str]) -> None:
         cells: dict[str, list[Any]] = {
             "id": [row.id for row in rows],
             "file_extension": [row.file_extension for row in rows],
-            "metadata": _joined([row.metadata for row in rows]),
         }
-        self.tables[Table.INPUTS].add(rows, extras, cells)
+        self.tables[Table.INPUTS].add(rows, [row.metadata for row in rows], cells, extras)
 
     def _texts(self, table: Table, lists: Sequence[Sequence[Any]]) -> None:
-        rows = self.tables[table]
-        texts = rows.below(lists)
-        rows.add(texts, {}, {"text": _joined(texts)})
-
-
-def _joined(texts: Sequence[Any]) -> list[bytes]:
-    return [b"\n".join(texts)] if texts else []
+        texts = self.tables[table].below(lists)
+        self.tables[table].add(texts, texts, {}, {})

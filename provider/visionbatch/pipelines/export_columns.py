@@ -24,7 +24,7 @@ from visionbatch.deepomatic.export_records import (
     scalar,
 )
 from visionbatch.deepomatic.export_schema import COLUMNS, Kind, Table
-from visionbatch.pipelines.export_cells import Cells, Rows
+from visionbatch.pipelines.export_cells import Cells, Rows, Texts
 
 _S = TypeVar("_S", bound=DataConformity | JobConformity)
 _ONCE = {"metadata", "extra", "name"}
@@ -70,7 +70,7 @@ def tables_of(source: str, cells: Cells, reader: RecordReader) -> dict[Table, pa
     :raises pyarrow.ArrowInvalid: when a text is not UTF-8.
     """
     found = cells.tables
-    orders = _Level(source, found[Table.WORK_ORDERS], _integers(cells.lines), "work_order_id")
+    orders = _Level(source, found[Table.WORK_ORDERS], _integers(cells.lines, pa.int64()), "work_order_id")
     items = orders.below(found[Table.WORK_ITEMS], "work_item_id")
     inputs = items.below(found[Table.INPUTS], "input_id")
     given = {
@@ -159,7 +159,7 @@ def _work_orders(level: _Level) -> dict[str, pa.Array]:
         "create_date": _moments(cells["create_date"]),
         "update_date": _moments(cells["update_date"]),
         "progress_score": pa.array(cells["progress_score"], pa.float64()),
-        "metadata": _present(_texts(cells["metadata"])),
+        "metadata": _present(_texts(level.rows.texts)),
     }
 
 
@@ -171,7 +171,7 @@ def _inputs(level: _Level) -> dict[str, pa.Array]:
     return {
         **level.columns(),
         "file_extension": _changed(_coded(level.cells["file_extension"]), file_extension),
-        "metadata": _present(_texts(level.cells["metadata"])),
+        "metadata": _present(_texts(level.rows.texts)),
     }
 
 
@@ -203,14 +203,16 @@ def _job_conformity(level: _Level, reader: RecordReader) -> dict[str, pa.Array]:
 
 def _distinct(level: _Level, reader: RecordReader, kind: type[_S]) -> tuple[list[_S], list[str | None], pa.Array]:
     """What rows of JSON text say, each distinct text once; unknown keys of each; where each row stands among those."""
-    texts = _texts(level.cells["text"]).dictionary_encode()
+    texts = _texts(level.rows.texts).dictionary_encode()
     return *reader.parts(kind, texts.dictionary.to_pylist()), texts.indices
 
 
 def _values(jobs: Sequence[JobConformity]) -> dict[str, pa.Array]:
     """Text and typed forms of the values; each distinct text is read once."""
-    given = [row.analyzed_value for row in jobs] + [row.corrected_value for row in jobs]
-    texts = _texts([b"\n".join(given)] if given else []).dictionary_encode()
+    given = Texts()
+    given.add([row.analyzed_value for row in jobs])
+    given.add([row.corrected_value for row in jobs])
+    texts = _texts(given).dictionary_encode()
     distinct = _present(texts.dictionary)
     codes = pc.if_else(distinct.is_valid().take(texts.indices), texts.indices, pa.scalar(None, pa.int32()))
     count = len(jobs)
@@ -248,9 +250,13 @@ def _changed(coded: pa.DictionaryArray, change: Callable[[str], str]) -> pa.Dict
     return repeated(_strings([change(text) for text in coded.dictionary.to_pylist()]), coded.indices)
 
 
-def _texts(joined: Sequence[bytes]) -> pa.Array:
-    """JSON texts in one piece of memory, given in pieces that each hold some of them, parted by line feeds."""
-    return pc.split_pattern(pa.array(joined, pa.string()), "\n").values
+def _texts(texts: Texts) -> pa.Array:
+    """An Arrow array of texts, known to be UTF-8."""
+    lengths = _integers(texts.lengths, pa.int32())
+    buffers = [None, pc.cumulative_sum(lengths).buffers()[1], pa.py_buffer(b"".join(texts.pieces))]
+    found = pa.Array.from_buffers(pa.string(), len(lengths) - 1, buffers)
+    found.validate(full=True)
+    return found
 
 
 def _present(texts: pa.Array) -> pa.Array:
@@ -271,6 +277,6 @@ def _moments(values: Sequence[datetime | None]) -> pa.Array:
     return pa.array(values, _ARROW[Kind.MOMENT])
 
 
-def _integers(values: array[int]) -> pa.Array:
-    """An Arrow array over the memory of 64-bit integers."""
-    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
+def _integers(values: array[int], kind: pa.DataType) -> pa.Array:
+    """An Arrow array over the memory of integers."""
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])

@@ -82,7 +82,7 @@ class TableFiles:
         for table in Table:
             path = self.path(table)
             kept = path.with_suffix(".kept")
-            with pq.ParquetFile(path) as old, _writer(table, kept) as new:
+            with pq.ParquetFile(path, read_dictionary=repeated_columns(table)) as old, _writer(table, kept) as new:
                 self.rows[table] = sum(
                     # One thread, for several hold several columns in memory, and win nothing beside the writing.
                     _copy(old.read_row_group(number, use_threads=False), new, group, superseded)
