@@ -102,6 +102,8 @@ class TableFiles:
 
     def _write(self, chunk: int, tables: Mapping[Table, pa.Table]) -> None:
         for table, found in tables.items():
+            if not found.num_rows:
+                continue
             self._held[table].append((chunk, found))
             self._held_bytes[table] += found.nbytes
             if self._held_bytes[table] >= GROUP_BYTES:
