@@ -41,10 +41,18 @@ def decode_only() -> Convert:
     """Not a peer but a limit: every line as a typed record, and nothing done with it."""
     import msgspec
 
-    from visionbatch.deepomatic.export_records import WorkOrder
+    from visionbatch.deepomatic import export_records as known
+
+    def whole(kind: Any, **parts: Any) -> Any:
+        """With the parts that ours leaves as texts."""
+        listed = [(name, list[part] | None, None) for name, part in parts.items()]
+        return msgspec.defstruct(kind.__name__, listed, bases=(kind,))
+
+    photo = whole(known.Input, data_conformity=known.DataConformity, job_conformity=known.JobConformity)
+    order = whole(known.WorkOrder, work_items=whole(known.WorkItem, input=photo))
 
     def convert(path: Path, _: Path) -> dict[str, int]:
-        decoder = msgspec.json.Decoder(WorkOrder)
+        decoder = msgspec.json.Decoder(order)
         count = 0
         with path.open("rb") as file:
             for line in file:
