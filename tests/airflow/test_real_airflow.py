@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import shutil
 import socket
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +31,14 @@ pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 OURS = Path(__file__).parents[2] / "dags"
 EXPORT = "deepomatic_export"
 SHIPPED, SENSOR, SLOT, DEFERRED, FAILING = "deepomatic_batch", "sensor", "in_a_slot", "deferred", "failing"
-ENDING, NO_WORKER = "ending", "no_worker"
+ENDING, NO_WORKER, OTHERS = "ending", "no_worker", "others"
 
 DAGS = """
     from airflow.sdk import DAG, task
 
     from airflow_visionbatch.operators.deepomatic import DeepomaticRunBatchOperator
+    from airflow_visionbatch.operators.roboflow import RoboflowRunJobOperator
+    from airflow_visionbatch.operators.vias import ViasCreateBatchTaskOperator
     from airflow_visionbatch.sensors.deepomatic import DeepomaticBatchSensor
 
     source = {source!r}
@@ -80,6 +83,34 @@ DAGS = """
             end_from_trigger=True,
             poke_interval=1,
             timeout=120,
+        )
+
+    with DAG("others", schedule=None):
+        hook = {{"url": "{{{{ conn.hook_url.password }}}}", "headers": {{"x-key": "{{{{ conn.hook.password }}}}"}}}}
+        sources = [{{"video_source_id": "source-0001"}}]
+        groups = [{{"video_source_group_id": "group-0001", "video_source_list": sources}}]
+        for task_id in ("refused", "waiting"):
+            ViasCreateBatchTaskOperator(
+                task_id="vias_" + task_id,
+                body={{
+                    "name": task_id,
+                    "service_name": "fire",
+                    "service_version": "1.0",
+                    "batch_input": {{"video_source_group": groups}},
+                    "output": {{"webhook": {{**hook, "allow_inside": True}}}},
+                }},
+                vias_conn_id="vias_" + task_id,
+                deferrable=True,
+                poll_interval=5,
+                **records,
+            )
+        RoboflowRunJobOperator(
+            task_id="roboflow_refused",
+            batch="photos",
+            workflow_id="inspect",
+            roboflow_conn_id="roboflow_refused",
+            notify=True,
+            **records,
         )
 
     with DAG("failing", schedule=None):
@@ -131,6 +162,7 @@ class Deployment:
     home: Path
     guarded: list[str]
     failing_run: str = ""
+    others_run: str = ""
     deferred_rows: int = 0
 
     @property
@@ -160,6 +192,41 @@ class Deployment:
         key = Fernet(self.airflow.environment["AIRFLOW__CORE__FERNET_KEY"].encode())
         rows = self.airflow.rows("select kwargs from trigger")
         return [text if text.startswith("{") else key.decrypt(text.encode()).decode() for (text,) in rows]
+
+
+def other_services(mock: MockServer, tenant: Callable[..., Tenant], guarded: list[str]) -> dict[str, Any]:
+    """Connections to the other two services, where the answer to a creation is the request, as gateways have it."""
+    sk, field = header_canary("sk"), header_canary("field")
+    hook, receiver = (f"{name}-{secrets.token_hex(16)}" for name in ("hook", "receiver"))
+    guarded += [sk, field, hook, receiver]
+    huawei = {"vias_secret_key": sk, "vias_open_sources": True, "vias_lives": {"*": ["RUNNING"]}}
+    vias = [tenant(name, **huawei) for name in ("vias-refused", "vias-waiting")]
+    roboflow = tenant("roboflow")
+    for each, operation, told in (
+        (vias[0], "vias.batch_tasks.create", {"error_msg": f"x-key: {field} for /{hook}", "error_code": "GATE.1"}),
+        (roboflow, "roboflow.jobs.create", {"error": f"Bearer {roboflow.token} for /{receiver}"}),
+    ):
+        page = {"fault": "answer", "status": 400, "content_type": "application/json", "body": json.dumps(told)}
+        each.faults.plan({"instructions": {operation: [page]}})
+
+    def project(account: Tenant) -> dict[str, Any]:
+        extra = {"region": "cn-north-4", "iam_url": mock.url}
+        return {"conn_type": "huawei_vias", "host": mock.url, "login": account.token, "password": sk, "extra": extra}
+
+    workspace = {"upload_hosts": mock.url, "download_hosts": mock.url, "webhook_secret": receiver}
+    return {
+        "vias_refused": project(vias[0]),
+        "vias_waiting": project(vias[1]),
+        "hook": {"conn_type": "generic", "password": field},
+        # An address that is a secret is a password too: Airflow shows the host of a connection to everybody.
+        "hook_url": {"conn_type": "generic", "password": f"http://127.0.0.1:9/{hook}"},
+        "roboflow_refused": {
+            "conn_type": "roboflow",
+            "host": mock.url,
+            "password": roboflow.token,
+            "extra": {**workspace, "webhook_inside": True},
+        },
+    }
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +264,7 @@ def deployed(mock: MockServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
     lonely = header_canary("lonely")
     guarded.append(lonely)
     connections = {
+        **other_services(mock, tenant, guarded),
         "deepomatic_default": connection(shipped.token),
         "killed": connection(killed.token),
         "ending": connection(ending.token),
@@ -221,6 +289,7 @@ def deployed(mock: MockServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
         made = Deployment(airflow, mock, shipped, killed, ending, tenants, orders, home, guarded)
         # Its slowest task waits out half a minute of refused connections, beside what the other tests do.
         made.failing_run = airflow.trigger(FAILING)
+        made.others_run = airflow.trigger(OTHERS)
         yield made
 
 
@@ -444,6 +513,9 @@ def test_no_secret_is_written_anywhere(deployed):
         )
     )
     assert set(states.values()) == {"failed"}, states
+    others = "select task_id, state from task_instance where run_id = ? and dag_id = ?"
+    ended = {"vias_refused": "failed", "roboflow_refused": "failed", "vias_waiting": "deferred"}
+    airflow.wait_for(lambda: dict(airflow.rows(others, deployed.others_run, OTHERS)) == ended, f"{OTHERS} to end", 90)
     sessions = [
         session.id for tenant in deployed.tenants for batch in tenant.batches.all() for session in batch.sessions
     ]
@@ -454,6 +526,8 @@ def test_no_secret_is_written_anywhere(deployed):
     def written() -> Iterator[tuple[str, bytes]]:
         yield from files_below(airflow.home, deployed.reports, deployed.records)
         yield from rows_of(airflow.database)
+        # In the table they are encrypted.
+        yield from (("kwargs of a trigger", kwargs.encode()) for kwargs in deployed.trigger_kwargs())
         for task_id in states:
             # Not every number up to the last: a try that the scheduler took back before it began has no row and no log.
             tries = airflow.rows(
@@ -470,8 +544,12 @@ def test_no_secret_is_written_anywhere(deployed):
     assert any("task-logs" in place and b"UnsafeUrl" in text for place, text in everything)
     kept = "table task_state_store" if Feature.TASK_STATE.is_there else str(deployed.records)
     assert any(place.startswith(kept) for place, _ in everything)
-    assert any(place.startswith("table xcom") for place, _ in everything)
-    assert any(place.startswith("table rendered_task_instance_fields") for place, _ in everything)
+    tables = {place.split(",")[0] for place, _ in everything if place.startswith("table ")}
+    written_to = {"xcom", "rendered_task_instance_fields", "trigger", "task_instance", "dag_run", "log"}
+    assert {f"table {name}" for name in written_to} <= tables
+    assert any("SnapshotTrigger" in text.decode("utf-8", "replace") for place, text in everything if "trigger" in place)
+    assert any(place == "kwargs of a trigger" and b"huawei_vias" in text for place, text in everything)
+    assert any("task-logs" in place and b"GATE.1" in text for place, text in everything), "the page is told of"
     assert places_of(guarded, everything) == []
 
 

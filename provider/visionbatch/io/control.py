@@ -115,7 +115,11 @@ class Origin:
         if parts.username is not None or parts.query or parts.fragment:
             raise ConfigError("the base URL must carry no user information, query or fragment")
         loopback = host in ("localhost", "127.0.0.1", "::1")
-        if parts.scheme == "http" and not (loopback or self.allow_plain_http):
+        if parts.scheme != "http" or loopback:
+            return
+        if self.allow_plain_http:
+            log.warning("%s is plain http: everybody on that network can read the key", host)
+        else:
             raise ConfigError(
                 f"base URL for {host} is plain http, which would send the key in clear",
                 next_step="Use https, or set allow_plain_http if that network is trusted.",

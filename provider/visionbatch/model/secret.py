@@ -123,11 +123,11 @@ class SecretUrl(Secret):
         return urlsplit(self._value).hostname or ""
 
     def pieces(self) -> Iterable[str]:
-        """Path, query and long values of the query, which a proxy's page likes to repeat without the rest."""
+        """All of it; and path, query and long values of the query, which a page likes to repeat without the rest."""
         parts = urlsplit(self._value)
         values = [pair.partition("=")[2] for pair in parts.query.split("&")]
         found = [f"{parts.path}?{parts.query}", parts.query, *values, *(unquote_plus(value) for value in values)]
-        return [piece for piece in (parts.path, *found) if len(piece) >= TELLING_CHARS]
+        return [self._value, *(piece for piece in (parts.path, *found) if len(piece) >= TELLING_CHARS)]
 
     def __str__(self) -> str:
         digest = hashlib.sha256(self._value.encode()).hexdigest()[:8]
