@@ -202,9 +202,10 @@ def other_services(mock: MockServer, tenant: Callable[..., Tenant], guarded: lis
     huawei = {"vias_secret_key": sk, "vias_open_sources": True, "vias_lives": {"*": ["RUNNING"]}}
     vias = [tenant(name, **huawei) for name in ("vias-refused", "vias-waiting")]
     roboflow = tenant("roboflow")
+    path = f"/visionbatch/hooks/roboflow/roboflow_refused/{receiver}"
     for each, operation, told in (
         (vias[0], "vias.batch_tasks.create", {"error_msg": f"x-key: {field} for /{hook}", "error_code": "GATE.1"}),
-        (roboflow, "roboflow.jobs.create", {"error": f"Bearer {roboflow.token} for /{receiver}"}),
+        (roboflow, "roboflow.jobs.create", {"error": f"Bearer {roboflow.token} for {path}"}),
     ):
         page = {"fault": "answer", "status": 400, "content_type": "application/json", "body": json.dumps(told)}
         each.faults.plan({"instructions": {operation: [page]}})
