@@ -9,14 +9,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from visionbatch.deepomatic.settings import DeepomaticSettings
 from visionbatch.errors import ConfigError
 from visionbatch.io.run_files import FileRunStore
 from visionbatch.io.run_objects import ObjectRunStore
 from visionbatch.model.run import RunStore
-from visionbatch.roboflow.settings import RoboflowSettings
-from visionbatch.vias.settings import ViasSettings
+
+if TYPE_CHECKING:
+    from visionbatch.deepomatic.settings import DeepomaticSettings
+    from visionbatch.roboflow.settings import RoboflowSettings
+    from visionbatch.vias.settings import ViasSettings
 
 NO_PLACE = "Name a folder with --state-dir, or set VISIONBATCH_STATE_DIR."
 
