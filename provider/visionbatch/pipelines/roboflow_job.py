@@ -68,12 +68,16 @@ class _Jobs:
         return isinstance(given, Mapping) and given.get("batchId") == record.place
 
     def amend(self, decision: Decision, record: RunRecord, found: Found | None) -> Decision:
-        """Restart a job that has failed where that is wanted, and keep clear of the ids of another item's jobs."""
+        """Restart a failed job where that is wanted, ask again for one that is gone, keep clear of other items' ids."""
         if decision.action is Action.BEGIN:
             # Another item's record in our place: its ids are ours as well, so the generation must not be its.
             return replace(decision, generation=record.generation + 1)
-        failed = found is not None and found.snapshot.phase is Phase.FAILED and decision.action is Action.REPLACE
-        if failed and not decision.wanted and self._on_failed_job is OnFailedJob.RESTART:
+        if decision.action is not Action.REPLACE or decision.wanted:
+            return decision
+        if found is None:
+            # The same id once more: should the job be there after all, the service says so and makes no second one.
+            return replace(decision, action=Action.SEEK, generation=record.generation)
+        if found.snapshot.phase is Phase.FAILED and self._on_failed_job is OnFailedJob.RESTART:
             return replace(decision, action=Action.RESTART, generation=record.generation)
         return decision
 
@@ -110,6 +114,7 @@ class RoboflowJobRun:
             self._remote,
             self._policies,
             site.clock,
+            grace_s=site.tuning.pace.grace_s,
             noun="job",
             decided=decided,
             amend=self._remote.amend,
@@ -184,7 +189,7 @@ class RoboflowJobRun:
             # Whoever ends this run must not end somebody else's job.
             self._journal.update(ref="")
             raise
-        self._journal.update(stage=Stage.CREATED)
+        self._journal.update(stage=Stage.CREATED, created_at=self._site.clock.now())
 
     def _restart(self) -> None:
         notes = self._journal.record.notes

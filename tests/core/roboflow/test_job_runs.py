@@ -428,6 +428,21 @@ def test_a_service_in_trouble_for_a_moment_ends_no_retry(
     assert created(books) == [derived_job_id(RUN, 1)]
 
 
+@pytest.mark.parametrize("age", [0, 61], ids=["within the grace", "beyond it"])
+def test_a_job_that_does_not_show_is_not_made_twice(
+    workspace: Any, stage: Stage, books: Books, faults: Any, tenant: Tenant, age: int
+) -> None:
+    definition, store = stage(), MemoryStore()
+    submit(workspace(), definition, store)
+    tenant.clock.advance(age)
+    faults(GET, "return-404", "return-404")
+
+    again = submit(workspace(), definition, store)
+
+    assert created(books) == [again.batch_id] == [derived_job_id(RUN, 1)]
+    assert len(books.requests(CREATE)) == (2 if age else 1), "what is believed to be gone is asked for by the same id"
+
+
 def test_a_job_that_no_try_knows_of_is_aborted_before_another_takes_its_place(
     workspace: Any, stage: Stage, books: Books, tenant: Tenant
 ) -> None:
