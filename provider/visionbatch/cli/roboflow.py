@@ -30,6 +30,7 @@ from visionbatch.pipelines.roboflow import Roboflow, roboflow_key
 from visionbatch.pipelines.roboflow_job import RoboflowJobRun
 from visionbatch.pipelines.run_places import job_identity
 from visionbatch.roboflow.job import Compute, JobDefinition, JobKind
+from visionbatch.roboflow.ready import ready_ref
 from visionbatch.roboflow.settings import KeyIn, RoboflowSettings
 from visionbatch.roboflow.words import job_snapshot
 
@@ -92,6 +93,8 @@ def _compute(given: dict[str, Any]) -> dict[str, Any]:
 @click.option("--workflow", "workflow_id", required=True, help="Id of the saved Workflow.")
 @click.option("--workflow-workspace", default="", help="Its workspace; the connection's without.")
 @click.option("--kind", type=click.Choice(["images", "videos"]), default="images", show_default=True)
+@click.option("--expected", type=int, help="Items that were sent: no job is made before all are there.")
+@click.option("--shards", type=int, help="Archives that were sent; with it, files that were turned away are seen.")
 @click.option("--part", default="", help="Part of a multipart input.")
 @click.option("--images-metadata-part", default="", help="Part with metadata of each image.")
 @click.option("--parameters", type=Path, help="JSON file with run-time parameters of the Workflow.")
@@ -129,6 +132,7 @@ def run(options: Mapping[str, Any], /, **given: Any) -> None:
     report_dir, run_id, run_record = given.pop("report_dir"), given.pop("run_id"), given.pop("run_record")
     timeout, name = given.pop("timeout"), given.pop("name")
     dry_run, junit = given.pop("dry_run"), given.pop("junit")
+    staged = staged_ref(given["batch_id"], given.pop("expected"), given.pop("shards"))
     definition = _definition(given)
     if dry_run:
         told = {"dry_run": True, "batch_id": definition.batch_id, "workflow": definition.workflow_id}
@@ -140,7 +144,7 @@ def run(options: Mapping[str, Any], /, **given: Any) -> None:
     with suite, client(options) as site, kept_run({**options, "run_record": run_record}, identity) as store:
         job = RoboflowJobRun(site, store, identity, policies, on_failed_job=on_failed_job, decided=decided.append)
         # Whoever starts the command again means it to have its time.
-        submitted = job.submit(definition, name=name, deadline=time.time() + timeout, cleared=True)
+        submitted = job.submit(definition, name=name, deadline=time.time() + timeout, cleared=True, ready_ref=staged)
         manifest = job.conclude(
             submitted,
             lambda: site.wait(submitted.batch_id, deadline=submitted.record.deadline),
@@ -150,6 +154,16 @@ def run(options: Mapping[str, Any], /, **given: Any) -> None:
     done_before = [decision.action for decision in decided] == [Action.TAKE]
     told = {**manifest.to_json(), "already_done": done_before}
     answer(options, told, f"already done: {line}" if done_before else line)
+
+
+def staged_ref(batch_id: str, expected: int | None, shards: int | None) -> str:
+    """What stands for a batch and what was sent into it; see `visionbatch.roboflow.ready.ready_ref`.
+
+    :raises ConfigError: for a number of shards without one of items.
+    """
+    if shards is not None and expected is None:
+        raise ConfigError("--shards tells nothing without --expected")
+    return ready_ref(batch_id, expected, shards)
 
 
 def _definition(given: dict[str, Any]) -> JobDefinition:
