@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import signal
-import threading
 from pathlib import Path
 from typing import Any
 

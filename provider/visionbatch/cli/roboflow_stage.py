@@ -14,9 +14,8 @@ import click
 from visionbatch.cli.answers import answer
 from visionbatch.cli.credentials import first_line
 from visionbatch.cli.numbers import POSITIVE
-from visionbatch.cli.roboflow import client
+from visionbatch.cli.roboflow import client, staged_ref
 from visionbatch.cli.run_state import kept_run
-from visionbatch.errors import ConfigError
 from visionbatch.flow.judge import Outcome, judge
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnInputChange, OnPartial
@@ -126,9 +125,7 @@ def ready(
     on_partial: str,
 ) -> None:
     """Wait until a batch can be processed: all of it is indexed."""
-    if shards is not None and expected is None:
-        raise ConfigError("--shards tells nothing without --expected")
-    ref = ready_ref(batch_id, expected, shards)
+    ref = staged_ref(batch_id, expected, shards)
     with client(options) as site:
         value, line = _await_ready(site, ref, timeout, OnPartial.parse(on_partial))
     answer(options, value, line)

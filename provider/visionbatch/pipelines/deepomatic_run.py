@@ -77,7 +77,14 @@ class DeepomaticRun:
         self._policies = policies or Policies()
         self._created = created
         self._remote = _Batches(site)
-        self._attempt = Attempt(self._journal, self._remote, self._policies, site.clock, decided=decided)
+        self._attempt = Attempt(
+            self._journal,
+            self._remote,
+            self._policies,
+            site.clock,
+            grace_s=site.tuning.pace.grace_s,
+            decided=decided,
+        )
 
     @property
     def batch_id(self) -> str:
@@ -202,7 +209,9 @@ class DeepomaticRun:
         found = self._site.perform(self._site.api.find(mark)) if seek else None
         self._journal.update(stage=Stage.INTENT, token=token)
         batch = found or self._site.create(mark)
-        self._journal.update(stage=Stage.CREATED, ref=batch.batch_id, sent=0, checked=0, crc32c=0)
+        self._journal.update(
+            stage=Stage.CREATED, ref=batch.batch_id, created_at=self._site.clock.now(), sent=0, checked=0, crc32c=0
+        )
         self._announce()
         return batch
 

@@ -129,11 +129,13 @@ class Roboflow(WaitingClient):
         timeout_s: float = DAY_S,
         policies: Policies | None = None,
         kept_in: str | Path | None = None,
+        ready_ref: str = "",
     ) -> Manifest:
         """Run a Workflow over a batch and wait for its end. Called again it goes on where it stopped.
 
         :param run_id: identity of this run; workspace, batch and Workflow without.
         :param timeout_s: seconds from now until the job must have ended.
+        :param ready_ref: of the manifest of `stage`: no job is made before all that was sent is there.
         :param kept_in: folder of the run's record, or its address in an object store; the command line's without.
         :raises VisionBatchError: as `visionbatch.RoboflowJobRun.submit` and ``conclude`` do.
         """
@@ -147,6 +149,7 @@ class Roboflow(WaitingClient):
             timeout_s=timeout_s,
             policies=policies,
             kept_in=kept_in,
+            ready_ref=ready_ref,
         )
 
     @property

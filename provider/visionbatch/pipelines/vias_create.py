@@ -12,10 +12,11 @@ from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import OnPartial, PartialAction, Policies
 from visionbatch.model.run import RunRecord, RunStore, Stage
 from visionbatch.model.snapshot import Counts, Snapshot
-from visionbatch.pipelines.attempt import CONFIRM, Attempt, Found
+from visionbatch.pipelines.attempt import Attempt, Found
 from visionbatch.pipelines.decide import Action, Decision
 from visionbatch.pipelines.ending import conclude, summed_up
 from visionbatch.pipelines.journal import Journal
+from visionbatch.pipelines.lag import shown
 from visionbatch.pipelines.manifest import Manifest
 from visionbatch.pipelines.submitted import Submitted
 from visionbatch.pipelines.vias import Vias
@@ -76,10 +77,7 @@ class _Batches:
         """The batch that a creation has made and no record names, unless it has ended; a list may lag behind."""
         if not record.token:
             return ""
-        entry = self._vias.find(record.token)
-        if entry is None:
-            self._vias.clock.pause(CONFIRM)
-            entry = self._vias.find(record.token)
+        entry = shown(lambda: self._vias.find(record.token), self._vias.clock, self._vias.settings.settle_s)
         return entry.batch_id if entry is not None and _works(self._vias.histogram(entry.batch_id)) else ""
 
 
@@ -144,7 +142,14 @@ class ViasRun:
         require_cancel(on_cancel)
         self._created = created
         self._remote = _Batches(vias, self._goal or FINISHED, on_cancel)
-        self._attempt = Attempt(self._journal, self._remote, self._policies, vias.clock, decided=decided)
+        self._attempt = Attempt(
+            self._journal,
+            self._remote,
+            self._policies,
+            vias.clock,
+            grace_s=vias.settings.settle_s,
+            decided=decided,
+        )
 
     @property
     def batch_id(self) -> str:
@@ -257,10 +262,22 @@ class ViasRun:
             )
         except UnreadableAnswer as error:
             if error.ref:
-                self._journal.update(stage=Stage.CREATED, ref=error.ref, token=name, notes={UNREAD: True})
+                self._journal.update(
+                    stage=Stage.CREATED,
+                    ref=error.ref,
+                    created_at=self._vias.clock.now(),
+                    token=name,
+                    notes={UNREAD: True},
+                )
                 self._announce()
             raise
-        self._journal.update(stage=Stage.CREATED, ref=made.batch_id, token=name, notes=_notes_of(made, task))
+        self._journal.update(
+            stage=Stage.CREATED,
+            ref=made.batch_id,
+            created_at=self._vias.clock.now(),
+            token=name,
+            notes=_notes_of(made, task),
+        )
 
     def _read_off_the_batch(self, task: BatchTask) -> None:
         """Note what a creation came to whose answer did not tell: its tasks do."""
