@@ -18,6 +18,7 @@ from visionbatch_mock.roboflow import job_routes, signed_routes, staging_routes
 from visionbatch_mock.roboflow.refusals import Refused
 from visionbatch_mock.storage import batch_requests, bucket_routes, object_routes
 from visionbatch_mock.storage.asking import refusal
+from visionbatch_mock.storage.description import BadDescription
 from visionbatch_mock.storage.objects import BucketInTheWay, NoSuchBucket
 from visionbatch_mock.storage.permissions import Denied
 from visionbatch_mock.storage.preconditions import PreconditionFailed
@@ -82,7 +83,7 @@ def create_app(config: MockConfig | None = None, world: World | None = None) -> 
     app.register_error_handler(ViasError, ViasError.answer)
     app.register_error_handler(Unacceptable, _unacceptable)
     app.register_error_handler(Refused, roboflow_auth.refusal)
-    for refused in (BucketInTheWay, Denied, NameTaken, NoSuchBucket, PreconditionFailed):
+    for refused in (BadDescription, BucketInTheWay, Denied, NameTaken, NoSuchBucket, PreconditionFailed):
         app.register_error_handler(refused, refusal)
     app.register_error_handler(HTTPException, _http_error)
     return app

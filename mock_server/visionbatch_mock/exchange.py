@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, cast
 
 from flask import Flask, Response, current_app, g, request
 
-from visionbatch_mock.answers import is_roboflow
+from visionbatch_mock.answers import google_error, is_roboflow
 from visionbatch_mock.bodies import Body
 from visionbatch_mock.faults import Fault, Instruction, Outlook
 from visionbatch_mock.faults.content import altered, beforehand
@@ -35,6 +35,7 @@ P = ParamSpec("P")
 EXTENSION = "visionbatch_mock"
 INSIDE = "visionbatch_mock.inside"
 """In the environment of a request within another: the gate that this one has passed."""
+_DECLARED = "visionbatch_mock_operation"
 RETRY_TEST_HEADER = "x-retry-test-id"
 _WHOLE = frozenset({Surface.UPLOAD, Surface.PUT})
 _UNRECORDED = ("/_control", "/retry_test")
@@ -213,9 +214,16 @@ def operation(
             beforehand(instruction)
             return altered(instruction, _answer(lambda: view(*args, **kwargs)), exchange.world.pause)
 
+        vars(serve)[_DECLARED] = name
         return serve
 
     return decorate
+
+
+def operation_of(view: Callable[..., Any]) -> Operation | None:
+    """What a view is for, if `operation` has declared one thing that it is."""
+    found: Operation | None = vars(view).get(_DECLARED)
+    return found
 
 
 def _answer(serve: Callable[[], Response]) -> Response:
@@ -267,19 +275,25 @@ def json_object(limit: int = 16 * 1024 * 1024) -> dict[str, Any]:
     """The request's body as a JSON object; empty for no body. Raises `Unacceptable`."""
     raw = current().body.read_all(limit)
     if raw is None:
-        raise Unacceptable(413, {"detail": f"Request body exceeds {limit} bytes."})
+        raise _refused(413, f"Request body exceeds {limit} bytes.")
     if not raw:
         return {}
     if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
-        raise Unacceptable(415, {"detail": f'Unsupported media type "{request.mimetype}" in request.'})
+        raise _refused(415, f'Unsupported media type "{request.mimetype}" in request.')
     try:
         value = json.loads(raw)
     except ValueError as cause:
-        raise Unacceptable(400, {"detail": f"JSON parse error - {cause}"}) from cause
+        raise _refused(400, f"JSON parse error - {cause}") from cause
     if not isinstance(value, dict):
-        message = f"Invalid data. Expected a dictionary, but got {type(value).__name__}."
-        raise Unacceptable(400, {"non_field_errors": [message]})
+        raise _refused(400, f"Invalid data. Expected a dictionary, but got {type(value).__name__}.", whole=True)
     return value
+
+
+def _refused(status: int, message: str, *, whole: bool = False) -> "Unacceptable":
+    """A refusal of a body, as Deepomatic has it for its own paths and Google for all others."""
+    if not request.path.startswith("/v0.2"):
+        return Unacceptable(status, google_error(status, message))
+    return Unacceptable(status, {"non_field_errors": [message]} if whole else {"detail": message})
 
 
 class Unacceptable(ValueError):

@@ -18,14 +18,15 @@ from visionbatch_mock.storage.objects import Target
 from visionbatch_mock.storage.preconditions import PreconditionFailed
 from visionbatch_mock.storage.sessions import ChecksumMismatch, SessionState, UploadSession
 from visionbatch_mock.storage.watching import ObjectWatcher
+from visionbatch_mock.text import whole_number
 
 
 def session_url(session: UploadSession) -> str:
     """The absolute URL of a session, on the scheme, host and port that the client used."""
     base, target = request.host_url.rstrip("/"), session.target
-    if session.kind is SessionKind.XML:
-        return f"{base}/{target.bucket}/{quote(target.name)}?upload_id={session.id}"
     bucket = quote(target.bucket, safe="")
+    if session.kind is SessionKind.XML:
+        return f"{base}/{bucket}/{quote(target.name)}?upload_id={session.id}"
     return f"{base}/upload/storage/v1/b/{bucket}/o?uploadType=resumable&upload_id={session.id}"
 
 
@@ -37,8 +38,8 @@ def initiate_json(bucket: str) -> Response:
         return error_for(request.path, 400, "Required parameter: name")
     kind = request.headers.get("X-Upload-Content-Type")
     target = _target(bucket, name, resource, kind)
-    length = request.headers.get("X-Upload-Content-Length", "")
-    return _open(target, SessionKind.JSON, int(length) if length.isdecimal() else None, 200)
+    length = whole_number(request.headers.get("X-Upload-Content-Length", ""))
+    return _open(target, SessionKind.JSON, length, 200)
 
 
 def initiate_xml(bucket: str, name: str) -> Response:

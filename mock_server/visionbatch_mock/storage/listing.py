@@ -11,6 +11,7 @@ from visionbatch_mock.answers import INVALID_PAGE_TOKEN, google_error
 from visionbatch_mock.exchange import Unacceptable, current
 from visionbatch_mock.faults import Outlook
 from visionbatch_mock.storage.objects import StoredObject
+from visionbatch_mock.text import whole_number
 
 _BEYOND = frozenset({"matchGlob", "includeFoldersAsPrefixes", "softDeleted"})
 """Parameters that would change what is listed; ignoring one would be a wrong answer."""
@@ -45,9 +46,11 @@ def page_outlook(**_: str) -> Outlook:
 
 
 def _page_items() -> int:
-    asked = request.args.get("maxResults", "")
     most = current().tenant.behaviour.list_page_items
-    return min(int(asked), most) if asked.isdecimal() and int(asked) else most
+    asked = whole_number(request.args.get("maxResults", "0"))
+    if asked is None:
+        raise Unacceptable(400, google_error(400, "Invalid value for maxResults"))
+    return min(asked, most) or most
 
 
 def _pack(name: str) -> str:

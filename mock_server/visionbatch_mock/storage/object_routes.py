@@ -1,5 +1,7 @@
 """The object-store subset that unmodified Google clients need: insert, get, list, patch, delete, download."""
 
+from typing import Any
+
 from flask import Blueprint, Response, request
 from werkzeug.routing import BaseConverter
 
@@ -8,6 +10,7 @@ from visionbatch_mock.exchange import Unacceptable, current, json_object, operat
 from visionbatch_mock.ledger import Effect
 from visionbatch_mock.operations import Operation
 from visionbatch_mock.storage.asking import conditions, live_object, no_such_object, reading, require, writing
+from visionbatch_mock.storage.description import Description
 from visionbatch_mock.storage.disturbing import disturb
 from visionbatch_mock.storage.downloads import content, outlook
 from visionbatch_mock.storage.insert import initiate_json, initiate_xml, insert_media, insert_multipart
@@ -107,7 +110,10 @@ def list_objects(bucket: str) -> Response:
 @bp.get(f"/download{OBJECTS}/<object:name>")
 def get_object(bucket: str, name: str) -> Response:
     """An object's description, or its content with `alt=media`."""
-    if request.args.get("alt") == "media" or request.path.startswith("/download/"):
+    form = request.args.get("alt", "json")
+    if form not in {"json", "media"}:
+        return error_for(request.path, 400, f"Invalid value for alt: {form!r}")
+    if form == "media" or request.path.startswith("/download/"):
         return _download(bucket, name)
     return _show(bucket, name)
 
@@ -131,7 +137,7 @@ def _show(bucket: str, name: str) -> Response:
 @operation(Operation.OBJECTS_PATCH)
 def patch_object(bucket: str, name: str) -> Response:
     """Change an object's description, which makes a new metageneration."""
-    changes = json_object()
+    changes = _changes()
     require(Permission.OBJECTS_UPDATE, bucket, name)
     changed = current().tenant.objects.describe(bucket, name, changes, conditions())
     if changed is None:
@@ -159,7 +165,7 @@ def delete_object(bucket: str, name: str) -> Response:
 @operation(Operation.OBJECTS_REWRITE)
 def copy_object(bucket: str, name: str, verb: str, to_bucket: str, to_name: str) -> Response:
     """A second object of the same bytes, in one step however large it is."""
-    changes = json_object()
+    changes = _changes()
     source = live_object(bucket, name, "sourceGeneration")
     conditions("ifSource").check(source)
     writing(to_bucket, to_name)
@@ -169,3 +175,10 @@ def copy_object(bucket: str, name: str, verb: str, to_bucket: str, to_name: str)
         return json_answer(shown)
     sizes = {"totalBytesRewritten": str(made.size), "objectSize": str(made.size)}
     return json_answer({"kind": "storage#rewriteResponse", **sizes, "done": True, "resource": shown})
+
+
+def _changes() -> dict[str, Any]:
+    """The body as changes of a description, which are refused before any condition is looked at."""
+    told = json_object()
+    Description().changed(told)
+    return told

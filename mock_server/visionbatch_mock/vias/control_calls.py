@@ -7,7 +7,6 @@ from visionbatch_mock.schemas import (
     TEXT,
     WHOLE,
     Call,
-    Calls,
     Query,
     either,
     list_of,
@@ -37,7 +36,7 @@ _PARCEL = record(
 )  # fmt: skip
 _MOVED = either(record({"force": NAME}), record({"find": SURE}))
 
-CALLS: Calls = {
+CALLS: dict[tuple[str, str], Call] = {
     ("get", "/vias/project"): Call(None, 200, record({"id": TEXT})),
     ("post", "/vias/groups"): Call(record({"name": NAME}, {"sources": list_of(_SOURCE)}), 201, _GROUP),
     ("post", "/vias/services"): Call(_SERVICE, 201, record({"service_id": TEXT, "alg_id": TEXT})),
