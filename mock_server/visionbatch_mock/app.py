@@ -16,6 +16,7 @@ from visionbatch_mock.names import NameTaken
 from visionbatch_mock.roboflow import auth as roboflow_auth
 from visionbatch_mock.roboflow import job_routes, signed_routes, staging_routes
 from visionbatch_mock.roboflow.refusals import Refused
+from visionbatch_mock.rules import OneWayRule
 from visionbatch_mock.storage import batch_requests, bucket_routes, object_routes
 from visionbatch_mock.storage.asking import refusal
 from visionbatch_mock.storage.description import BadDescription
@@ -37,7 +38,9 @@ from visionbatch_mock.world import World
 
 
 class _Application(Flask):
-    """Flask, but that a client's path cannot begin a line of the log."""
+    """Flask, but that it starts sooner, and that a client's path cannot begin a line of the log."""
+
+    url_rule_class = OneWayRule
 
     def log_exception(
         self,

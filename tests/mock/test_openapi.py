@@ -84,6 +84,7 @@ def made_up_calls(mock: MockServer, name: str, folder: Path) -> subprocess.Compl
         [
             str(Path(sys.executable).with_name("schemathesis")), "run", f"{mock.url}{PREFIX}/openapi/{name}.json",
             *chance, "--seed", "1", "--no-color", "--no-shrink", "--generation-database", "none",
+            "--suppress-health-check", "all",
             "--checks", ",".join(checks),
             *(word for header, value in seeds.headers.items() for word in ("--header", f"{header}: {value}")),
         ],

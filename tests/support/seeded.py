@@ -36,18 +36,17 @@ class Seeds:
         Nothing known is deleted: what comes after has to find it.
         """
         lines = ["[phases.coverage]", "unexpected-methods = []"]
-        if chance:
-            pairs = {name: values for known in (self.known, *self.only.values()) for name, values in known.items()}
-            lines += [f"[dictionaries.{name}]\nvalues = {json.dumps(values)}" for name, values in pairs.items()]
         for method in ("GET", "POST", "PUT", "PATCH"):
             known = {**self.known, **self.only.get(method, {})}
+            if chance:
+                lines += [f"[dictionaries.{method}-{name}]\nvalues = {json.dumps(of)}" for name, of in known.items()]
             lines += ["[[operations]]", f'include-method = "{method}"', "[operations.parameters]"]
-            lines += [f"{name} = {_bound(name, values, chance=chance)}" for name, values in known.items()]
+            lines += [f"{name} = {_bound(method, name, of, chance=chance)}" for name, of in known.items()]
         return "\n".join(lines)
 
 
-def _bound(name: str, values: list[str], *, chance: bool) -> str:
-    return f'{{ dictionary = "{name}", probability = 0.8 }}' if chance else json.dumps(values[0])
+def _bound(method: str, name: str, values: list[str], *, chance: bool) -> str:
+    return f'{{ dictionary = "{method}-{name}", probability = 0.8 }}' if chance else json.dumps(values[0])
 
 
 def photo() -> bytes:

@@ -85,8 +85,14 @@ _COMMON: dict[str, Schema] = {
     "notificationsURL": or_null(TEXT),
     "notificationCategories": _CATEGORIES,
 }
-_IMAGES = open_record({}, {"imageReferences": list_of(_LISTED), "imageReferencesURL": or_null(TEXT), **_COMMON})
-_VIDEOS = open_record({}, {"videoReferences": list_of(_LISTED), "videoReferencesURL": or_null(TEXT), **_COMMON})
+
+
+def _references(key: str) -> Schema:
+    """Either the references themselves or the URL of their list."""
+    listed: Schema = {**list_of(_LISTED), "minItems": 1}
+    return either(open_record({key: listed}, _COMMON), open_record({f"{key}URL": TEXT}, _COMMON))
+
+
 _QUERY = open_record({"query": TEXT}, {"displayName": or_null(TEXT), **_COMMON})
 _FROM_1: Schema = {"type": "integer", "minimum": 1}
 _TUNING: dict[str, Schema] = {
@@ -155,8 +161,8 @@ SERVICE = Service(
             ),
             Operation.ROBOFLOW_VIDEOS_SIGN: Call(None, 200, _SIGNED, (_FILE_NAME, _DISPLAY)),
             Operation.ROBOFLOW_SHARDS_SIGN: Call(None, 200, _SIGNED, (_DISPLAY,)),
-            Operation.ROBOFLOW_IMAGES_REFER: Call(_IMAGES, 200, _TAKEN, (_DISPLAY,)),
-            Operation.ROBOFLOW_VIDEOS_REFER: Call(_VIDEOS, 200, _TAKEN, (_DISPLAY,)),
+            Operation.ROBOFLOW_IMAGES_REFER: Call(_references("imageReferences"), 200, _TAKEN, (_DISPLAY,)),
+            Operation.ROBOFLOW_VIDEOS_REFER: Call(_references("videoReferences"), 200, _TAKEN, (_DISPLAY,)),
             Operation.ROBOFLOW_IMAGES_QUERY: Call(_QUERY, 200, _DONE),
             Operation.ROBOFLOW_JOBS_LIST: Call(
                 None, 200, record({"jobs": list_of(JOB)}, _TOKEN),
