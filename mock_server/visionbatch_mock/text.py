@@ -1,5 +1,7 @@
 """Text of strangers, made fit for a line of a log or a terminal."""
 
+from typing import TypeGuard
+
 DIGITS = 18
 """Ours: longer numbers do not come up, and Python refuses to read those of thousands of digits."""
 
@@ -7,7 +9,7 @@ SHOWN_CHARS = 2_000
 """Ours: what is shown of one foreign text; a path may have 64 KiB."""
 
 
-def is_text(value: object) -> bool:
+def is_text(value: object) -> TypeGuard[str]:
     """Whether a value is text that can be written; JSON may hold halves of characters, which cannot."""
     if not isinstance(value, str):
         return False
