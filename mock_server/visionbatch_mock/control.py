@@ -23,10 +23,10 @@ from visionbatch_mock.faults import FaultPlan, UnknownInstruction
 from visionbatch_mock.faults.presets import PRESETS
 from visionbatch_mock.journal_view import explained
 from visionbatch_mock.lifecycle import BatchState
-from visionbatch_mock.readers import SettingError, choice
+from visionbatch_mock.readers import SettingError, choice, flag
 from visionbatch_mock.roboflow import control as roboflow_control
 from visionbatch_mock.snapshots import NotAtRest, Snapshot
-from visionbatch_mock.storage.insert import session_url
+from visionbatch_mock.storage.beginning import session_url
 from visionbatch_mock.storage.sessions import SessionState
 from visionbatch_mock.vias import control as vias_control
 
@@ -200,14 +200,16 @@ def get_batch(batch_id: str) -> Response:
 
 @bp.post("/batches/<batch_id>")
 def move_batch(batch_id: str) -> Response:
-    """`{"advance": true}` moves one step, `{"force": state}` goes anywhere."""
+    """`{"advance": true}` moves one step, `{"force": state}` goes anywhere, `{"stall": true}` holds it until false."""
     batch, told = _batch(batch_id), json_object_of_control()
     if set(told) == {"advance"}:
         batch.advance()
     elif set(told) == {"force"}:
         batch.force(choice(BatchState, "force", told["force"]))
+    elif set(told) == {"stall"}:
+        batch.held = flag("stall", told["stall"])
     else:
-        raise Unacceptable(400, {"error": 'expected {"advance": true} or {"force": state}'})
+        raise Unacceptable(400, {"error": 'expected {"advance": true}, {"force": state} or {"stall": true or false}'})
     return json_answer(batch.inner_view())
 
 

@@ -71,7 +71,7 @@ _SESSION = record({"id": TEXT, "state": TEXT, "persisted": WHOLE, "total": or_nu
 _BATCH = record(
     {
         "batch_id": TEXT, "filename": or_null(TEXT), "state": word_of(BatchState),
-        "history": list_of(record({"at": TEXT, "state": TEXT})), "counts": MAP,
+        "history": list_of(record({"at": TEXT, "state": TEXT})), "stalled": YES, "counts": MAP,
         "errors": list_of(MAP), "work_orders": list_of(MAP), "sessions": list_of(_SESSION),
     }
 )  # fmt: skip
@@ -87,7 +87,7 @@ _PLANNED = either(
     record({"instructions": {**_QUEUES, "minProperties": 1}}, {"seed": {"type": ["string", "integer"]}}),
     record({"preset": NAME}),
 )
-_MOVED = either(record({"advance": ANY}), record({"force": word_of(BatchState)}))
+_MOVED = either(record({"advance": ANY}), record({"force": word_of(BatchState)}), record({"stall": YES}))
 
 _CALLS: dict[tuple[str, str], Call] = {
     ("get", "/health"): Call(None, 200, record({"status": {"const": "ok"}})),

@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, cast
 
 from flask import Flask, Response, current_app, g, request
 
-from visionbatch_mock.answers import google_error, is_roboflow
+from visionbatch_mock.answers import is_roboflow
 from visionbatch_mock.bodies import Body
 from visionbatch_mock.faults import Fault, Instruction, Outlook
 from visionbatch_mock.faults.content import altered, beforehand
@@ -43,9 +43,10 @@ _PAGES = "/_dashboard/"
 _PROBES = frozenset({"/health", "/ready", "/metrics"})
 _OPEN = frozenset(
     {
-        "alt", "delimiter", "endOffset", "fields", "generation", "ifGenerationMatch", "ifGenerationNotMatch",
-        "ifMetagenerationMatch", "ifMetagenerationNotMatch", "limit", "maxResults", "name", "offset", "page",
-        "page_size", "prefix", "projection", "startOffset", "uploadType",
+        "alt", "delimiter", "encoding-type", "endOffset", "fields", "generation", "ifGenerationMatch",
+        "ifGenerationNotMatch", "ifMetagenerationMatch", "ifMetagenerationNotMatch", "limit", "list-type", "marker",
+        "max-keys", "maxResults", "name", "offset", "page", "page_size", "partNumber", "prefix", "projection",
+        "start-after", "startOffset", "uploadType", "uploads",
     }
 )  # fmt: skip
 """Arguments of queries whose values are no secrets; whatever is not here may be one."""
@@ -277,25 +278,19 @@ def json_object(limit: int = 16 * 1024 * 1024) -> dict[str, Any]:
     """The request's body as a JSON object; empty for no body. Raises `Unacceptable`."""
     raw = current().body.read_all(limit)
     if raw is None:
-        raise _refused(413, f"Request body exceeds {limit} bytes.")
+        raise Unacceptable(413, {"detail": f"Request body exceeds {limit} bytes."})
     if not raw:
         return {}
     if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
-        raise _refused(415, f'Unsupported media type "{request.mimetype}" in request.')
+        raise Unacceptable(415, {"detail": f'Unsupported media type "{request.mimetype}" in request.'})
     try:
         value = json.loads(raw)
     except ValueError as cause:
-        raise _refused(400, f"JSON parse error - {cause}") from cause
+        raise Unacceptable(400, {"detail": f"JSON parse error - {cause}"}) from cause
     if not isinstance(value, dict):
-        raise _refused(400, f"Invalid data. Expected a dictionary, but got {type(value).__name__}.", whole=True)
+        message = f"Invalid data. Expected a dictionary, but got {type(value).__name__}."
+        raise Unacceptable(400, {"non_field_errors": [message]})
     return value
-
-
-def _refused(status: int, message: str, *, whole: bool = False) -> "Unacceptable":
-    """A refusal of a body, as Deepomatic has it for its own paths and Google for all others."""
-    if not request.path.startswith("/v0.2"):
-        return Unacceptable(status, google_error(status, message))
-    return Unacceptable(status, {"non_field_errors": [message]} if whole else {"detail": message})
 
 
 class Unacceptable(ValueError):

@@ -142,6 +142,7 @@ def test_calls_with_everything_in_them_are_as_described(tenant, archive, documen
     assert call("get", "/journal")[-1]["nearest"]
     call("post", "/batches/{batch_id}", {"advance": True}, batch_id=batch_id)
     call("post", "/batches/{batch_id}", {"force": "error"}, batch_id=batch_id)
+    assert call("post", "/batches/{batch_id}", {"stall": True}, batch_id=batch_id)["stalled"]
     assert call("get", "/batches/{batch_id}", batch_id=batch_id)["errors"]
     assert call("get", "/ledger")
     made = call("post", "/batches", {"filename": None})["batch_id"]
@@ -177,11 +178,15 @@ def test_calls_about_roboflow_are_as_described(workspace, photos, document):
     assert call("get", "/roboflow/batches/{batch_id}", batch_id="b")["count"] == 3
     with Receiver() as receiver:
         workspace.start("j", "b", notificationsURL=receiver.url)
-        call("post", "/roboflow/jobs/{job_id}", {"advance": True}, job_id="j")
+        moved = call("post", "/roboflow/jobs/{job_id}", {"advance": True}, job_id="j")
+        assert call("post", "/roboflow/jobs/{job_id}", {"stall": True}, job_id="j")["stalled"]
+        workspace.inside.clock.advance(3600)
+        assert call("get", "/roboflow/jobs/{job_id}", job_id="j")["state"] == moved["state"]
         call("post", "/roboflow/jobs/{job_id}", {"outcome": "success"}, job_id="j")
         call("post", "/roboflow/jobs/{job_id}", {"force": "succeeded"}, job_id="j")
         receiver.wait_for(1)
-        assert call("post", "/roboflow/deliveries")[0]["attempts"]
+        (sent,) = call("post", "/roboflow/deliveries")
+        assert call("post", "/roboflow/deliveries/{event_id}", event_id=sent["event_id"])[0]["attempts"][1:]
     assert call("get", "/roboflow/jobs/{job_id}", job_id="j")["stages"]
     assert call("get", "/roboflow/deliveries")
     named = {"fileName": "../odd.tar", "partName": "extra"}
@@ -204,8 +209,14 @@ def test_calls_about_vias_are_as_described(account, document):
         task, _ = call("get", "/vias/tasks", query={"batch_id": batch_id})
         call("post", "/vias/tasks/{task_id}", {"find": True}, task_id=task["id"])
         receiver.wait_for(1)
+        stays = call("post", "/vias/tasks/{task_id}", {"stall": True}, task_id=task["id"])
+        account.inside.clock.advance(86_400)
+        assert call("get", "/vias/tasks")[0]["state"] == stays["state"]
+        call("post", "/vias/tasks/{task_id}", {"advance": True}, task_id=task["id"])
         call("post", "/vias/tasks/{task_id}", {"force": "ABNORMAL"}, task_id=task["id"])
-        assert call("post", "/vias/deliveries")[0]["attempts"]
+        sent = call("post", "/vias/deliveries")[0]
+        where = {"way": "webhook", "message_id": sent["message_id"]}
+        assert call("post", "/vias/deliveries/{way}/{message_id}", **where)[0]["attempts"][1:]
     assert call("get", "/vias/deliveries")
     call("post", "/vias/tokens/revoke")
     assert call.called == set(VIAS)

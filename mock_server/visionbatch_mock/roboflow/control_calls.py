@@ -50,7 +50,7 @@ _BATCH = record(
 )  # fmt: skip
 _JOB = record(
     {
-        **_JOB_TOLD, "state": word_of(JobState),
+        **_JOB_TOLD, "state": word_of(JobState), "stalled": YES,
         "history": list_of(record({"at": NUMBER, "state": word_of(JobState)})), "stages": list_of(MAP),
     }
 )  # fmt: skip
@@ -61,7 +61,10 @@ _EVENT = record(
 
 _BATCH_MOVED = either(record({"ingest": SURE}), record({"expire": SURE}))
 _JOB_MOVED = either(
-    record({"advance": SURE}), record({"force": word_of(JobState)}), record({"outcome": word_of(Outcome)})
+    record({"advance": SURE}),
+    record({"force": word_of(JobState)}),
+    record({"outcome": word_of(Outcome)}),
+    record({"stall": YES}),
 )
 _FILE = (Query("fileName", NAME, required=True), Query("partName", NAME))
 
@@ -74,6 +77,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("post", "/roboflow/jobs/{job_id}"): Call(_JOB_MOVED, 200, _JOB),
     ("get", "/roboflow/deliveries"): Call(None, 200, list_of(_EVENT)),
     ("post", "/roboflow/deliveries"): Call(None, 200, list_of(_EVENT)),
+    ("post", "/roboflow/deliveries/{event_id}"): Call(None, 200, list_of(_EVENT)),
     ("post", "/roboflow/links/expire"): Call(
         record({}, {"method": {"enum": ["GET", "PUT", None]}}), 200, record({"expired": WHOLE})
     ),

@@ -69,12 +69,12 @@ def read(told: Mapping[str, Any], kind: ContentType, new_id: Callable[[], str]) 
 def subscription(told: Mapping[str, Any], new_id: Callable[[], str]) -> Subscription:
     """Ingest id, webhook and categories of a body; raises `Refused`."""
     ingest_id, url = told.get("ingestId"), told.get("notificationsURL")
-    categories = told.get("notificationCategories") or CATEGORIES[:1]
+    categories = told.get("notificationCategories", [])
     if not isinstance(ingest_id, str | None) or not isinstance(url, str | None):
         raise Refused(400, "ingestId and notificationsURL have to be texts")
     if not isinstance(categories, list | tuple) or not all(each in CATEGORIES for each in categories):
         raise Refused(400, f"notificationCategories are {list(CATEGORIES)}")
-    return Subscription(ingest_id or new_id(), url, tuple(categories))
+    return Subscription(ingest_id or new_id(), url, tuple(categories) or CATEGORIES[:1])
 
 
 def slices(request: Request, finder: "Finder") -> list[Callable[[], Found]]:

@@ -49,17 +49,24 @@ _TOLD = open_record(
         "metadata": or_null({"type": "object", "additionalProperties": _PLAIN}),
     },
 )
+
+
+def _texts(*names: str) -> tuple[Query, ...]:
+    return tuple(Query(name, TEXT) for name in names)
+
+
 _CONDITIONS = tuple(
     Query(f"if{what}{how}", WHOLE) for what in ("Generation", "Metageneration") for how in ("Match", "NotMatch")
 )
 _GENERATION = Query("generation", TEXT)
 _LISTING = (
-    *(Query(name, TEXT) for name in ("prefix", "delimiter", "startOffset", "endOffset", "pageToken")),
+    *_texts("prefix", "delimiter", "startOffset", "endOffset", "pageToken"),
     Query("maxResults", WHOLE),
 )
+_XML_LISTING = (*_texts("prefix", "delimiter", "marker", "continuation-token"), Query("max-keys", WHOLE))
 _RANGE = Query("Range", TEXT, place="header")
 _TYPES = {"enum": ["resumable", "media", "multipart"]}
-_UPLOAD = (Query("uploadType", _TYPES), Query("name", TEXT), Query("upload_id", TEXT))
+_UPLOAD = (Query("uploadType", _TYPES), *_texts("name", "upload_id"))
 _CHUNK = (Query("upload_id", TEXT), Query("Content-Range", TEXT, place="header"))
 _INCOMPLETE = {308: None, 503: None}
 """How far an upload is, and the refusal of bytes that would leave a gap."""
@@ -67,13 +74,13 @@ _INCOMPLETE = {308: None, 503: None}
 _UPLOADS = "/upload/storage/v1/b/{bucket}/o"
 _XML = "/{bucket}/{name}"
 _FILE = Call(None, 200, None, (_RANGE,), also={206: None})
-_DESCRIBED = Call(_TOLD, 200, _OBJECT, _CONDITIONS)
+_DESCRIBED = Call(or_null(_TOLD), 200, _OBJECT, _CONDITIONS)
 
 SERVICE = Service(
     "storage",
     "The object store of visionbatch-mock",
     "As much of Google's JSON and XML APIs as its clients need, upload sessions, and the links of mailed exports.",
-    frozenset({"storage", "buckets", "batch_requests", "export_links"}),
+    frozenset({"storage", "xml_api", "buckets", "batch_requests", "export_links"}),
     MappingProxyType(
         {
             Operation.BUCKETS_LIST: Call(
@@ -88,7 +95,7 @@ SERVICE = Service(
             Operation.OBJECTS_LIST: Call(None, 200, _LISTED, _LISTING),
             Operation.OBJECTS_PATCH: _DESCRIBED,
             Operation.OBJECTS_DELETE: Call(None, 204, None, (_GENERATION, *_CONDITIONS)),
-            Operation.OBJECTS_REWRITE: Call(_TOLD, 200, MAP, _CONDITIONS),
+            Operation.OBJECTS_REWRITE: Call(or_null(_TOLD), 200, MAP, _CONDITIONS),
             Operation.EXPORTS_LINK: _FILE,
             ("get", "/storage/v1/b/{bucket}/o/{name}"): Call(
                 None, 200, None, (Query("alt", {"enum": ["json", "media"]}), _GENERATION, *_CONDITIONS, _RANGE),
@@ -100,13 +107,17 @@ SERVICE = Service(
             ("post", _UPLOADS): Call({}, 200, None, _UPLOAD, BYTES_BODY, also=_INCOMPLETE),
             ("put", _UPLOADS): Call({}, 200, None, _CHUNK, BYTES_BODY, also=_INCOMPLETE),
             ("delete", _UPLOADS): Call(None, 200, None, _CHUNK[:1]),
+            ("get", "/{bucket}"): Call(None, 200, None, _XML_LISTING, others={"application/xml": TEXT}),
             ("get", _XML): Call(None, 200, None, (_RANGE,), also={206: None, 304: None}),
             ("post", _XML): Call(
-                {}, 201, None, (Query("x-goog-resumable", TEXT, place="header"), Query("upload_id", TEXT)), BYTES_BODY,
-                also={200: None},
+                {}, 201, None,
+                (Query("x-goog-resumable", {"enum": ["start"]}, place="header"), *_texts("upload_id", "uploadId")),
+                BYTES_BODY, also={200: None},
             ),
-            ("put", _XML): Call({}, 200, None, _CHUNK, BYTES_BODY, also=_INCOMPLETE),
-            ("delete", _XML): Call(None, 200, None, _CHUNK[:1]),
+            ("put", _XML): Call(
+                {}, 200, None, (*_CHUNK, *_texts("uploadId", "partNumber")), BYTES_BODY, also=_INCOMPLETE
+            ),
+            ("delete", _XML): Call(None, 204, None, _texts("upload_id", "uploadId")),
             ("post", "/batch/storage/v1"): Call({}, 200, None, media="multipart/mixed"),
         }
     ),

@@ -34,7 +34,7 @@ _PARCEL = record(
         "attempts": list_of(or_null(WHOLE)),
     }
 )  # fmt: skip
-_MOVED = either(record({"force": NAME}), record({"find": SURE}))
+_MOVED = either(record({"force": NAME}), record({"find": SURE}), record({"advance": SURE}), record({"stall": SURE}))
 
 CALLS: dict[tuple[str, str], Call] = {
     ("get", "/vias/project"): Call(None, 200, record({"id": TEXT})),
@@ -44,5 +44,6 @@ CALLS: dict[tuple[str, str], Call] = {
     ("post", "/vias/tasks/{task_id}"): Call(_MOVED, 200, _TASK),
     ("get", "/vias/deliveries"): Call(None, 200, list_of(_PARCEL)),
     ("post", "/vias/deliveries"): Call(None, 200, list_of(_PARCEL)),
+    ("post", "/vias/deliveries/{way}/{message_id}"): Call(None, 200, list_of(_PARCEL)),
     ("post", "/vias/tokens/revoke"): Call(None, 204, None),
 }

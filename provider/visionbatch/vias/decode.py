@@ -215,12 +215,24 @@ def _usable(batch_id: Any) -> bool:
     return isinstance(batch_id, str) and BATCH_ID.fullmatch(batch_id) is not None
 
 
-def tasks_of(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The tasks on a page of the list.
+def items_of(page: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The objects on a page of any list.
 
+    :param name: of the field with the list.
     :raises UnreadableAnswer: when there is no list.
     """
-    items = page.get("tasks")
+    items = page.get(name)
     if not isinstance(items, list):
-        raise UnreadableAnswer("the list of tasks has no tasks")
+        raise UnreadableAnswer(f"the list has no {name}")
     return [item for item in items if isinstance(item, dict)]
+
+
+def id_in(value: Mapping[str, Any], name: str) -> str:
+    """The id in an object.
+
+    :raises UnreadableAnswer: when there is none that can be one.
+    """
+    found = value.get(name)
+    if not isinstance(found, str) or not BATCH_ID.fullmatch(found):
+        raise UnreadableAnswer(f"the answer has no usable {name}")
+    return found
