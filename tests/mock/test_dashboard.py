@@ -57,7 +57,7 @@ class Reader:
         return self.http.post(url, data=told, headers=sent, timeout=DEADLINE_S, allow_redirects=False)
 
     def pages(self) -> dict[str, requests.Response]:
-        """Every page that a link leads to."""
+        """Every page that a link leads to; the services' documents are there too, but no pages."""
         seen: dict[str, requests.Response] = {}
         waiting = [f"/_dashboard/?tenant={self.name}"]
         while waiting:
@@ -68,7 +68,7 @@ class Reader:
             if answer.headers["Content-Type"].startswith("text/html"):
                 hrefs = {one.get("href") or one.get("src") for one in tree(answer.text).iter()} - {None}
                 waiting += [each for each in hrefs - set(seen) if each.startswith("/") and each not in waiting]
-        return seen
+        return {path: answer for path, answer in seen.items() if not path.startswith("/_control/openapi/")}
 
 
 def tree(source: str):
