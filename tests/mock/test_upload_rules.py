@@ -70,6 +70,17 @@ def test_the_object_is_described_as_its_beginning_said(tenant, upload):
     assert (read["x-goog-storage-class"], read["x-goog-custom-time"]) == (told["storageClass"], told["customTime"])
 
 
+def test_a_page_that_began_a_session_may_read_its_answers(tenant, upload):
+    page = {"Origin": "https://photos.example"}
+    begun = begin(tenant, {"name": "a"}, **page)
+    upload.url = begun.headers["Location"]
+    asked = upload.put("bytes */*", **page)
+    for answer in (begun, asked, upload.put(body=b"abc", **page)):
+        assert answer.headers["Access-Control-Allow-Origin"] == page["Origin"]
+    assert "Range" in asked.headers["Access-Control-Expose-Headers"]
+    assert "Access-Control-Allow-Origin" not in upload.put("bytes */*", Origin="https://other.example").headers
+
+
 def test_of_two_sessions_of_one_name_the_last_to_end_is_read_and_both_keep_their_answers(tenant, upload):
     first, second = (begin(tenant, {"name": "a"}).headers["Location"] for _ in range(2))
     upload.url = second

@@ -98,14 +98,17 @@ def reading(bucket: str, permission: Permission) -> Bucket:
     return current().tenant.objects.bucket(bucket)
 
 
-def writing(bucket: str, name: str) -> None:
-    """Check that the caller may write an object; raises `Denied`, `NoSuchBucket` or `Unacceptable`."""
+def writing(bucket: str, name: str, *, make: bool = True) -> None:
+    """Check that the caller may write an object; raises `Denied`, `NoSuchBucket` or `Unacceptable`.
+
+    A bucket that is not there is made where the settings say so, unless `make` is false.
+    """
     named = 0 < len(name.encode(errors="replace")) <= NAME_BYTES and not {"\r", "\n"} & set(name)
     if not named or name in {".", ".."} or name.startswith(NO_NAME):
         raise Unacceptable(400, google_error(400, f"Invalid object name: {name[:80]!r}"))
     require(Permission.OBJECTS_CREATE, bucket, name)
     tenant = current().tenant
-    if name in tenant.objects.bucket(bucket, make=tenant.behaviour.implicit_buckets).objects:
+    if name in tenant.objects.bucket(bucket, make=make and tenant.behaviour.implicit_buckets).objects:
         require(Permission.OBJECTS_DELETE, bucket, name)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from flask import Response, request
 
+from visionbatch_mock.storage.asking import writing
 from visionbatch_mock.storage.description import Description
 from visionbatch_mock.storage.hashes import HEADER, promise_of_request, write_hashes
 from visionbatch_mock.storage.objects import StoredObject
@@ -24,8 +25,19 @@ _FIELDS = {
     "storageClass": "x-goog-storage-class",
     "customTime": "x-goog-custom-time",
 }
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]")
+"""By Google's page on names of buckets; one with dots has to be a domain that was verified."""
 _NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F))
+
+
+def writing_to(bucket: str, name: str) -> None:
+    """Check that the caller may write to the path; raises what `writing` raises.
+
+    A stray call of another service looks like an object in a bucket, so only a name that Google would allow without
+    further ado makes one.
+    """
+    writing(bucket, name, make=_BUCKET.fullmatch(bucket) is not None)
 
 
 def described() -> Description:
