@@ -9,7 +9,7 @@ from werkzeug.datastructures import Headers
 
 from visionbatch_mock.answers import empty_answer, error_for, google_error
 from visionbatch_mock.exchange import Unacceptable, current, token_of_request
-from visionbatch_mock.storage.description import WIRE
+from visionbatch_mock.storage.description import WIRE, to_header
 from visionbatch_mock.storage.objects import Bucket, NoSuchBucket, StoredObject
 from visionbatch_mock.storage.permissions import Denied, Permission
 from visionbatch_mock.storage.preconditions import NotChanged, PreconditionFailed, Preconditions
@@ -19,8 +19,9 @@ NAME_BYTES = 1024
 NO_NAME = ".well-known/acme-challenge/"
 """How no name may begin, by the same page."""
 
+FIELDS = frozenset(WIRE.values())
 TEXTS = (*WIRE.values(), "name", "md5Hash", "crc32c")
-"""The fields of an object's resource that hold texts."""
+"""The fields of an object's resource that hold texts; those of its description stand in headers, too."""
 MAX_RESOURCE_BYTES = 1024 * 1024
 """Ours: a description is a few lines."""
 
@@ -67,7 +68,7 @@ def read_resource(raw: bytes | None) -> dict[str, Any]:
 def _checked(resource: dict[str, Any]) -> dict[str, Any]:
     """The same, when its texts are texts and its metadata are pairs."""
     metadata = resource.get("metadata") or {}
-    wrong = [key for key in TEXTS if not isinstance(resource.get(key), str | None)]
+    wrong = [key for key in TEXTS if not _is_text(key, resource.get(key))]
     if not isinstance(metadata, dict) or any(isinstance(value, dict | list) for value in metadata.values()):
         wrong.append("metadata")
     if wrong:
@@ -147,6 +148,10 @@ def refusal(error: Exception) -> Response:
         case Denied():
             return error_for(request.path, 403, str(error))
     return error_for(request.path, 409, str(error))
+
+
+def _is_text(key: str, value: object) -> bool:
+    return value is None or (isinstance(value, str) and (key not in FIELDS or to_header(value) is not None))
 
 
 def _number(told: Mapping[str, str] | Headers, key: str) -> int | None:
