@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -15,6 +16,10 @@ from PIL import Image
 from support.huawei import Account
 from support.roboflow_wire import Workspace
 from visionbatch_mock import MockConfig, MockServer
+
+# Read when gcsfs is imported, by whichever test comes first: else it asks Google's gRPC service about every bucket
+# before it speaks to the endpoint that it was given.
+os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 
 Q = 262_144
 DEADLINE_S = 20

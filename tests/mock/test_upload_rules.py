@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+META_PLACE, PLACE = "x-goog-meta-place", "Łódź, Süd"
 OBJECTS = "/upload/storage/v1/b/photos/o"
 JSON = {"Content-Type": "application/json; charset=UTF-8"}
 CONTENT = b"x--bound\r\n--boun\r\n-- "
@@ -27,7 +28,15 @@ def test_a_beginning_that_names_no_object_is_refused(tenant, body):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"metadata": [1]}, {"metadata": "s"}, {"metadata": {"a": {}}}, {"md5Hash": 5}, {"contentType": 7}, {"name": 5}],
+    [
+        {"metadata": [1]},
+        {"metadata": "s"},
+        {"metadata": {"a": {}}},
+        {"md5Hash": 5},
+        {"contentType": 7},
+        {"name": 5},
+        {"cacheControl": "a\n"},
+    ],
 )
 def test_a_field_of_another_type_is_refused(tenant, wrong):
     assert begin(tenant, {"name": "x", **wrong}).status_code == 400
@@ -68,6 +77,36 @@ def test_the_object_is_described_as_its_beginning_said(tenant, upload):
     assert {**told, "contentType": "video/mp4", "metadata": {"a": "1"}}.items() <= made.items()
     read = tenant.call("HEAD", "/photos/a").headers
     assert (read["x-goog-storage-class"], read["x-goog-custom-time"]) == (told["storageClass"], told["customTime"])
+
+
+def test_a_description_beyond_latin_1_is_read_as_it_was_written(tenant, upload):
+    told = {
+        "contentDisposition": 'attachment; filename="a ł ü.jpg"',
+        "metadata": {"place": PLACE, "two": "a\nb"},
+    }
+    upload.url = begin(tenant, {"name": "a", **told}).headers["Location"]
+    assert upload.put(body=b"abc").status_code == 200
+    read = tenant.get("/photos/a")
+    shown = {
+        name: read.headers.get(name, "").encode("latin-1").decode() for name in ("Content-Disposition", META_PLACE)
+    }
+    assert shown == {"Content-Disposition": told["contentDisposition"], META_PLACE: PLACE}
+    assert "x-goog-meta-two" not in read.headers, "no header can carry it"
+    assert tenant.get("/storage/v1/b/photos/o/a?alt=media").content == b"abc"
+    copy = {META_PLACE: PLACE.encode()}
+    tenant.call("PUT", "/photos/b", data=b"abc", headers=copy)
+    assert resource(tenant, "b").json()["metadata"] == {"place": PLACE}
+
+
+def test_a_page_that_began_a_session_may_read_its_answers(tenant, upload):
+    page = {"Origin": "https://photos.example"}
+    begun = begin(tenant, {"name": "a"}, **page)
+    upload.url = begun.headers["Location"]
+    asked = upload.put("bytes */*", **page)
+    for answer in (begun, asked, upload.put(body=b"abc", **page)):
+        assert answer.headers["Access-Control-Allow-Origin"] == page["Origin"]
+    assert "Range" in asked.headers["Access-Control-Expose-Headers"]
+    assert "Access-Control-Allow-Origin" not in upload.put("bytes */*", Origin="https://other.example").headers
 
 
 def test_of_two_sessions_of_one_name_the_last_to_end_is_read_and_both_keep_their_answers(tenant, upload):

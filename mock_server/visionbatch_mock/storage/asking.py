@@ -9,7 +9,7 @@ from werkzeug.datastructures import Headers
 
 from visionbatch_mock.answers import empty_answer, error_for, google_error
 from visionbatch_mock.exchange import Unacceptable, current, token_of_request
-from visionbatch_mock.storage.description import WIRE, BadDescription
+from visionbatch_mock.storage.description import WIRE, BadDescription, to_header
 from visionbatch_mock.storage.objects import Bucket, NoSuchBucket, StoredObject
 from visionbatch_mock.storage.permissions import Denied, Permission
 from visionbatch_mock.storage.preconditions import NotChanged, PreconditionFailed, Preconditions
@@ -20,8 +20,9 @@ NAME_BYTES = 1024
 NO_NAME = ".well-known/acme-challenge/"
 """How no name may begin, by the same page."""
 
+FIELDS = frozenset(WIRE.values())
 TEXTS = (*WIRE.values(), "name", "md5Hash", "crc32c")
-"""The fields of an object's resource that hold texts."""
+"""The fields of an object's resource that hold texts; those of its description stand in headers, too."""
 MAX_RESOURCE_BYTES = 1024 * 1024
 """Ours: a description is a few lines."""
 
@@ -68,7 +69,7 @@ def read_resource(raw: bytes | None) -> dict[str, Any]:
 def _checked(resource: dict[str, Any]) -> dict[str, Any]:
     """The same, when its texts are texts and its metadata are pairs."""
     metadata = resource.get("metadata") or {}
-    wrong = [key for key in TEXTS if not isinstance(resource.get(key), str | None)]
+    wrong = [key for key in TEXTS if not _is_text(key, resource.get(key))]
     if not isinstance(metadata, dict) or any(isinstance(value, dict | list) for value in metadata.values()):
         wrong.append("metadata")
     if wrong:
@@ -99,14 +100,17 @@ def reading(bucket: str, permission: Permission) -> Bucket:
     return current().tenant.objects.bucket(bucket)
 
 
-def writing(bucket: str, name: str) -> None:
-    """Check that the caller may write an object; raises `Denied`, `NoSuchBucket` or `Unacceptable`."""
+def writing(bucket: str, name: str, *, make: bool = True) -> None:
+    """Check that the caller may write an object; raises `Denied`, `NoSuchBucket` or `Unacceptable`.
+
+    A bucket that is not there is made where the settings say so, unless `make` is false.
+    """
     named = is_text(name) and 0 < len(name.encode()) <= NAME_BYTES and not {"\r", "\n"} & set(name)
     if not named or name in {".", ".."} or name.startswith(NO_NAME):
         raise Unacceptable(400, google_error(400, f"Invalid object name: {name[:80]!r}"))
     require(Permission.OBJECTS_CREATE, bucket, name)
     tenant = current().tenant
-    if name in tenant.objects.bucket(bucket, make=tenant.behaviour.implicit_buckets).objects:
+    if name in tenant.objects.bucket(bucket, make=make and tenant.behaviour.implicit_buckets).objects:
         require(Permission.OBJECTS_DELETE, bucket, name)
 
 
@@ -147,6 +151,10 @@ def refusal(error: Exception) -> Response:
         case BadDescription():
             return error_for(request.path, 400, str(error))
     return error_for(request.path, 409, str(error))
+
+
+def _is_text(key: str, value: object) -> bool:
+    return value is None or (isinstance(value, str) and (key not in FIELDS or to_header(value) is not None))
 
 
 def _number(told: Mapping[str, str] | Headers, key: str) -> int | None:

@@ -1,5 +1,6 @@
 """What an object says of itself besides its bytes: type, encoding and the customer's own metadata."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -9,6 +10,7 @@ from typing import Any, Self
 from visionbatch_mock.text import is_text
 
 DEFAULT_TYPE = "application/octet-stream"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 WIRE: Mapping[str, str] = MappingProxyType(
     {
@@ -72,6 +74,19 @@ class Description:
         By Google's page on transcoding: a gzip object without `no-transform` in its cache control.
         """
         return self.content_encoding == "gzip" and "no-transform" not in (self.cache_control or "")
+
+
+def to_header(text: str) -> str | None:
+    """A text as a header carries it, which is its UTF-8; None for one that none can carry."""
+    return None if _CONTROL.search(text) else text.encode(errors="replace").decode("latin-1")
+
+
+def from_header(text: str) -> str:
+    """The other way round; what is no UTF-8 stays as it came."""
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeError:
+        return text
 
 
 def _line(wire: str, value: Any) -> str:
