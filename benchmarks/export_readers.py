@@ -1,6 +1,6 @@
 """One export made into tables by one method, in a process of its own.
 
-Run: ``python -m benchmarks.export_readers METHOD FILE FOLDER``. Prints wall and CPU seconds without the imports but with
+Run: ``python -m benchmarks.export_readers METHOD FILE FOLDER``. Prints wall and CPU seconds without imports but with
 children, the peak of this process, and the rows of each table. All methods write the same five tables with the same
 columns, as zstd Parquet of level 1; ours also looks for older versions, checks each record and hashes what it wrote.
 """
