@@ -1,22 +1,22 @@
 """One export made into tables by one method, in a process of its own.
 
-Run: ``python -m benchmarks.export_readers METHOD FILE FOLDER``. Prints wall and CPU seconds without the imports, the
-peak of the whole process, and the rows of each table. All methods write the same five tables with the same columns, as
-zstd Parquet of level 1; ours also looks for older versions, checks each record and hashes what it wrote.
+Run: ``python -m benchmarks.export_readers METHOD FILE FOLDER``. Prints wall and CPU seconds without imports but with
+children, the peak of this process, and the rows of each table. All methods write the same five tables with the same
+columns, as zstd Parquet of level 1; ours also looks for older versions, checks each record and hashes what it wrote.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import memory_kib
+from benchmarks.harness import memory_kib, own_cpu
 
 Convert = Callable[[Path, Path], dict[str, int]]
 TABLES = ("work_orders", "work_items", "inputs", "data_conformity", "job_conformity")
@@ -29,12 +29,12 @@ VALUES = tuple(
 JOB = (*INPUT_IDS, "position", "task_name", "corrected_date", "message", "is_conformity_validated", *VALUES)
 
 
-def visionbatch() -> Convert:
+def visionbatch(processes: int = 1) -> Convert:
     """Ours."""
     import visionbatch.pipelines.export_reading  # noqa: F401  # what the call below would import
     from visionbatch import export_tables
 
-    return lambda path, folder: export_tables([path], folder).rows
+    return lambda path, folder: export_tables([path], folder, processes=processes).rows
 
 
 def decode_only() -> Convert:
@@ -317,6 +317,7 @@ def duckdb() -> Convert:
 
 METHODS = {
     "visionbatch": visionbatch,
+    "visionbatch, 2 processes": partial(visionbatch, 2),
     "json": stdlib_json,
     "orjson": orjson_loop,
     "polars": polars,
@@ -328,16 +329,11 @@ METHODS = {
 def main() -> None:
     method, path, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     convert = METHODS[method]()
-    began, used = time.perf_counter(), _cpu()
+    began, used = time.perf_counter(), own_cpu()
     rows = convert(path, folder)
-    wall_s, cpu_s = time.perf_counter() - began, _cpu() - used
+    wall_s, cpu_s = time.perf_counter() - began, own_cpu() - used
     told = {"wall_s": wall_s, "cpu_s": cpu_s, "peak_mib": memory_kib(what="VmHWM") / 1024, "rows": rows}
     print(json.dumps(told))
-
-
-def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

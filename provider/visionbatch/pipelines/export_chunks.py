@@ -71,6 +71,14 @@ def chunks(stream: BinaryIO, limit: int) -> Iterator[list[Block]]:
     yield found
 
 
+def use_system_memory() -> None:
+    """Have Arrow take memory as everybody else in this process does.
+
+    Its own allocator keeps some 40 MiB more than there is ever in use, because what one thread makes another lets go.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
+
+
 class ChunkReader:
     """Reads one chunk after the other and keeps nothing of them."""
 

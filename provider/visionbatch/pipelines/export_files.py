@@ -21,7 +21,7 @@ _DICTIONARY_BYTES = 64 * MIB
 """Larger than the distinct texts of a row group, so that none is written out for every row."""
 
 
-GROUP_BYTES = 4 * MIB
+GROUP_BYTES = 8 * MIB
 """Least size of a row group in Arrow's memory. Each costs a kilobyte per column until the file is closed, so that many
 small ones would make the memory grow with the export."""
 

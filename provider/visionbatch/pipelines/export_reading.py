@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from visionbatch.deepomatic.export_schema import Table
 from visionbatch.errors import BrokenLine
 from visionbatch.io.jsonl import opened
 from visionbatch.model.policy import OnBrokenLine
 from visionbatch.model.text import printable
-from visionbatch.pipelines.export_chunks import ChunkReader, FileChunk, chunks
+from visionbatch.pipelines.export_chunks import ChunkReader, FileChunk, chunks, use_system_memory
 from visionbatch.pipelines.export_files import TableFiles
 from visionbatch.pipelines.export_settings import ExportSource, TableSettings
 from visionbatch.pipelines.export_versions import Versions
@@ -27,6 +29,8 @@ class Reading:
 
     def __init__(self, scratch: Path, settings: TableSettings) -> None:
         self._settings = settings
+        self._pool = pa.default_memory_pool()
+        use_system_memory()
         self._reader = ChunkReader(settings) if settings.processes == 1 else Workers(settings)
         self._files = TableFiles(scratch)
         self._versions = Versions(scratch / "versions.sqlite")
@@ -72,6 +76,7 @@ class Reading:
         self._files.close()
         self._versions.close()
         self._quarantine.close()
+        pa.set_memory_pool(self._pool)
 
     def _chunks(self, sources: Iterable[ExportSource]) -> Iterator[FileChunk]:
         for place, source in enumerate(sources):

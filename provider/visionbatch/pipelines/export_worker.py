@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from visionbatch.deepomatic.export_schema import Table
 from visionbatch.io.jsonl import Block
-from visionbatch.pipelines.export_chunks import ChunkReader, FileChunk, Portion
+from visionbatch.pipelines.export_chunks import ChunkReader, FileChunk, Portion, use_system_memory
 from visionbatch.pipelines.export_settings import TableSettings
 from visionbatch.pipelines.quarantine import Refused
 
@@ -69,6 +69,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # As in the process that writes: no cycle is ever made.
     gc.disable()
+    use_system_memory()
     handle, settings = sys.argv[1:]
     reader = ChunkReader(TableSettings(**json.loads(settings)))
     with Connection(int(handle)) as wire:
