@@ -45,6 +45,8 @@ class Handler(BaseHTTPRequestHandler):
             return {"batchParts": [{"partName": PART, "partType": "simple-part", "contentType": "images"}]}
         if path.endswith("/list"):
             return self._page(int(query.get("nextPageToken", ["0"])[0]))
+        if path.endswith("/count"):
+            return {"count": sum(1 for _ in self.folder.iterdir())}
         told = {"displayName": BATCH, "batchId": BATCH, "batchType": "multipart-batch", "batchContentType": "images"}
         return {"batch": {**told, "createdDate": DATE, "expiryDate": DATE}}
 

@@ -77,9 +77,10 @@ def command(method: str, url: str, folder: Path, state: Path, told: argparse.Nam
         vendor = [str(told.vendor), "rf-cloud", "data-staging", kind[0], "--api-key", "key"]
         return [*vendor, kind[1], str(folder), "--batch-id", "bench"]
     shutil.rmtree(state, ignore_errors=True)
-    ours = [str(Path(sys.executable).parent / "visionbatch"), "--quiet", "roboflow", "--url", url, "--store-host", url]
+    program = [str(Path(sys.executable).parent / "visionbatch"), "--quiet", "--state-dir", str(state)]
     media = ["--media", "videos"] if told.video else ["--images-per-shard", *METHODS[method]]
-    return [*ours, "stage", str(folder), "--batch-id", "bench", "--state-dir", str(state), *media]
+    service = ["roboflow", "--url", url, "--store-host", url]
+    return [*program, *service, "stage", str(folder), "--batch-id", "bench", *media]
 
 
 def measured(method: str, number: int, line: list[str], pid: int) -> Measured:

@@ -14,7 +14,7 @@ from benchmarks.sink import Head, Sink, response
 
 
 class StagingSink(Sink):
-    """Every batch is there, every archive is taken."""
+    """No batch is there before, every archive is taken."""
 
     _slots = itertools.count(1)
 
@@ -26,6 +26,8 @@ class StagingSink(Sink):
         if head.path.endswith(("/image-files", "/video")):
             url = f"{self.url}/slot/{next(self._slots)}"
             return response("200 OK", json.dumps({"signedURLDetails": {"uploadURL": url, "extensionHeaders": {}}}))
+        if head.method == "GET":
+            return response("404 Not Found", json.dumps({"error": "no such batch"}))
         return response("200 OK", json.dumps({"status": "ok"}))
 
 

@@ -16,7 +16,7 @@ from visionbatch_mock.names import NameTaken
 from visionbatch_mock.roboflow import auth as roboflow_auth
 from visionbatch_mock.roboflow import job_routes, signed_routes, staging_routes
 from visionbatch_mock.roboflow.refusals import Refused
-from visionbatch_mock.storage import batch_requests, bucket_routes, object_routes
+from visionbatch_mock.storage import batch_requests, bucket_routes, object_routes, paths, xml_routes
 from visionbatch_mock.storage.asking import refusal
 from visionbatch_mock.storage.objects import BucketInTheWay, NoSuchBucket
 from visionbatch_mock.storage.permissions import Denied
@@ -58,8 +58,8 @@ def create_app(config: MockConfig | None = None, world: World | None = None) -> 
     # a POST into a GET in common clients. Object names may hold several slashes in a row.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.url_map.converters["bucket"] = object_routes.BucketConverter
-    app.url_map.converters["object"] = object_routes.ObjectConverter
+    app.url_map.converters["bucket"] = paths.BucketConverter
+    app.url_map.converters["object"] = paths.ObjectConverter
     app.extensions[EXTENSION] = world or World(config)
     pages.install(app)
     exchange.install(app)
@@ -77,6 +77,7 @@ def create_app(config: MockConfig | None = None, world: World | None = None) -> 
     app.register_blueprint(batch_requests.bp)
     app.register_blueprint(bucket_routes.bp)
     app.register_blueprint(object_routes.bp)
+    app.register_blueprint(xml_routes.bp)
     app.register_blueprint(link_routes.bp)
     huaweis = (
         iam_routes,

@@ -27,7 +27,7 @@ from visionbatch_mock.openapi import document
 from visionbatch_mock.readers import SettingError, choice
 from visionbatch_mock.roboflow import control as roboflow_control
 from visionbatch_mock.snapshots import NotAtRest, Snapshot
-from visionbatch_mock.storage.insert import session_url
+from visionbatch_mock.storage.beginning import session_url
 from visionbatch_mock.storage.sessions import SessionState
 from visionbatch_mock.vias import control as vias_control
 

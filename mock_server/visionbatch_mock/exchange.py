@@ -42,9 +42,10 @@ _PAGES = "/_dashboard/"
 _PROBES = frozenset({"/health", "/ready", "/metrics"})
 _OPEN = frozenset(
     {
-        "alt", "delimiter", "endOffset", "fields", "generation", "ifGenerationMatch", "ifGenerationNotMatch",
-        "ifMetagenerationMatch", "ifMetagenerationNotMatch", "limit", "maxResults", "name", "offset", "page",
-        "page_size", "prefix", "projection", "startOffset", "uploadType",
+        "alt", "delimiter", "encoding-type", "endOffset", "fields", "generation", "ifGenerationMatch",
+        "ifGenerationNotMatch", "ifMetagenerationMatch", "ifMetagenerationNotMatch", "limit", "list-type", "marker",
+        "max-keys", "maxResults", "name", "offset", "page", "page_size", "partNumber", "prefix", "projection",
+        "start-after", "startOffset", "uploadType", "uploads",
     }
 )  # fmt: skip
 """Arguments of queries whose values are no secrets; whatever is not here may be one."""

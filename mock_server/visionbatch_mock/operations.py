@@ -54,6 +54,11 @@ class Operation(StrEnum):
     OBJECTS_REWRITE = "storage.objects.rewrite"
     OBJECTS_LIST = "storage.objects.list"
     OBJECTS_DELETE = "storage.objects.delete"
+    PARTS_BEGIN = "storage.parts.begin"
+    """Uploads in parts are of the XML API alone."""
+    PARTS_PUT = "storage.parts.put"
+    PARTS_COMPLETE = "storage.parts.complete"
+    PARTS_ABORT = "storage.parts.abort"
     BUCKETS_GET = "storage.buckets.get"
     BUCKETS_LIST = "storage.buckets.list"
     BUCKETS_INSERT = "storage.buckets.insert"
@@ -158,6 +163,8 @@ _SURFACES = {
     Operation.OBJECTS_DOWNLOAD: Surface.DOWNLOAD,
     Operation.EXPORTS_LINK: Surface.LINK,
     Operation.OBJECTS_LIST: Surface.LIST,
+    Operation.PARTS_PUT: Surface.UPLOAD,
+    Operation.PARTS_COMPLETE: Surface.UPLOAD,
     Operation.ROBOFLOW_BATCHES_LIST: Surface.LIST,
     Operation.ROBOFLOW_BATCHES_SHARDS: Surface.LIST,
     Operation.ROBOFLOW_BATCHES_CONTENT: Surface.LIST,

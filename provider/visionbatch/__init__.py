@@ -84,7 +84,7 @@ if TYPE_CHECKING:
         require_readable,
         stream_record,
     )
-    from visionbatch.pipelines.vias_wait import LoggedTable, require_finite, require_finite_sources
+    from visionbatch.pipelines.vias_wait import LoggedTable, made_but_endless, require_finite, require_finite_sources
     from visionbatch.report.export import export_report
     from visionbatch.roboflow.ids import derived_job_id
     from visionbatch.roboflow.job import Compute, JobDefinition, JobKind
@@ -256,6 +256,7 @@ _HOMES = {
     "references_at": "pipelines.reference_sources",
     "references_of": "roboflow.references",
     "refs_of": "model.refs",
+    "made_but_endless": "pipelines.vias_wait",
     "require_finite": "pipelines.vias_wait",
     "require_finite_sources": "pipelines.vias_wait",
     "require_readable": "pipelines.vias_stream",
@@ -416,6 +417,7 @@ __all__ = [
     "judge",
     "judge_many",
     "looked",
+    "made_but_endless",
     "manifest_if_all_well",
     "obs_uri",
     "outside_url",

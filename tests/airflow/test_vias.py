@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import secrets
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +15,7 @@ import pytest
 
 from support.airflow_runs import PaperState, PaperTi, TaskRun, paper_context
 from support.arguments import documented, own_arguments, said_to_be_templated
+from support.meanwhile import stopped
 from support.obs import ResultBucket, events_in, obs_service
 from support.patience import wait_until
 from visionbatch_mock import MockServer
@@ -56,9 +54,9 @@ def tenant(mock: MockServer) -> Tenant:
 
 @pytest.fixture
 def project(mock: MockServer, tenant: Tenant, connection: Any) -> Callable[..., str]:
-    """This test's customer is behind ``vias_default`` too; call it to change the connection."""
+    """This test's customer is behind ``huawei_vias_default`` too; call it to change the connection."""
 
-    def connect(conn_id: str = "vias_default", **changes: Any) -> str:
+    def connect(conn_id: str = "huawei_vias_default", **changes: Any) -> str:
         extra = {"iam_url": mock.url, **changes.pop("extra", {})}
         whole = {"conn_type": "huawei_vias", "host": mock.url, "login": tenant.token, "password": "secret", **changes}
         connection.raw(conn_id, {**whole, "extra": extra})
@@ -223,27 +221,13 @@ def test_mapped_items_that_keep_their_records_by_name_may_come_in_any_order(on_p
 
 @pytest.fixture
 def killed_while_it_waits(on_paper, tenant, monkeypatch):
-    """Run an operator that is told to stop while it looks, from a signal's handler as Airflow does it."""
+    """Run an operator that is told to stop while it looks."""
     from airflow_visionbatch import ownership  # noqa: PLC0415
 
     def kill(state: str, **more: Any) -> None:
         monkeypatch.setattr(ownership, "_state", lambda task_instance: state)
         tenant.configure(vias_durations={**QUICK, "RUNNING": 3600})
-        task = on_paper(**more)
-        before = signal.signal(signal.SIGUSR1, lambda *_: task.on_kill())
-
-        def once_it_waits() -> None:
-            wait_until(lambda: created(tenant) and len(tenant.journal.entries(LIST)) >= 4)
-            os.kill(os.getpid(), signal.SIGUSR1)
-
-        killer = threading.Thread(target=once_it_waits)
-        killer.start()
-        try:
-            with pytest.raises(Exception, match="told this process to stop"):
-                task.execute(paper_context())
-        finally:
-            killer.join(30)
-            signal.signal(signal.SIGUSR1, before)
+        stopped(on_paper(**more), lambda: created(tenant) and len(tenant.journal.entries(LIST)) >= 4)
 
     return kill
 

@@ -70,7 +70,7 @@ def test_a_signal_ends_an_upload_with_its_own_code_and_the_next_one_goes_on(vb, 
     asked = time.monotonic()
     process.send_signal(number)
     ended = vb.ended(process)
-    assert time.monotonic() - asked < 5 + 2
+    assert time.monotonic() - asked < 20, "a stall of half a minute was waited for"
     assert ended.code == code, ended.err
     assert f"stopped by {number.name}; run the same command again to go on" in ended.err
     jsonschema.validate(ended.json, SCHEMA)

@@ -1,6 +1,11 @@
 """What a request to the object store asks for, and whether it may: conditions, permissions, names."""
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from flask import Response, request
+from werkzeug.datastructures import Headers
 
 from visionbatch_mock.answers import empty_answer, error_for, google_error
 from visionbatch_mock.exchange import Unacceptable, current, token_of_request
@@ -11,6 +16,9 @@ from visionbatch_mock.storage.preconditions import NotChanged, PreconditionFaile
 NAME_BYTES = 1024
 """Greatest length of an object's name in UTF-8, by Google's page on object names."""
 
+MAX_RESOURCE_BYTES = 1024 * 1024
+"""Ours: a description is a few lines."""
+
 _CONDITIONS = {
     "generation": "GenerationMatch",
     "not_generation": "GenerationNotMatch",
@@ -18,10 +26,32 @@ _CONDITIONS = {
     "not_metageneration": "MetagenerationNotMatch",
 }
 
+_IN_HEADERS = {"generation": "generation-match", "metageneration": "metageneration-match"}
+"""The two that the XML API has."""
+
 
 def conditions(prefix: str = "if") -> Preconditions:
     """The conditions in the query; raises `Unacceptable` for one that is no number."""
-    return Preconditions(**{name: _number(prefix + key) for name, key in _CONDITIONS.items()})
+    return Preconditions(**{name: _number(request.args, prefix + key) for name, key in _CONDITIONS.items()})
+
+
+def header_conditions(prefix: str = "x-goog-if-") -> Preconditions:
+    """The same of the XML API, in headers."""
+    return Preconditions(**{name: _number(request.headers, prefix + key) for name, key in _IN_HEADERS.items()})
+
+
+def resource_of_request() -> dict[str, Any]:
+    """The resource in the body, empty without one or for `null`; raises `Unacceptable` for what is none."""
+    raw = current().body.read_all(MAX_RESOURCE_BYTES)
+    if raw and request.mimetype != "application/json":
+        raise Unacceptable(400, google_error(400, f"Unsupported content with type: {request.mimetype[:80]}"))
+    try:
+        value = json.loads(raw or b"null")
+    except ValueError:
+        value = False
+    if raw is None or not (value is None or isinstance(value, dict)):
+        raise Unacceptable(400, google_error(400, "Parse Error"))
+    return value or {}
 
 
 def held() -> tuple[str, tuple[Permission, ...]]:
@@ -57,14 +87,22 @@ def writing(bucket: str, name: str) -> None:
         require(Permission.OBJECTS_DELETE, bucket, name)
 
 
-def live_object(bucket: str, name: str, generation: str = "generation") -> StoredObject:
-    """The live generation that a read asks for, its conditions checked; 404 when it is another."""
+def live_object(bucket: str, name: str, generation: str | None) -> StoredObject:
+    """The live generation, if it is the one that a read asks for; 404 when it is another."""
     require(Permission.OBJECTS_GET, bucket, name)
     stored = reading(bucket, Permission.OBJECTS_GET).objects.get(name)
-    wanted = request.args.get(generation)
-    if stored is None or wanted not in {None, str(stored.generation)}:
+    if stored is None or generation not in {None, str(stored.generation)}:
         raise no_such_object(bucket, name)
     return stored
+
+
+def remove(bucket: str, name: str, wanted: Preconditions) -> None:
+    """Delete the live generation, the one in the query if it names any; 404 where there is none."""
+    require(Permission.OBJECTS_DELETE, bucket, name)
+    tenant, generation = current().tenant, request.args.get("generation")
+    live = tenant.objects.get(bucket, name)
+    if live is None or generation not in {None, str(live.generation)} or not tenant.delete(bucket, name, wanted):
+        raise no_such_object(bucket, name)
 
 
 def no_such_object(bucket: str, name: str) -> Unacceptable:
@@ -86,8 +124,8 @@ def refusal(error: Exception) -> Response:
     return error_for(request.path, 409, str(error))
 
 
-def _number(key: str) -> int | None:
-    text = request.args.get(key)
+def _number(told: Mapping[str, str] | Headers, key: str) -> int | None:
+    text = told.get(key)
     if text is None:
         return None
     if not text.isdecimal():

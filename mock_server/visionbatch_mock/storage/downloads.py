@@ -71,7 +71,7 @@ def read(stored: StoredObject, start: int, stop: int) -> Iterator[bytes]:
 def _wanted(stored: StoredObject) -> Range | None:
     """The range asked for; None without one, and where a range cannot or must not be honoured."""
     condition = request.headers.get("If-Range")
-    changed = condition is not None and condition.strip('"') != stored.etag
+    changed = condition is not None and condition.strip('"') not in {stored.etag, stored.entity_tag.strip('"')}
     return None if changed or _unpacks(stored) else parse_range_header(request.headers.get("Range"))
 
 

@@ -26,4 +26,5 @@ def read_hashes(headers: Iterable[str]) -> Promise:
 
 def write_hashes(digests: Digests) -> str:
     """The header of an answer."""
-    return f"crc32c={digests.crc32c},md5={digests.md5}"
+    told = {"crc32c": digests.crc32c, "md5": digests.md5}
+    return ",".join(f"{name}={value}" for name, value in told.items() if value is not None)

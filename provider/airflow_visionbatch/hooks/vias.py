@@ -23,7 +23,7 @@ class ViasHook(ServiceHook):
     """
 
     conn_name_attr = "vias_conn_id"
-    default_conn_name = "vias_default"
+    default_conn_name = "huawei_vias_default"
     conn_type = "huawei_vias"
     hook_name = "Huawei Cloud VIAS"
     own_keys = WEBHOOK_EXTRAS | {"auth", "domain", "security_token"}

@@ -34,7 +34,7 @@ class _Action(BaseOperator):
     template_fields: Sequence[str] = ("vias_conn_id",)
     ui_color = "#fbe9e7"
 
-    def __init__(self, *, vias_conn_id: str = "vias_default", **kwargs: Any) -> None:
+    def __init__(self, *, vias_conn_id: str = "huawei_vias_default", **kwargs: Any) -> None:
         super().__init__(**with_retry_policy(kwargs))
         self.vias_conn_id = vias_conn_id
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_visionbatch.ending import MANIFEST_KEY
 from airflow_visionbatch.exports import moment
 from airflow_visionbatch.failures import failing_for_good, with_retry_policy
-from airflow_visionbatch.operators.remote_run import PROGRESS_S
 from airflow_visionbatch.operators.stoppable import StoppableOperator
+from airflow_visionbatch.operators.telling import Telling
 
 if TYPE_CHECKING:
-    from airflow_visionbatch.lineage import Lineage
     from visionbatch import DownloadSettings, StreamResults, ViasResults, WantedResults
 
 
-class ViasFetchResultsOperator(StoppableOperator):
+class ViasFetchResultsOperator(Telling, StoppableOperator):
     """Fetch events and pictures that VIAS has written into a bucket of OBS, verified, or into a stream of DIS.
 
     A later try, and every later run into the same folder, brings only what is new. Returns a manifest of less than
@@ -62,7 +60,7 @@ class ViasFetchResultsOperator(StoppableOperator):
         pictures: bool = True,
         destination_conn_id: str | None = None,
         download: Mapping[str, Any] | None = None,
-        vias_conn_id: str = "vias_default",
+        vias_conn_id: str = "huawei_vias_default",
         obs_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -77,7 +75,6 @@ class ViasFetchResultsOperator(StoppableOperator):
         self.download = download or {}
         self.vias_conn_id = vias_conn_id
         self.obs_conn_id = obs_conn_id
-        self._lineage: Lineage | None = None
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Fetch, and tell what came."""
@@ -92,7 +89,7 @@ class ViasFetchResultsOperator(StoppableOperator):
     def _fetched(self) -> ViasResults:
         from airflow_visionbatch.hooks.vias import ViasHook
         from airflow_visionbatch.places import folder
-        from visionbatch import LoggedProgress, fetch_vias_results, obs_uri
+        from visionbatch import fetch_vias_results, obs_uri
 
         settings = self._settings()
         name, path = obs_uri(self.source)
@@ -104,7 +101,7 @@ class ViasFetchResultsOperator(StoppableOperator):
                 folder(self.destination, self.destination_conn_id),
                 wanted,
                 settings=settings,
-                progress=LoggedProgress(self.log, every_s=PROGRESS_S, what="fetch"),
+                progress=self._fetching(),
             )
 
     def _read(self, stream: str) -> StreamResults:
@@ -117,10 +114,6 @@ class ViasFetchResultsOperator(StoppableOperator):
         store = run_record_beside(self.destination, self.destination_conn_id, stream_record(stream, wanted.batch_id))
         with ViasHook(self.vias_conn_id).stream(stream) as client:
             return read_vias_stream(client, landing(self.destination, self.destination_conn_id), store, wanted)
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """What this task read and wrote, for OpenLineage; ``None`` where that is not installed."""
-        return None if self._lineage is None else self._lineage.openlineage()
 
     def _wanted(self) -> WantedResults:
         from airflow_visionbatch.batch_tasks import batch_id_in
@@ -144,21 +137,16 @@ class ViasFetchResultsOperator(StoppableOperator):
         return settings_from(DownloadSettings, self.download, where="download") if self.download else None
 
     def _tell(self, context: Any, manifest: ViasResults | StreamResults) -> None:
-        from airflow_visionbatch.assets import remote_uri, tell_outlets
-        from airflow_visionbatch.lineage import Lineage, place_uri
+        from airflow_visionbatch.assets import remote_uri
+        from airflow_visionbatch.lineage import place_uri
 
         value = manifest.to_json()
         self.log.info("%s: %s, %s", manifest.source, value["outcome"], value["counts"])
-        context["ti"].xcom_push(key=MANIFEST_KEY, value=value)
-        facts: dict[str, Any] = {
-            name: value[name] for name in ("batch_id", "outcome", "counts", "manifest") if name in value
-        }
-        tell_outlets(self, context, facts)
         batch = [remote_uri(self.service, self.vias_conn_id, manifest.batch_id)] if manifest.batch_id else []
-        self._lineage = Lineage(
-            self.service,
+        self._hand_over(
+            context,
+            value,
+            [name for name in ("batch_id", "outcome", "counts", "manifest") if name in value],
             inputs=[manifest.source, *batch],
             outputs=[place_uri(self.destination)],
-            facts={"service": self.service, **facts},
         )
-        self._lineage.tell_airflow(self)

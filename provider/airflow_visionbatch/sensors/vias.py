@@ -37,7 +37,7 @@ class ViasBatchTaskSensor(RemoteSensor):
     ui_color = "#fbe9e7"
 
     def __init__(
-        self, *, batch_id: Any, wait_for: str = "finished", vias_conn_id: str = "vias_default", **kwargs: Any
+        self, *, batch_id: Any, wait_for: str = "finished", vias_conn_id: str = "huawei_vias_default", **kwargs: Any
     ) -> None:
         # A trigger that nobody runs before takes the two as one text.
         together = f"{batch_id}?wait_for={wait_for}" if kwargs.get("start_from_trigger") else batch_id

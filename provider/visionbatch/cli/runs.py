@@ -107,35 +107,38 @@ def _pruned(run: KeptRun, before: float) -> bool:
 def cancel(context: click.Context, *, name: str) -> None:
     """Cancel what a run has at its service: a batch is deleted, a job aborted, a batch task stopped."""
     run = _named(context.obj, name)
-    if run.record is None or not run.record.ref:
+    # Without an id there may be a creation that nobody heard the answer of: its token finds it, where names are unique.
+    if run.record is None or not (run.record.ref or (run.record.token and run.record.service == "huawei_vias")):
         raise ConfigError(f"{name} has nothing at the service to cancel")
     canceller = _CANCELS.get(run.record.service)
     if canceller is None or run.key.startswith("roboflow stage "):
         raise ConfigError("a batch that is being filled is not cancelled; nothing is charged for it")
-    canceller(context, run.record)
-    answer(context.obj, {"cancelled": run.record.ref}, f"{run.record.service} {run.record.ref} is cancelled")
+    ref = canceller(context, run.record)
+    answer(context.obj, {"cancelled": ref}, f"{run.record.service} {ref} is cancelled")
 
 
-def _cancel_roboflow(context: click.Context, record: RunRecord) -> None:
+def _cancel_roboflow(context: click.Context, record: RunRecord) -> str:
     from visionbatch.cli.roboflow import client, roboflow  # noqa: PLC0415  # only where it is needed
     from visionbatch.pipelines.environment import roboflow_settings  # noqa: PLC0415
 
     own = roboflow.make_context("roboflow", ["abort", record.ref], parent=context.find_root())
     with own, client({**own.params, "settings": roboflow_settings(own.params)}) as site:
         site.abort(record.ref)
+    return record.ref
 
 
-def _cancel_vias(context: click.Context, record: RunRecord) -> None:
+def _cancel_vias(context: click.Context, record: RunRecord) -> str:
     from visionbatch.cli.vias import client, vias  # noqa: PLC0415  # only where it is needed
+    from visionbatch.pipelines.vias_create import cancel_recorded  # noqa: PLC0415
     from visionbatch.pipelines.vias_records import require_project  # noqa: PLC0415
 
     own = vias.make_context("vias", ["stop", record.ref], parent=context.find_root())
     with own, client(own.params) as site:
         require_project(record, site.api.settings.project_id)
-        site.cancel(record.ref)
+        return cancel_recorded(site, record)
 
 
-def _cancel_deepomatic(context: click.Context, record: RunRecord) -> None:
+def _cancel_deepomatic(context: click.Context, record: RunRecord) -> str:
     from visionbatch.cli.deepomatic import deepomatic  # noqa: PLC0415  # only where it is needed
     from visionbatch.cli.deepomatic_site import opened_site  # noqa: PLC0415
 
@@ -143,6 +146,7 @@ def _cancel_deepomatic(context: click.Context, record: RunRecord) -> None:
     own = deepomatic.make_context("deepomatic", ["delete", record.ref], parent=context.find_root())
     with own, opened_site({**context.obj, **own.params}) as site:
         site.delete(record.ref)
+    return record.ref
 
 
 _CANCELS = {"deepomatic": _cancel_deepomatic, "roboflow": _cancel_roboflow, "huawei_vias": _cancel_vias}

@@ -25,7 +25,7 @@ from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnPartial, Policies
 from visionbatch.model.run import RunStore
 from visionbatch.model.text import printable
-from visionbatch.pipelines.decide import Action, Decision
+from visionbatch.pipelines.decide import Action
 from visionbatch.pipelines.doctor import doctor
 from visionbatch.pipelines.environment import vias_account, vias_settings
 from visionbatch.pipelines.run_places import task_identity
@@ -34,7 +34,7 @@ from visionbatch.pipelines.vias_access import Accounts
 from visionbatch.pipelines.vias_answers import require_tasks
 from visionbatch.pipelines.vias_create import ViasRun
 from visionbatch.pipelines.vias_records import ProjectRecord
-from visionbatch.pipelines.vias_wait import require_finite_sources, wait_for_made
+from visionbatch.pipelines.vias_wait import WaitForRun
 from visionbatch.pipelines.vias_wait import wait as wait_for_end
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import SERVICE
@@ -48,10 +48,6 @@ _PARTIAL = click.option(
 _WAIT_FOR = click.option(
     "--wait-for", default="finished", show_default=True, help="finished, running, or states with commas between."
 )
-
-
-MAKES = frozenset({Action.BEGIN, Action.SEEK, Action.REPLACE})
-"""What a try does that has a batch made."""
 
 
 @click.group()
@@ -124,33 +120,26 @@ def create(options: Mapping[str, Any], /, **given: Any) -> None:
     )
     task = _task(given["body"], given["name"])
     goal = None if given["no_wait"] else Goal.parse(given["wait_for"])
-    decided: list[Decision] = []
     if given["dry_run"]:
         warnings = [str(warning) for warning in task.check()]
         answer(options, {"dry_run": True, "name": task.name, "warnings": warnings}, f"would make {task.name}")
         return
     suite = reported(given["junit"], "visionbatch vias create", task.name)
     with suite, client(options) as site, _kept(options, site, task, given) as store:
-
-        def before(decision: Decision) -> None:
-            decided.append(decision)
-            if goal is not None and decision.action in MAKES:
-                require_finite_sources(site, task, goal)
-
-        run = ViasRun(site, store, policies, wait_for=goal, adopt=given["adopt"], decided=before)
+        waiting = WaitForRun(site, task, goal)
+        run = ViasRun(site, store, policies, wait_for=goal, adopt=given["adopt"], decided=waiting.decided)
         # Whoever starts the command again means it to have its time.
         submitted = run.submit(task, deadline=time.time() + given["timeout"], cleared=True)
-        end = wait_for_made if decided[-1].action in MAKES else wait_for_end
         if goal is None:
             manifest = submitted.manifest(site.api.console_url(run.batch_id))
         else:
             manifest = run.conclude(
                 submitted,
-                lambda: end(site, run.ref, deadline=submitted.record.deadline, observe=run.saw),
+                lambda: waiting.end(run, submitted.record.deadline),
                 sink=LocalSink(given["report_dir"]) if given["report_dir"] else None,
             )
     line = f"batch {manifest.batch_id}: {manifest.outcome} {manifest.counts or ''}".rstrip()
-    done_before = [decision.action for decision in decided] == [Action.TAKE]
+    done_before = waiting.action is Action.TAKE
     told = {**manifest.to_json(), "already_done": done_before}
     answer(options, told, f"already done: {line}" if done_before else line)
 

@@ -10,7 +10,7 @@ import dataclasses
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from visionbatch.errors import UnreadableRecord
@@ -140,7 +140,11 @@ class LoggedFetch(ABC, Generic[F, M]):
             return {}
         if before is None or not self._goes_on_from(before):
             return {}
-        return {file.key: file for file in before.files}
+        return {file.key: file for file in self._landed(before)}
+
+    def _landed(self, before: M) -> Iterable[F]:
+        """The files that an earlier manifest tells of."""
+        return before.files
 
     def _arrived(self, file: F, noted: FetchLog[F], fetched_bytes: int, counted: Hashable = None) -> None:
         """A file is in place now.

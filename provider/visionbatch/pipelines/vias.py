@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from visionbatch.io.clock import Clock, SystemClock
-from visionbatch.model.policy import OnPartial, Policies
-from visionbatch.model.snapshot import Snapshot
-from visionbatch.model.tally import Tally
+from visionbatch.model.policy import Policies
 from visionbatch.pipelines.client import DAY_S, Client, Tuning
 from visionbatch.pipelines.environment import VIAS, from_environment, vias_account, vias_settings
 from visionbatch.pipelines.site import Site, told_at_once
@@ -163,10 +161,6 @@ class Vias(Client):
         """How many tasks of a batch are in which state."""
         return self.perform(self.api.histogram(ref))
 
-    def status(self, ref: str) -> Snapshot:
-        """The state of a batch, now."""
-        return self.look(self.api, ref)
-
     def update(self, batch_id: str, task: BatchTask) -> Answer:
         """Give a batch another configuration; see `ViasApi.update`.
 
@@ -190,26 +184,6 @@ class Vias(Client):
     def cancel(self, ref: str) -> None:
         """Stop or delete a batch, by the setting ``on_cancel``."""
         self.perform(self.api.cancel(ref))
-
-    def wait(
-        self,
-        ref: str,
-        *,
-        deadline: float | None = None,
-        observe: Callable[[Snapshot], None] | None = None,
-    ) -> Snapshot:
-        """Wait until a batch is where its goal says; see `visionbatch.flow.watch.watch`.
-
-        :param ref: an id, or what `batch_ref` gives.
-        :param deadline: Unix seconds.
-        """
-        return self.await_end(self.api, ref, deadline=deadline, observe=observe)
-
-    def wait_all(
-        self, refs: Sequence[str], *, deadline: float | None = None, on_partial: OnPartial | None = None
-    ) -> Tally:
-        """Wait until all of them are; see `visionbatch.pipelines.client.Client.await_all`."""
-        return self.await_all(self.api, refs, deadline=deadline, on_partial=on_partial)
 
 
 def batch_ref(

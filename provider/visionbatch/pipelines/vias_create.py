@@ -32,8 +32,10 @@ log = logging.getLogger(__name__)
 
 NOTE = "vias_answer"
 ADOPTED = "vias_adopted"
+UNREAD = "vias_unread"
 UNWELL = "vias_unwell_since"
-"""Notes of a run record: what the creation came to; that somebody else made the batch; since when it is ABNORMAL."""
+"""Notes of a run record: what the creation came to; that somebody else made the batch; that the answer told its id and
+nothing else that could be believed; since when it is ABNORMAL."""
 
 ERRORS_NOTED = 5
 """Entries of ``error_list`` that the run record keeps: it stays small."""
@@ -62,9 +64,13 @@ class _Batches:
         return Found(interpret(histogram, self._goal), _works(histogram))
 
     def cancel(self, record: RunRecord) -> None:
-        batch_id = record.ref or self._unrecorded(record)
+        batch_id = self.batch_of(record)
         if batch_id:
             self._vias.cancel(self.ref_of(record, batch_id))
+
+    def batch_of(self, record: RunRecord) -> str:
+        """The batch that cancelling a run means; empty when there is none."""
+        return record.ref or self._unrecorded(record)
 
     def _unrecorded(self, record: RunRecord) -> str:
         """The batch that a creation has made and no record names, unless it has ended; a list may lag behind."""
@@ -75,6 +81,28 @@ class _Batches:
             self._vias.clock.pause(CONFIRM)
             entry = self._vias.find(record.token)
         return entry.batch_id if entry is not None and _works(self._vias.histogram(entry.batch_id)) else ""
+
+
+def cancel_recorded(vias: Vias, record: RunRecord) -> str:
+    """Stop or delete what a run has at the service, by its record, and give the batch's id.
+
+    A creation that nobody heard the answer of is looked for by its name.
+
+    :raises ConfigError: when there is nothing, or when somebody else made the batch.
+    """
+    if ADOPTED in record.notes:
+        raise ConfigError(
+            "this batch was made by somebody else and only gone on with, so the run's end is none of its own",
+            service=SERVICE,
+            ref=record.ref,
+            next_step=f"To stop it all the same: visionbatch vias stop {record.ref}.",
+        )
+    batches = _Batches(vias, FINISHED, "")
+    batch_id = batches.batch_of(record)
+    if not batch_id:
+        raise ConfigError("no batch of this run is at work at the service, so there is nothing to cancel")
+    batches.cancel(replace(record, ref=batch_id))
+    return batch_id
 
 
 def _works(histogram: Histogram) -> bool:
@@ -157,6 +185,8 @@ class ViasRun:
             self._note_unwell(None)
         if not decision.goes_on:
             self._make(task, seek=decision.action is Action.SEEK)
+        elif UNREAD in self._journal.record.notes:
+            self._read_off_the_batch(task)
         self._announce()
         self._require_tasks()
         facts = _facts_of_another(task) if self.adopted else _facts(task)
@@ -227,10 +257,17 @@ class ViasRun:
             )
         except UnreadableAnswer as error:
             if error.ref:
-                self._journal.update(stage=Stage.CREATED, ref=error.ref)
+                self._journal.update(stage=Stage.CREATED, ref=error.ref, token=name, notes={UNREAD: True})
                 self._announce()
             raise
         self._journal.update(stage=Stage.CREATED, ref=made.batch_id, token=name, notes=_notes_of(made, task))
+
+    def _read_off_the_batch(self, task: BatchTask) -> None:
+        """Note what a creation came to whose answer did not tell: its tasks do."""
+        batch_id = self.batch_id
+        tasks = self._vias.histogram(self.ref).total
+        kept = {name: note for name, note in self._journal.record.notes.items() if name != UNREAD}
+        self._journal.update(notes={**kept, **_notes_of(Created(batch_id, task.name, tasks=tasks), task)})
 
     def _announce(self) -> None:
         log.info("%s batch %s", SERVICE, self.batch_id)

@@ -102,6 +102,10 @@ class BucketFetch(LoggedFetch[FetchedObject, ViasResults]):
     def _goes_on_from(self, before: ViasResults) -> bool:
         return before.source == self._manifest.source
 
+    def _landed(self, before: ViasResults) -> Iterable[FetchedObject]:
+        # A file beside may be told of as not wanted too; that it is here counts more.
+        return (*before.files, *before.beside)
+
     def _fetch_all(self, noted: FetchLog[FetchedObject]) -> None:
         self._paths = {file.key.name: file.path for file in self._noted.values() if file.path}
         listed = [file for file in self._bucket.files(self._prefix) if not file.name.endswith("/")]
@@ -133,7 +137,7 @@ class BucketFetch(LoggedFetch[FetchedObject, ViasResults]):
             before = self._noted.get(ObjectKey(file.name, file.etag))
             if before is not None and self._stands(before):
                 self._add(before)
-            else:
+            elif before is None or not self._is_anothers(before):
                 # What is written anew takes the place of what it was.
                 yield file, self._paths.get(file.name) or self._place(file.name)
 
@@ -141,11 +145,15 @@ class BucketFetch(LoggedFetch[FetchedObject, ViasResults]):
         """Whether a note still holds: for who is asked for now, and for what is in the folder."""
         if before.kind is ObjectKind.NOT_WANTED:
             return not self._is_wanted(before.task_id)
-        if before.kind is ObjectKind.EVENT and not self._is_wanted(before.task_id):
-            return False
-        return self._folder.has(
-            before.path, BucketFile(before.path, _NOTED, before.size, 0.0, int(before.crc32c, 16)), _NOTED
-        )
+        return not self._is_anothers(before) and self._is_there(before)
+
+    def _is_there(self, before: FetchedObject) -> bool:
+        noted = BucketFile(before.path, _NOTED, before.size, 0.0, int(before.crc32c, 16))
+        return self._folder.has(before.path, noted, _NOTED)
+
+    def _is_anothers(self, file: FetchedObject) -> bool:
+        """Whether it is an event that an earlier fetch has brought, for a batch that is not asked for now."""
+        return file.kind is ObjectKind.EVENT and not self._is_wanted(file.task_id)
 
     def _is_wanted(self, task_id: str) -> bool:
         return self._wanted.tasks is None or task_id in self._wanted.tasks
@@ -168,19 +176,35 @@ class BucketFetch(LoggedFetch[FetchedObject, ViasResults]):
         kind, task_id, message_id = _NO_DOCUMENT
         if _is_document(file.name) and done.size <= DOCUMENT_BYTES:
             kind, task_id, message_id = _read(target.read_bytes())
-        if kind is ObjectKind.EVENT and not self._is_wanted(task_id):
-            kind = ObjectKind.NOT_WANTED
-            target.unlink()
+        key = ObjectKey(file.name, done.version)
+        found = FetchedObject(key, path, done.size, file.modified, f"{done.crc32c:08x}", kind, task_id, message_id)
+        if self._is_anothers(found):
+            found = self._left_out(found)
         else:
             self._folder.keep(path)
-        kept = "" if kind is ObjectKind.NOT_WANTED else path
-        crc32c = f"{done.crc32c:08x}"
-        key = ObjectKey(file.name, done.version)
-        found = FetchedObject(key, kept, done.size, file.modified, crc32c, kind, task_id, message_id)
         self._arrived(found, noted, done.fetched_bytes, file.name)
 
+    def _left_out(self, found: FetchedObject) -> FetchedObject:
+        """An event of another batch: it goes, unless it is a newer writing of what an earlier fetch has brought."""
+        if found.key.name in self._paths:
+            self._folder.keep(found.path)
+            self._noted[found.key] = found
+        else:
+            self._folder.target(found.path).unlink()
+        return dataclasses.replace(found, path="", kind=ObjectKind.NOT_WANTED)
+
     def _ended(self) -> ViasResults:
-        return dataclasses.replace(self._manifest, outcome=self._outcome(), silent=self._silent())
+        return dataclasses.replace(
+            self._manifest, outcome=self._outcome(), silent=self._silent(), beside=tuple(self._beside())
+        )
+
+    def _beside(self) -> Iterator[FetchedObject]:
+        """What earlier fetches have put here and this one did not ask for."""
+        told = {file.path for file in self._files.values()}
+        for file in self._noted.values():
+            if file.path and file.path not in told and self._is_there(file):
+                told.add(file.path)
+                yield file
 
     def _outcome(self) -> BucketOutcome:
         kinds = {file.kind for file in self._files.values()}

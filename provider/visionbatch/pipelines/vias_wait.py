@@ -9,8 +9,9 @@ from typing import Any
 from visionbatch.errors import ConfigError, DeadlinePassed, NotFound, Refused, UnreadableAnswer
 from visionbatch.flow.vigil import Observer
 from visionbatch.model.snapshot import Snapshot
+from visionbatch.pipelines.decide import Action, Decision
 from visionbatch.pipelines.vias import Vias
-from visionbatch.pipelines.vias_create import require_an_end
+from visionbatch.pipelines.vias_create import ViasRun, require_an_end
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import SERVICE
 from visionbatch.vias.goals import BatchRef, Goal
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 ASKED = 5
 """Tasks of a batch that are asked about before a wait: its sources are mostly of one kind."""
+
+MAKES = frozenset({Action.BEGIN, Action.SEEK, Action.REPLACE})
+"""What a try does that has a batch made."""
 
 
 class LoggedTable:
@@ -100,19 +104,45 @@ def require_finite_sources(vias: Vias, task: BatchTask, wait_for: str | Goal) ->
         )
 
 
-def wait_for_made(
-    vias: Vias, ref: str, *, deadline: float | None = None, observe: Observer = lambda _: None
-) -> Snapshot:
-    """`wait` for a batch that this very process has made: one that never ends is not refused, it is there.
+def made_but_endless(error: ConfigError) -> DeadlinePassed:
+    """What `require_finite` says of a batch that is there, so that nobody takes it for one that was never sent."""
+    return DeadlinePassed(
+        f"the batch is made and runs, but {error.what}", service=SERVICE, ref=error.ref, next_step=error.next_step
+    )
 
-    :raises DeadlinePassed: for an end that cannot come, at once.
+
+class WaitForRun:
+    """The wait at the end of a run that makes its batch: what never ends is refused before it is made.
+
+    :param goal: what the run waits for; ``None`` when it does not wait.
     """
-    try:
-        return wait(vias, ref, deadline=deadline, observe=observe)
-    except ConfigError as error:
-        raise DeadlinePassed(
-            f"the batch is made and runs, but {error.what}", service=SERVICE, ref=error.ref, next_step=error.next_step
-        ) from error
+
+    def __init__(self, vias: Vias, task: BatchTask, goal: Goal | None) -> None:
+        self._vias = vias
+        self._task = task
+        self._goal = goal
+        self.action: Action | None = None
+
+    def decided(self, decision: Decision) -> None:
+        """Told of what a try is going to do, as `visionbatch.pipelines.vias_create.ViasRun` tells it.
+
+        :raises ConfigError: see `require_finite_sources`; nothing was made.
+        """
+        self.action = decision.action
+        if self._goal is not None and decision.action in MAKES:
+            require_finite_sources(self._vias, self._task, self._goal)
+
+    def end(self, run: ViasRun, deadline: float | None) -> Snapshot:
+        """Wait, see `wait`. A batch that this very try has made and that never ends is not refused: it is there.
+
+        :raises DeadlinePassed: for an end that cannot come, at once.
+        """
+        try:
+            return wait(self._vias, run.ref, deadline=deadline, observe=run.saw)
+        except ConfigError as error:
+            if self.action not in MAKES:
+                raise
+            raise made_but_endless(error) from error
 
 
 def _sources_of(task: Mapping[str, Any]) -> list[str]:

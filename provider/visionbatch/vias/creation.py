@@ -120,6 +120,8 @@ class _Making:
             return (yield from self._instead(error))
         if without_answer(error):
             return (yield from self._instead(error))
+        # 503 comes from in front of the service as a rule. What it did all the same shows in the list, if late.
+        self._sought = not isinstance(error, Unavailable)
         raise error
 
     def _instead(self, error: VisionBatchError) -> Flow[Created]:

@@ -217,7 +217,7 @@ def test_a_batch_that_turns_out_to_be_endless_when_it_is_made_is_not_told_as_not
     sources = [{"video_source_id": "source-0001"}, {"video_source_id": camera}]
     group = {"video_source_group_id": "group-0001", "video_source_list": sources}
     # As for a group without a list, whose sources nobody can name before.
-    monkeypatch.setattr("visionbatch.cli.vias.require_finite_sources", lambda *_: None)
+    monkeypatch.setattr("visionbatch.pipelines.vias_wait.require_finite_sources", lambda *_: None)
     code, told = shell("create", shell.file({**BODY, "batch_input": {"video_source_group": [group]}}))
     assert (code, told["error"]) == (8, "DeadlinePassed")
     assert [effect["batch_id"] for effect in books.effects("vias.batch_created")] == [told["ref"]]
@@ -236,6 +236,21 @@ def test_a_run_is_cancelled_by_its_name_and_a_doctor_looks(
     assert len(books.requests("vias.batch_tasks.stop")) == 1
     code, told = shell("doctor")
     assert (code, {step["name"]: step["passed"] for step in told["steps"]}["credential"]) == (0, True)
+
+
+def test_somebody_else_s_batch_is_not_cancelled_by_the_run_that_went_on_with_it(
+    shell: Shell, tenant: Tenant, project: Project, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant.configure(vias_lives={"*": ["RUNNING"]})
+    project().ask("CreateBatchTask", body=BODY)
+    [theirs] = [effect["batch_id"] for effect in books.effects("vias.batch_created")]
+    code, told = shell("create", shell.file(BODY), "--no-wait", "--adopt")
+    assert (code, told["batch_id"]) == (0, theirs)
+    for name in ("URL", "IAM_URL"):
+        monkeypatch.setenv(f"VISIONBATCH_VIAS_{name}", shell.url)
+    monkeypatch.setenv("VISIONBATCH_VIAS_ACCESS_KEY", tenant.token)
+    assert main(["runs", "cancel", theirs]) == 2
+    assert books.requests("vias.batch_tasks.stop") == []
 
 
 def test_what_is_missing_is_a_usage_error(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -334,6 +334,18 @@ def test_counts_that_do_not_add_up_leave_the_id_on_record(runs: Runs, tenant: Te
     assert runs().submit(batch_task()).batch_id == effect["batch_id"]
 
 
+def test_counts_that_do_not_add_up_hide_no_task_that_was_not_made(runs: Runs, tenant: Tenant, books: Books) -> None:
+    told = {"vias_refusals": {"create": ["source-0002"]}, "vias_keep_failed": False}
+    tenant.configure(vias_count_errors={"total_count": 7}, **told)
+    with pytest.raises(UnreadableAnswer):
+        runs().submit(batch_task(groups=TWO))
+    tenant.configure(vias_count_errors={})
+    for _ in range(2):
+        with pytest.raises(JobPartial, match="1 of 2 sources have no task"):
+            runs().submit(batch_task(groups=TWO))
+    assert len(books.effects(MADE)) == 1
+
+
 def test_a_batch_that_ended_badly_is_replaced_under_the_next_name(
     runs: Runs, vias: Vias, books: Books, tenant: Tenant
 ) -> None:
@@ -395,3 +407,11 @@ def test_patience_with_abnormal_tasks_outlives_a_process_and_a_person_renews_it(
     with pytest.raises(JobFailed, match="ABNORMAL"):
         wait_for(3600)
     assert clock.elapsed < 600 + 750
+
+
+def test_one_call_for_a_whole_run_makes_no_batch_over_a_live_stream(vias: Vias, books: Books, tmp_path: Path) -> None:
+    source = {"video_source_name": "yard", "access_type": "cloud", "type": "vcn", "type_config": "<type>VCN</type>"}
+    camera = vias.ask("CreateVideoSource", body=source)["video_source_id"]
+    with pytest.raises(ConfigError, match="live stream"):
+        vias.run(batch_task(groups=groups(camera)), kept_in=tmp_path)
+    assert not books.effects(MADE)
