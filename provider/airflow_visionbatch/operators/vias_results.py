@@ -146,7 +146,7 @@ class ViasFetchResultsOperator(Telling, StoppableOperator):
         self._hand_over(
             context,
             value,
-            ("batch_id", "outcome", "counts", "manifest"),
+            [name for name in ("batch_id", "outcome", "counts", "manifest") if name in value],
             inputs=[manifest.source, *batch],
             outputs=[place_uri(self.destination)],
         )

@@ -7,15 +7,19 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from visionbatch.errors import ConfigError, Refused
+from visionbatch.flow.effects import Flow
 from visionbatch.io.clock import Clock, SystemClock
+from visionbatch.io.closing import Closable
 from visionbatch.io.control import Origin
+from visionbatch.io.drive import drive
 from visionbatch.io.landing import Landing
+from visionbatch.io.plane_pool import PlanePool
 from visionbatch.model.bounded_json import json_object
 from visionbatch.model.run import RunRecord, RunStore, Stage
-from visionbatch.pipelines.client import Client, Tuning
+from visionbatch.pipelines.client import Tuning
 from visionbatch.pipelines.journal import Journal
 from visionbatch.pipelines.vias_access import Access, Accounts
 from visionbatch.pipelines.vias_manifest import BucketOutcome
@@ -27,6 +31,8 @@ from visionbatch.vias.notifications import vias_event_line, vias_notice
 from visionbatch.vias.settings import ViasSettings
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 READ = "vias_stream_read"
 """Note of a run record: the last sequence number that was landed, by partition."""
@@ -86,7 +92,7 @@ class StreamResults:
         }
 
 
-class ViasStream(Client):
+class ViasStream(Closable):
     """One stream into which VIAS writes; use as a context manager.
 
     :param settings: the project; its id is looked up when it is not given.
@@ -106,8 +112,10 @@ class ViasStream(Client):
         tuning, clock = tuning or Tuning(), clock or SystemClock()
         self._access = Access(settings, accounts, tuning.retry, clock)
         origin = Origin(settings.dis_url, settings.allow_plain_http)
-        super().__init__(origin, self._access.credential, tuning=tuning, clock=clock)
+        self._planes = PlanePool(origin, self._access.credential, now=clock.now)
+        self.clock = clock
         self.settings = settings
+        self._retry = tuning.retry
         # A name that cannot be is refused before anything is asked.
         DisApi(settings, stream, tuning.retry)
         self.stream = stream
@@ -115,12 +123,17 @@ class ViasStream(Client):
     @property
     def api(self) -> DisApi:
         """The operations as flows, for `perform`."""
-        return DisApi(with_project(self.settings, self._access.project_id()), self.stream, self.tuning.retry)
+        return DisApi(with_project(self.settings, self._access.project_id()), self.stream, self._retry)
+
+    def perform(self, flow: Flow[T]) -> T:
+        """Run a flow of the stream's operations."""
+        with self._planes.plane() as plane:
+            return drive(flow, plane, self.clock)
 
     def close(self) -> None:
         """Close the connections."""
         self._access.close()
-        super().close()
+        self._planes.close()
 
 
 class StreamRead:
