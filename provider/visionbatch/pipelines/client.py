@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -44,7 +44,7 @@ class Tuning:
     transfer: TransferSettings = field(default_factory=TransferSettings)
 
 
-class Client(Closable, ABC):
+class Client(Closable):
     """One service at one origin; use as a context manager.
 
     What a service's client adds is its settings, its operations, and whole runs.
