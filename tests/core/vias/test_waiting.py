@@ -124,6 +124,18 @@ def test_an_unknown_state_is_kept_warned_of_once_and_polled_through(
     assert len([line for line in warnings if "not a word known here" in line]) == 1
 
 
+def test_an_unknown_state_that_never_goes_is_waited_for_until_the_deadline_with_one_warning(
+    vias: Vias, tenant: Tenant, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    tenant.configure(vias_lives={"*": ["HIBERNATING"]})
+    with pytest.raises(DeadlinePassed):
+        wait(vias, made(vias), deadline=clock.now() + 3600)
+    assert [record.getMessage() for record in caplog.records if "not a word known here" in record.getMessage()][
+        1:
+    ] == []
+    assert any("HIBERNATING" in record.getMessage() for record in caplog.records)
+
+
 @pytest.mark.parametrize("counters", [{"running": 1}, {"pending": 1}])
 def test_an_end_that_a_second_look_takes_back_is_none(
     vias: Vias, tenant: Tenant, faults: Faults, counters: dict[str, int]
