@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -69,7 +69,7 @@ class Client(Closable):
             return drive(flow, plane, self.clock)
 
 
-class WaitingClient(Client, ABC):
+class WaitingClient(Client):
     """A client of a service that works on batches or jobs, for which one waits."""
 
     @property
