@@ -24,8 +24,8 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo test test-fast crash matrix smoke airflow mock lint format docs pictures openapi bench bench-archives \
-  readers debian-packages vendor-client integrations clean
+.PHONY: setup demo test test-fast crash matrix smoke airflow mock lint format docs pictures openapi images bench bench-archives \
+  readers debian-packages vendor-client clients integrations clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -63,12 +63,22 @@ readers: setup  ## Every reader on archives of many gigabytes, and Java.
 	CI=1 $(BIN)/python -m pytest -m readers
 
 vendor-client: setup .venv-inference/.ready  ## Roboflow's own client against the mock.
-	CI=1 $(BIN)/python -m pytest tests/foreign -m vendor
+	CI=1 $(BIN)/python -m pytest tests/foreign/test_vendor_client.py
 
 # The constraints name all that is installed; what the client wants but never imports is left out.
 .venv-inference/.ready: constraints-inference.txt
 	test -x .venv-inference/bin/python || $(PYTHON) -m venv .venv-inference
 	PIP_CONSTRAINT= .venv-inference/bin/python -m pip install --quiet --no-deps --requirement constraints-inference.txt
+	touch $@
+
+clients: setup .venv-node/.ready  ## Google's client for Node against the mock; other clients are in every run of the tests.
+	CI=1 $(BIN)/python -m pytest tests/foreign/test_node_client.py
+
+# The last version for Node 18, which Debian has; what it depends on is as it was on that day.
+.venv-node/.ready: Makefile
+	command -v npm >/dev/null || .ci/install-debian-packages nodejs npm
+	npm install --prefix .venv-node --no-save --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel error \
+	  --before 2026-11-01 @google-cloud/storage@7.22.0
 	touch $@
 
 integrations: setup .venv-workflows/.ready  ## The examples for Dagster and Prefect, by these tools themselves.
@@ -112,14 +122,20 @@ smoke-%: .venv-%/.ready
 test-fast: setup  ## The tests that need no Airflow.
 	$(BIN)/python -m pytest -m 'not airflow and not readers and not vendor' -n $(WORKERS) -q
 
-openapi: setup  ## Thousands of made-up calls of the mock's control interface, held against its document; CALLS=number for each.
-	MADE_UP_CALLS=$(or $(CALLS),100) $(BIN)/python -m pytest tests/mock/test_openapi.py --timeout 1200
+openapi: setup  ## Thousands of made-up calls of each of the mock's services, held against its document; CALLS=number for each.
+	MADE_UP_CALLS=$(or $(CALLS),100) $(BIN)/python -m pytest tests/mock/test_openapi.py --timeout 2400
 
 docs: setup  ## Build the site in build/docs; warnings are errors.
 	$(BIN)/python -m sphinx -W --keep-going docs build/docs
 
-pictures: setup  ## Photograph the mock's dashboard for the manual; needs Chromium.
+pictures: setup  ## Photograph the mock's dashboard, a report and Airflow's UI for the manual; needs Chromium.
 	$(BIN)/python docs/pictures/make.py
+	$(BIN)/python docs/pictures/report.py
+	$(BIN)/python -m docs.pictures.airflow
+
+images:  ## Build the images of docker/ without a container engine, and try them; BASE_IMAGE=name for another base.
+	.ci/install-debian-packages buildah crun debootstrap
+	docker/build-images
 
 bench: setup  ## Measure the product beside its peers.
 	$(BIN)/python -m pip install --quiet --group bench

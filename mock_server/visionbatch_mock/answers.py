@@ -1,7 +1,7 @@
-"""Answers in the two dialects of the mocked services.
+"""Answers in the dialects of the mocked services.
 
-Deepomatic's errors are JSON objects with `detail`; Google's JSON API nests an `error` object, and
-sessions begun through the XML API answer in plain text.
+Deepomatic's errors are JSON objects with `detail`; Google's JSON API nests an `error` object, its XML API
+answers with documents, and upload sessions of either answer in plain text.
 """
 
 import json
@@ -11,6 +11,8 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from flask import Response
+
+from visionbatch_mock.storage.paths import is_xml_path
 
 JSON = "application/json"
 
@@ -32,7 +34,18 @@ ROBOFLOW_PATHS = ("/data-staging/", "/batch-processing/")
 SIGNED_PATH = "/staged/"
 """Where the mock serves Roboflow's signed URLs, in the manner of an object store."""
 
-_XML_CODES = {400: "InvalidArgument", 403: "AccessDenied", 404: "NoSuchKey", 429: "SlowDown", 503: "ServiceUnavailable"}
+_XML_CODES = {
+    400: "InvalidArgument",
+    403: "AccessDenied",
+    404: "NoSuchKey",
+    405: "MethodNotAllowed",
+    408: "RequestTimeout",
+    412: "PreconditionFailed",
+    416: "InvalidRange",
+    429: "SlowDown",
+    503: "ServiceUnavailable",
+}
+"""The `Code` of an error, by Google's page on status and error codes of the XML API; `InternalError` for others."""
 
 _REASONS = {308: "Resume Incomplete", 499: "Client Closed Request"}
 
@@ -88,7 +101,7 @@ def error_for(path: str, status: int, message: str) -> Response:
         return json_answer({"detail": message}, status)
     if path.startswith("/_control") or is_roboflow(path):
         return json_answer({"error": message}, status)
-    if path.startswith(SIGNED_PATH):
+    if path.startswith(SIGNED_PATH) or is_xml_path(path):
         return xml_error(_XML_CODES.get(status, "InternalError"), message, status)
     return json_answer(google_error(status, message), status)
 
@@ -102,6 +115,8 @@ def invalid_page_token(path: str) -> Response:
     """The refusal of a page token that is too old, in the dialect of the path's service."""
     if is_roboflow(path):
         return error_for(path, 400, "nextPageToken is not valid")
+    if is_xml_path(path):
+        return error_for(path, 400, "continuation-token is not valid")
     return json_answer(INVALID_PAGE_TOKEN, 400)
 
 

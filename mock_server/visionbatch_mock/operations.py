@@ -54,6 +54,11 @@ class Operation(StrEnum):
     OBJECTS_REWRITE = "storage.objects.rewrite"
     OBJECTS_LIST = "storage.objects.list"
     OBJECTS_DELETE = "storage.objects.delete"
+    PARTS_BEGIN = "storage.parts.begin"
+    """Uploads in parts are of the XML API alone."""
+    PARTS_PUT = "storage.parts.put"
+    PARTS_COMPLETE = "storage.parts.complete"
+    PARTS_ABORT = "storage.parts.abort"
     BUCKETS_GET = "storage.buckets.get"
     BUCKETS_LIST = "storage.buckets.list"
     BUCKETS_INSERT = "storage.buckets.insert"
@@ -86,6 +91,9 @@ class Operation(StrEnum):
     VIAS_GROUPS_SHOW = "vias.groups.show"
     VIAS_GROUPS_UPDATE = "vias.groups.update"
     VIAS_GROUPS_DELETE = "vias.groups.delete"
+    VIAS_STREAMS_SHOW = "vias.streams.show"
+    VIAS_STREAMS_CURSOR = "vias.streams.cursor"
+    VIAS_STREAMS_RECORDS = "vias.streams.records"
     VIAS_SERVICES_LIST = "vias.services.list"
     VIAS_SERVICES_SHOW = "vias.services.show"
     VIAS_ALGORITHMS_DEPLOY = "vias.algorithms.deploy"
@@ -140,13 +148,15 @@ class Operation(StrEnum):
     def retry_test_names(self) -> tuple["Operation", ...]:
         """The same for Google's retry tests, which know objects and no sessions.
 
-        There initiation, chunks and probes all count as inserting, and cancelling as deleting.
+        There initiation, chunks and probes all count as inserting, and cancelling as deleting; so do here the calls of
+        an upload in parts.
         """
-        if self is Operation.SESSIONS_CANCEL:
+        if self in {Operation.SESSIONS_CANCEL, Operation.PARTS_ABORT}:
             return (Operation.OBJECTS_DELETE,)
         if self is Operation.OBJECTS_DOWNLOAD:
             return (Operation.OBJECTS_GET, self)
-        return (Operation.OBJECTS_INSERT,) if self.surface is Surface.SESSION else (self,)
+        inserts = self.surface is Surface.SESSION or self.startswith("storage.parts.")
+        return (Operation.OBJECTS_INSERT,) if inserts else (self,)
 
 
 _SURFACES = {
@@ -155,6 +165,8 @@ _SURFACES = {
     Operation.OBJECTS_DOWNLOAD: Surface.DOWNLOAD,
     Operation.EXPORTS_LINK: Surface.LINK,
     Operation.OBJECTS_LIST: Surface.LIST,
+    Operation.PARTS_PUT: Surface.UPLOAD,
+    Operation.PARTS_COMPLETE: Surface.UPLOAD,
     Operation.ROBOFLOW_BATCHES_LIST: Surface.LIST,
     Operation.ROBOFLOW_BATCHES_SHARDS: Surface.LIST,
     Operation.ROBOFLOW_BATCHES_CONTENT: Surface.LIST,

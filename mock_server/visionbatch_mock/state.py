@@ -47,6 +47,7 @@ class State:
         self._world: World | None = None
         self._saved = -1
         self._keeper: threading.Thread | None = None
+        self._saving = threading.Lock()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.files.mkdir(exist_ok=True)
@@ -108,6 +109,11 @@ class State:
         world = self._world
         if world is None:
             return False
+        # Whoever saves by hand may meet the keeper, and both would write the same file.
+        with self._saving:
+            return self._save(world, wait_s)
+
+    def _save(self, world: World, wait_s: float) -> bool:
         with world.gate.closed(wait_s) as at_rest:
             if not at_rest:
                 return False

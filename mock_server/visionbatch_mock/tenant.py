@@ -1,6 +1,6 @@
 """One customer of the mocked services: everything behind one API token."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ from visionbatch_mock.roboflow.room import Roboflow
 from visionbatch_mock.snapshots import Snapshots
 from visionbatch_mock.storage.description import Description
 from visionbatch_mock.storage.objects import ObjectStore, StoredObject, Target
+from visionbatch_mock.storage.parts import PartedUploads
 from visionbatch_mock.storage.preconditions import Preconditions
 from visionbatch_mock.storage.sessions import Promise, SessionWatcher, UploadSession
 from visionbatch_mock.storage.spool import Spool
-from visionbatch_mock.storage.watching import ObjectWatcher, note_created
+from visionbatch_mock.storage.watching import ObjectWatcher, note_created, note_deleted
 from visionbatch_mock.vias.book import ViasBook
 from visionbatch_mock.vias.iam import Iam
 
@@ -69,6 +70,7 @@ class Tenant:
         self.journal = Journal()
         self.faults = FaultBook(self._ids, self._now)
         self.objects = ObjectStore(self._now)
+        self.parted = PartedUploads(self._ids)
         self.work_orders = WorkOrderStore(self._ids, self._now)
         self.batches = BatchBook(self, self._ids.uuid)
         self.exports = ExportBook(self, self._ids)
@@ -161,14 +163,18 @@ class Tenant:
             raise RuntimeError("a completed session has an object")
         return session.stored
 
-    def copy(
-        self, source: StoredObject, bucket: str, name: str, changes: Mapping[str, Any], conditions: Preconditions
-    ) -> StoredObject:
+    def copy(self, source: StoredObject, target: Target) -> StoredObject:
         """A second object of the same bytes; raises `PreconditionFailed`."""
-        target = Target(bucket, name, source.description.changed(changes), conditions=conditions)
         made = self.objects.put_again(source, target)
         note_created(self.ledger, made)
         return made
+
+    def delete(self, bucket: str, name: str, conditions: Preconditions) -> bool:
+        """Remove an object; False when there is none. Raises `PreconditionFailed` or `NoSuchBucket`."""
+        removed = self.objects.delete(bucket, name, conditions)
+        if removed is not None:
+            note_deleted(self.ledger, removed)
+        return removed is not None
 
     def _now(self) -> float:
         return self.clock.now()

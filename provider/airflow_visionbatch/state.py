@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from airflow_visionbatch._compat import AirflowRuntimeError, never_expire
 
 if TYPE_CHECKING:
     from visionbatch import RunRecord, RunStore
+
+log = logging.getLogger(__name__)
 
 RECORD_KEY = "visionbatch_run"
 
@@ -77,6 +80,42 @@ class TaskStateRunStore:
         """See `visionbatch.model.run.RunStore.clear`."""
         with _translated():
             self._accessor.delete(RECORD_KEY)
+
+
+class KeptValue:
+    """A number in Airflow's task state, for tries and pokes to come; without that state nothing is kept.
+
+    It is a convenience: what Airflow does not give or take is warned of, and fails nobody.
+    """
+
+    def __init__(self, context: Any, key: str) -> None:
+        self._accessor = context.get("task_state_store")
+        self._key = key
+
+    def read(self) -> float | None:
+        """The number; ``None`` when there is none."""
+        value = None
+        if self._accessor is not None:
+            with self._forgiving():
+                value = self._accessor.get(self._key)
+        return float(value) if isinstance(value, (int, float)) else None
+
+    def write(self, value: float | None) -> None:
+        """Keep it, or nothing, until the Dag run goes."""
+        if self._accessor is None:
+            return
+        with self._forgiving():
+            if value is None:
+                self._accessor.delete(self._key)
+            else:
+                self._accessor.set(self._key, value, retention=never_expire())
+
+    @contextmanager
+    def _forgiving(self) -> Iterator[None]:
+        try:
+            yield
+        except AirflowRuntimeError as error:
+            log.warning("Airflow did not take or give %s: %s", self._key, error)
 
 
 @contextmanager

@@ -77,7 +77,14 @@ if TYPE_CHECKING:
     from visionbatch.pipelines.vias_create import ViasRun
     from visionbatch.pipelines.vias_manifest import BucketOutcome, ViasResults
     from visionbatch.pipelines.vias_results import WantedResults, fetch_vias_results
-    from visionbatch.pipelines.vias_wait import LoggedTable, require_finite, require_finite_sources
+    from visionbatch.pipelines.vias_stream import (
+        StreamResults,
+        ViasStream,
+        read_vias_stream,
+        require_readable,
+        stream_record,
+    )
+    from visionbatch.pipelines.vias_wait import LoggedTable, made_but_endless, require_finite, require_finite_sources
     from visionbatch.report.export import export_report
     from visionbatch.roboflow.ids import derived_job_id
     from visionbatch.roboflow.job import Compute, JobDefinition, JobKind
@@ -92,16 +99,21 @@ if TYPE_CHECKING:
     from visionbatch.transfer.upload import Checkpoint
     from visionbatch.vias.account import IamUser
     from visionbatch.vias.batch_task import BatchTask
+    from visionbatch.vias.dis import stream_in
+    from visionbatch.vias.entries import AlgorithmEntry, CreatedTasks, GroupEntry, SourceEntry, TaskAnswer, TaskEntry
     from visionbatch.vias.notifications import vias_event_line, vias_notice
     from visionbatch.vias.outputs import DisOutput, ObsOutput, Outputs, WebhookOutput
+    from visionbatch.vias.registered import GroupForm, SourceForm
     from visionbatch.vias.schedule import Period, Schedule, Weekday
     from visionbatch.vias.settings import ViasSettings
     from visionbatch.vias.signing import AccessKey
+    from visionbatch.vias.single_task import SingleTask, TaskInput
     from visionbatch.vias.sources import VideoSource, VideoSourceGroup
 
 _HOMES = {
     "AccessKey": "vias.signing",
     "Action": "pipelines.decide",
+    "AlgorithmEntry": "vias.entries",
     "Arrivals": "pipelines.export_arrival",
     "BatchReadiness": "roboflow.ready",
     "BatchTask": "vias.batch_task",
@@ -112,6 +124,7 @@ _HOMES = {
     "Claim": "model.seen",
     "Compute": "roboflow.job",
     "Counts": "model.snapshot",
+    "CreatedTasks": "vias.entries",
     "Decision": "pipelines.decide",
     "Deepomatic": "pipelines.deepomatic",
     "DeepomaticRun": "pipelines.deepomatic_run",
@@ -130,6 +143,8 @@ _HOMES = {
     "FileRunStore": "io.run_files",
     "Folder": "io.folders",
     "GcsBucket": "io.gcs_bucket",
+    "GroupEntry": "vias.entries",
+    "GroupForm": "vias.registered",
     "Hub": "pipelines.hub",
     "IamUser": "vias.account",
     "InQuery": "model.credential",
@@ -180,14 +195,21 @@ _HOMES = {
     "Secret": "model.secret",
     "SecretUrl": "model.secret",
     "SeenEvents": "model.seen",
+    "SingleTask": "vias.single_task",
     "Sink": "io.sinks",
     "Site": "pipelines.site",
     "Snapshot": "model.snapshot",
+    "SourceEntry": "vias.entries",
+    "SourceForm": "vias.registered",
     "StageManifest": "pipelines.stage_manifest",
     "StageSettings": "roboflow.stage_settings",
+    "StreamResults": "pipelines.vias_stream",
     "Submitted": "pipelines.submitted",
     "SystemClock": "io.clock",
     "Tally": "model.tally",
+    "TaskAnswer": "vias.entries",
+    "TaskEntry": "vias.entries",
+    "TaskInput": "vias.single_task",
     "TransferSettings": "config",
     "Tuning": "pipelines.client",
     "UnpackBudget": "transfer.unpack_budget",
@@ -197,6 +219,7 @@ _HOMES = {
     "ViasResults": "pipelines.vias_manifest",
     "ViasRun": "pipelines.vias_create",
     "ViasSettings": "vias.settings",
+    "ViasStream": "pipelines.vias_stream",
     "VideoSource": "vias.sources",
     "VideoSourceGroup": "vias.sources",
     "VisionBatchError": "errors",
@@ -228,12 +251,15 @@ _HOMES = {
     "outside_url": "model.outside",
     "pause_until": "io.clock",
     "read_manifest": "pipelines.export_manifest",
+    "read_vias_stream": "pipelines.vias_stream",
     "ready_ref": "roboflow.ready",
     "references_at": "pipelines.reference_sources",
     "references_of": "roboflow.references",
     "refs_of": "model.refs",
+    "made_but_endless": "pipelines.vias_wait",
     "require_finite": "pipelines.vias_wait",
     "require_finite_sources": "pipelines.vias_wait",
+    "require_readable": "pipelines.vias_stream",
     "require_tasks": "pipelines.vias_answers",
     "result_bucket": "pipelines.vias_bucket",
     "roboflow_batches_site": "pipelines.roboflow",
@@ -244,6 +270,8 @@ _HOMES = {
     "settings_from": "config",
     "settled": "pipelines.export_arrival",
     "site_url": "deepomatic.settings",
+    "stream_in": "vias.dis",
+    "stream_record": "pipelines.vias_stream",
     "tasks_of_batch": "pipelines.vias_bucket",
     "token_header": "pipelines.deepomatic",
     "unpack": "transfer.unpack",
@@ -255,6 +283,7 @@ _HOMES = {
 __all__ = [
     "AccessKey",
     "Action",
+    "AlgorithmEntry",
     "Arrivals",
     "BatchReadiness",
     "BatchTask",
@@ -265,6 +294,7 @@ __all__ = [
     "Claim",
     "Compute",
     "Counts",
+    "CreatedTasks",
     "Decision",
     "Deepomatic",
     "DeepomaticRun",
@@ -283,6 +313,8 @@ __all__ = [
     "FileRunStore",
     "Folder",
     "GcsBucket",
+    "GroupEntry",
+    "GroupForm",
     "Hub",
     "IamUser",
     "InQuery",
@@ -333,14 +365,21 @@ __all__ = [
     "Secret",
     "SecretUrl",
     "SeenEvents",
+    "SingleTask",
     "Sink",
     "Site",
     "Snapshot",
+    "SourceEntry",
+    "SourceForm",
     "StageManifest",
     "StageSettings",
+    "StreamResults",
     "Submitted",
     "SystemClock",
     "Tally",
+    "TaskAnswer",
+    "TaskEntry",
+    "TaskInput",
     "TransferSettings",
     "Tuning",
     "UnpackBudget",
@@ -350,6 +389,7 @@ __all__ = [
     "ViasResults",
     "ViasRun",
     "ViasSettings",
+    "ViasStream",
     "VideoSource",
     "VideoSourceGroup",
     "VisionBatchError",
@@ -377,17 +417,20 @@ __all__ = [
     "judge",
     "judge_many",
     "looked",
+    "made_but_endless",
     "manifest_if_all_well",
     "obs_uri",
     "outside_url",
     "pause_until",
     "read_manifest",
+    "read_vias_stream",
     "ready_ref",
     "references_at",
     "references_of",
     "refs_of",
     "require_finite",
     "require_finite_sources",
+    "require_readable",
     "require_tasks",
     "result_bucket",
     "roboflow_batches_site",
@@ -398,6 +441,8 @@ __all__ = [
     "settings_from",
     "settled",
     "site_url",
+    "stream_in",
+    "stream_record",
     "tasks_of_batch",
     "token_header",
     "unpack",

@@ -6,12 +6,14 @@ pays for it nor leaves a home behind.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -21,6 +23,7 @@ import pytest
 
 from support.airflow_runs import InProcessAirflow, Records, when_started
 from support.books import Books
+from support.clocks import HandClock
 from support.features import Feature
 from support.orders import CHUNK, write_orders
 from support.outputs import filled
@@ -66,6 +69,24 @@ def plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_scheduler_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Triggers wait until the scheduler has heard of the worker's end; in one process there is nobody to hear of it."""
     monkeypatch.setattr("airflow_visionbatch.deferral.SETTLED_S", 0.0)
+
+
+@pytest.fixture
+def hand_clock(monkeypatch: pytest.MonkeyPatch) -> HandClock:
+    """The clock of workers and triggers, moved by their own pauses: no deadline comes while there is work to do."""
+    from visionbatch.io.clock import LoopClock, SystemClock  # noqa: PLC0415
+
+    clock = HandClock(time.time())
+
+    async def pause_on_a_loop(_: LoopClock, pause: Any) -> None:
+        clock.pause(pause)
+        await asyncio.sleep(0)
+
+    for kind in (SystemClock, LoopClock):
+        monkeypatch.setattr(kind, "now", lambda _: clock.now())
+    monkeypatch.setattr(SystemClock, "pause", lambda _, pause: clock.pause(pause))
+    monkeypatch.setattr(LoopClock, "pause", pause_on_a_loop)
+    return clock
 
 
 @pytest.fixture(scope="session")

@@ -155,6 +155,7 @@ async def test_a_report_that_cannot_be_had_now_is_left_to_a_worker(operator, ten
     assert plan.completed
 
 
+@pytest.mark.usefixtures("hand_clock")
 async def test_our_deadline_goes_on_in_a_worker(operator, tenant):
     tenant.configure(lifecycle="manual")
     waits = await sent(operator(timeout=1.0), tenant)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 
 import visionbatch
 from support.buckets import Bucket, line
+from support.meanwhile import meanwhile
 from support.patience import until
 from visionbatch_mock.tenant import Tenant
 
@@ -48,23 +48,8 @@ def listings(tenant: Tenant) -> int:
 @pytest.fixture
 def after_looks(google):
     """Do something in the background once the bucket was listed that often."""
-    threads = []
-
-    def when(looks: int, action: Any) -> None:
-        def wait() -> None:
-            end = time.monotonic() + 20
-            gate = threading.Event()
-            while listings(google) < looks and time.monotonic() < end:
-                gate.wait(0.01)
-            action()
-
-        threads.append(threading.Thread(target=wait))
-        threads[-1].start()
-
-    yield when
-    for thread in threads:
-        thread.join(30)
-        assert not thread.is_alive()
+    with ExitStack() as acts:
+        yield lambda looks, act: acts.enter_context(meanwhile(lambda: listings(google) >= looks, act))
 
 
 @pytest.fixture
@@ -234,14 +219,11 @@ async def test_an_outage_is_lived_through_and_the_loop_is_not_held_up(make, owne
     with pytest.raises(Exception, match=r"storage\.objects\.list"):
         await watch._task
     assert plan.completed
-    slow = google.faults.plan({"instructions": {LIST: ["delay-for-1.0s"]}})
+    slow = google.faults.plan({"instructions": {LIST: ["delay-for-2.5s"]}})
     watch = Watch(make().run())
-    laps = 0
-    while not slow.completed or laps < 20:
-        before = asyncio.get_running_loop().time()
-        await asyncio.sleep(0.01)
-        assert asyncio.get_running_loop().time() - before < 0.9
-        laps += 1
+    await until(lambda: slow.completed)
+    assert not google.journal.entries(LIST)[-1].status, "the loop goes on before the answer is there"
+    await until(lambda: google.journal.entries(LIST)[-1].status)
     await watch.stop()
 
 
@@ -399,10 +381,16 @@ async def test_a_deadline_that_has_passed_still_looks_once(task_trigger, google)
     assert listings(google) == 1
 
 
-async def test_a_deadline_ends_a_wait_for_files_that_do_not_come(task_trigger, google):
-    event = await event_of(task_trigger(poll_interval=0.05, deadline=time.time() + 0.5))
+async def test_a_deadline_ends_a_wait_for_files_that_do_not_come(task_trigger, google, monkeypatch):
+    from airflow_visionbatch.triggers import export_files  # noqa: PLC0415
+
+    began = time.time()
+    monkeypatch.setattr(
+        export_files, "time", SimpleNamespace(time=lambda: began + (7200 if listings(google) >= 2 else 0))
+    )
+    event = await event_of(task_trigger(poll_interval=0.05, deadline=began + 3600))
     assert event["failure"]["error"] == "DeadlinePassed"
-    assert listings(google) > 1
+    assert listings(google) >= 2
 
 
 async def test_a_time_out_of_something_else_is_not_taken_for_the_deadline(task_trigger, monkeypatch):

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
-import threading
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +13,7 @@ import pytest
 from support.airflow_runs import PaperTi, Records, TaskRun, paper_context
 from support.arguments import documented, own_arguments, said_to_be_templated
 from support.books import CHUNKS, CREATE, DELETE, GET, PROBES
+from support.meanwhile import stopped
 from support.orders import CHUNK, sha256, zip_orders
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow")]
@@ -200,6 +197,7 @@ def test_a_failed_batch_fails_the_task_and_leaves_its_manifest(run_batch, tenant
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["sync", "deferrable"])
 @pytest.mark.parametrize("on_timeout", ["leave", "cancel"])
+@pytest.mark.usefixtures("hand_clock")
 def test_on_timeout_leaves_or_cancels_the_batch(run_batch, connection, tenant, books, on_timeout, deferrable):
     connection(extra={"console_url": "https://studio.example.com/batches/{batch_id}"})
     tenant.configure(lifecycle="manual")
@@ -217,29 +215,13 @@ def test_on_timeout_leaves_or_cancels_the_batch(run_batch, connection, tenant, b
 
 @pytest.fixture
 def killed_while_it_waits(on_paper, tenant, books, monkeypatch):
-    """Run an operator that is told to stop while it looks at its batch, from a signal's handler as Airflow does it."""
+    """Run an operator that is told to stop while it looks at its batch."""
     from airflow_visionbatch import ownership  # noqa: PLC0415
 
     def kill(state: str | None, **arguments: Any) -> None:
         monkeypatch.setattr(ownership, "_state", lambda task_instance: state)
         tenant.configure(lifecycle="manual")
-        task = on_paper(timeout=20.0, **arguments)
-        before = signal.signal(signal.SIGUSR1, lambda *_: task.on_kill())
-
-        def once_it_waits() -> None:
-            gate, until = threading.Event(), time.monotonic() + 10
-            while len(books.requests(GET)) < 2 and time.monotonic() < until:
-                gate.wait(0.01)
-            os.kill(os.getpid(), signal.SIGUSR1)
-
-        killer = threading.Thread(target=once_it_waits)
-        killer.start()
-        try:
-            with pytest.raises(Exception, match="told this process to stop"):
-                task.execute(paper_context())
-        finally:
-            killer.join(20)
-            signal.signal(signal.SIGUSR1, before)
+        stopped(on_paper(timeout=60.0, **arguments), lambda: len(books.requests(GET)) >= 2)
 
     return kill
 
@@ -292,8 +274,9 @@ def test_a_retry_goes_on_in_the_middle_of_the_archive(run_batch, tenant, books, 
     assert books.sent_bytes <= len(archive) + CHUNK
 
 
+@pytest.mark.usefixtures("hand_clock")
 def test_a_deadline_that_has_passed_spends_no_retries(run_batch, tenant):
-    tenant.configure(processing_s=600)
+    tenant.configure(lifecycle="manual")
     run = run_batch(retries=5, timeout=2.0, deferrable=True)
     assert (run.state, run.tries) == ("failed", 1)
 
@@ -551,10 +534,13 @@ class Effects:
 
 
 EFFECTS = sorted(name for name in vars(Effects) if not name.startswith("_"))
+TIMED = {"on_timeout", "poll_interval", "timeout"}
 
 
 @pytest.mark.parametrize("argument", EFFECTS)
-def test_every_argument_reaches_its_effect(on_paper, tenant, books, orders, tmp_path, argument):
+def test_every_argument_reaches_its_effect(on_paper, tenant, books, orders, tmp_path, request, argument):
+    if argument in TIMED:
+        request.getfixturevalue("hand_clock")
     getattr(Effects(), argument)(on_paper, tenant, books, orders, tmp_path)
 
 

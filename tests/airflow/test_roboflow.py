@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import signal
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +10,14 @@ import pytest
 
 from support.airflow_runs import PaperTi, TaskRun, paper_context
 from support.arguments import documented, own_arguments, said_to_be_templated
+from support.meanwhile import stopped
 from support.orders import photo
-from support.patience import wait_until
 from visionbatch_mock.roboflow.words import ContentType
 from visionbatch_mock.tenant import Tenant
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow")]
 
 DAGS = Path(__file__).parents[2] / "dags" / "roboflow_batch.py"
-PAGE = Path(__file__).parents[2] / "docs" / "roboflow.md"
 JOB = "roboflow.jobs.get"
 CREATED, ABORTED, RESTARTED = "roboflow.job_created", "roboflow.job_aborted", "roboflow.job_restarted"
 
@@ -103,13 +98,6 @@ def test_each_day_becomes_a_batch_a_job_and_a_folder_of_its_own(airflow, workspa
     assert [Path(folder).name for folder in folders] == ["2026-11-20", "2026-11-21"]
 
 
-@pytest.mark.parametrize("text", re.findall(r"^```python\n(from airflow.*?)^```", PAGE.read_text(), re.M | re.S))
-def test_a_snippet_of_the_page_is_a_dag_or_an_asset(text):
-    names: dict[str, Any] = {}
-    exec(text, names)  # the page's own words
-    assert names.get("ended") or names["fetched"].dag.task_ids == ["stage", "ready", "run", "fetch"]
-
-
 @pytest.mark.parametrize("deferrable", [False, True], ids=["sync", "deferrable"])
 def test_a_job_is_made_once_and_its_id_and_link_are_known_while_it_runs(run_job, tenant, workspace, deferrable):
     workspace(extra={"console_url": "https://app.roboflow.com/{workspace}/jobs/{job_id}"})
@@ -131,27 +119,13 @@ def test_a_job_is_made_once_and_its_id_and_link_are_known_while_it_runs(run_job,
 
 @pytest.fixture
 def killed_while_it_waits(on_paper, tenant, monkeypatch):
-    """Run an operator that is told to stop while it looks at its job, from a signal's handler as Airflow does it."""
+    """Run an operator that is told to stop while it looks at its job."""
     from airflow_visionbatch import ownership  # noqa: PLC0415
 
     def kill(state: str) -> None:
         monkeypatch.setattr(ownership, "_state", lambda task_instance: state)
         tenant.configure(roboflow_processing_s=3600)
-        task = on_paper()
-        before = signal.signal(signal.SIGUSR1, lambda *_: task.on_kill())
-
-        def once_it_waits() -> None:
-            wait_until(lambda: len(tenant.journal.entries(JOB)) >= 3)
-            os.kill(os.getpid(), signal.SIGUSR1)
-
-        killer = threading.Thread(target=once_it_waits)
-        killer.start()
-        try:
-            with pytest.raises(Exception, match="told this process to stop"):
-                task.execute(paper_context())
-        finally:
-            killer.join(30)
-            signal.signal(signal.SIGUSR1, before)
+        stopped(on_paper(), lambda: len(tenant.journal.entries(JOB)) >= 3)
 
     return kill
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from support.airflow_runs import PaperTi, TaskRun, paper_context
 from support.arguments import documented, own_arguments
 from support.books import GET
+from support.meanwhile import meanwhile
 from visionbatch_mock.lifecycle import BatchState
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow")]
@@ -50,23 +50,8 @@ def on_paper(connection, sensor):
 @pytest.fixture
 def after_looks(books):
     """Do something in the background once the service was asked that often."""
-    threads = []
-
-    def when(looks: int, action: Any) -> None:
-        def wait() -> None:
-            until = time.monotonic() + 20
-            gate = threading.Event()
-            while len(books.requests(GET)) < looks and time.monotonic() < until:
-                gate.wait(0.01)
-            action()
-
-        threads.append(threading.Thread(target=wait))
-        threads[-1].start()
-
-    yield when
-    for thread in threads:
-        thread.join(30)
-        assert not thread.is_alive()
+    with ExitStack() as acts:
+        yield lambda looks, act: acts.enter_context(meanwhile(lambda: len(books.requests(GET)) >= looks, act))
 
 
 @pytest.mark.parametrize("way", WAYS)

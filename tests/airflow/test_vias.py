@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import secrets
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
-from support.airflow_runs import PaperTi, TaskRun, paper_context
+from support.airflow_runs import PaperState, PaperTi, TaskRun, paper_context
 from support.arguments import documented, own_arguments, said_to_be_templated
+from support.meanwhile import stopped
 from support.obs import ResultBucket, events_in, obs_service
 from support.patience import wait_until
 from visionbatch_mock import MockServer
@@ -55,9 +54,9 @@ def tenant(mock: MockServer) -> Tenant:
 
 @pytest.fixture
 def project(mock: MockServer, tenant: Tenant, connection: Any) -> Callable[..., str]:
-    """This test's customer is behind ``vias_default`` too; call it to change the connection."""
+    """This test's customer is behind ``huawei_vias_default`` too; call it to change the connection."""
 
-    def connect(conn_id: str = "vias_default", **changes: Any) -> str:
+    def connect(conn_id: str = "huawei_vias_default", **changes: Any) -> str:
         extra = {"iam_url": mock.url, **changes.pop("extra", {})}
         whole = {"conn_type": "huawei_vias", "host": mock.url, "login": tenant.token, "password": "secret", **changes}
         connection.raw(conn_id, {**whole, "extra": extra})
@@ -204,29 +203,31 @@ def test_mapped_items_in_another_order_inherit_nothing_from_each_other(on_paper,
     assert not tenant.ledger.entries(STOPPED) + tenant.ledger.entries(DELETED)
 
 
+def test_mapped_items_that_keep_their_records_by_name_may_come_in_any_order(on_paper, tenant, tmp_path):
+    records = f"file://{tmp_path}"
+    items = {"north": groups("source-0001"), "south": groups("source-0002", "source-0003")}
+    contexts = [paper_context(), paper_context()]
+
+    def run(names: list[str]) -> dict[str, str]:
+        made = {}
+        for name, context in zip(names, contexts, strict=True):
+            task = on_paper(name=name, groups=items[name], state_path=f"{records}/{name}.json")
+            made[name] = task.execute(context)["batch_id"]
+        return made
+
+    assert run(["north", "south"]) == run(["south", "north"])
+    assert len(created(tenant)) == 2
+
+
 @pytest.fixture
 def killed_while_it_waits(on_paper, tenant, monkeypatch):
-    """Run an operator that is told to stop while it looks, from a signal's handler as Airflow does it."""
+    """Run an operator that is told to stop while it looks."""
     from airflow_visionbatch import ownership  # noqa: PLC0415
 
     def kill(state: str, **more: Any) -> None:
         monkeypatch.setattr(ownership, "_state", lambda task_instance: state)
         tenant.configure(vias_durations={**QUICK, "RUNNING": 3600})
-        task = on_paper(**more)
-        before = signal.signal(signal.SIGUSR1, lambda *_: task.on_kill())
-
-        def once_it_waits() -> None:
-            wait_until(lambda: created(tenant) and len(tenant.journal.entries(LIST)) >= 4)
-            os.kill(os.getpid(), signal.SIGUSR1)
-
-        killer = threading.Thread(target=once_it_waits)
-        killer.start()
-        try:
-            with pytest.raises(Exception, match="told this process to stop"):
-                task.execute(paper_context())
-        finally:
-            killer.join(30)
-            signal.signal(signal.SIGUSR1, before)
+        stopped(on_paper(**more), lambda: created(tenant) and len(tenant.journal.entries(LIST)) >= 4)
 
     return kill
 
@@ -268,8 +269,8 @@ def test_the_commands_that_a_trigger_names_for_what_it_leaves_alone_are_there(ca
         assert f"{command} [OPTIONS]" in capsys.readouterr().out
 
 
-def action(name: str, **arguments: Any) -> Any:
-    kind = getattr(import_module("airflow_visionbatch.operators.vias_actions"), f"Vias{name}BatchTaskOperator")
+def action(name: str, noun: str = "BatchTask", **arguments: Any) -> Any:
+    kind = getattr(import_module("airflow_visionbatch.operators.vias_actions"), f"Vias{name}{noun}Operator")
     return kind(task_id="task", **arguments)
 
 
@@ -285,6 +286,22 @@ def test_batches_are_stopped_started_changed_and_deleted(on_paper, tenant):
     assert action("Delete", batch_id="0" * 32).execute({})["gone"]
     with pytest.raises(Exception, match="an update changes"):
         action("Update", batch_id="b-01", body=BODY, fields={"service_name": "smoke"}).execute({})
+
+
+def test_single_tasks_are_stopped_started_and_deleted_and_found_through_the_hook(on_paper, tenant):
+    from airflow_visionbatch.hooks.vias import ViasHook  # noqa: PLC0415
+
+    tenant.configure(vias_lives={"*": ["RUNNING"]}, vias_refusals={"start": ["source-0002"]})
+    made_elsewhere(on_paper)
+    with ViasHook().get_conn() as client:
+        good, bad = sorted(client.single.list(), key=lambda entry: entry.source)
+        assert [entry.name for entry in client.sources.list("source")] == ["source-0002", "source-0001"]
+    assert action("Stop", "Task", vias_task_id=good.task_id).execute({})["task_id"] == good.task_id
+    assert action("Start", "Task", vias_task_id=good.task_id).execute({})["status"] == 200
+    with pytest.raises(Exception, match=r"VIAS\.00010012"):
+        action("Start", "Task", vias_task_id=bad.task_id).execute({})
+    assert action("Delete", "Task", vias_task_id=good.task_id).execute({})["message"] == "success"
+    assert action("Delete", "Task", vias_task_id="0" * 32).execute({})["gone"]
 
 
 @pytest.mark.parametrize(("on_partial", "refused"), [("fail", True), ("warn", False), ("accept:1", False)])
@@ -326,11 +343,81 @@ def test_a_sensor_refuses_what_never_ends_and_tells_what_failed(airflow, on_pape
     assert (lost.state, type(lost.reason).__name__) == ("failed", "JobFailed")
 
 
+def test_patience_with_abnormal_tasks_outlives_a_rescheduled_poke_and_a_recovery_ends_it(on_paper, sensor, tenant):
+    tenant.configure(vias_lives={"*": ["ABNORMAL"]})
+    made = {"task_id": "task", "batch_id": made_elsewhere(on_paper), "mode": "reschedule", "poke_interval": 1}
+    context = paper_context()
+    kept = context.setdefault("task_state_store", PaperState())
+    key = "visionbatch_unwell_since"
+    assert not sensor(**made).poke(context).is_done
+    first = kept.get(key)
+    assert not sensor(**made).poke(context).is_done
+    assert kept.get(key) == int(first)
+    (task, _) = tenant.vias.tasks()
+    for each in tenant.vias.tasks():
+        tenant.vias.force(each.id, "RUNNING")
+    assert not sensor(**made).poke(context).is_done
+    assert kept.get(key) is None
+    tenant.vias.force(task.id, "ABNORMAL")
+    assert not sensor(**made).poke(context).is_done
+    # As if it had been so an hour ago, in a process that is long gone.
+    kept.set(key, kept.get(key) - 3600)
+    tenant.vias.force(tenant.vias.tasks()[1].id, "ABNORMAL")
+    with pytest.raises(Exception, match="ABNORMAL"):
+        sensor(**made).poke(context)
+    assert kept.get(key) is None
+
+
+def test_a_sensor_that_pokes_in_one_process_has_patience_without_airflows_state(on_paper, sensor, tenant):
+    tenant.configure(vias_lives={"*": ["ABNORMAL"]})
+    task = sensor(task_id="task", batch_id=made_elsewhere(on_paper))
+    context = {"ti": PaperTi()}
+    assert not task.poke(context).is_done
+    assert task._unwell_since is not None
+    task._unwell_since -= 3600
+    with pytest.raises(Exception, match="ABNORMAL"):
+        task.poke(context)
+
+
+async def test_so_does_patience_with_a_batch_that_a_task_defers_to(on_paper, tenant, records):
+    from airflow.providers.common.compat.sdk import TaskDeferred  # noqa: PLC0415
+
+    tenant.configure(vias_lives={"*": ["ABNORMAL"]})
+    context = paper_context()
+    with pytest.raises(TaskDeferred) as deferred:
+        on_paper(deferrable=True, retries=1).execute(context)
+    ref = deferred.value.trigger.ref
+    (since,) = parse_qs(ref.partition("?")[2])["unwell_since"]
+    assert records.read(context)["notes"]["vias_unwell_since"] == int(since)
+    # A triggerer that is started again has nothing but the row, here of an hour ago.
+    arguments = {**deferred.value.trigger.serialize()[1], "ref": ref.replace(since, str(int(since) - 3600))}
+    (event,) = [event async for event in type(deferred.value.trigger)(**{**arguments, "not_before": None}).run()]
+    assert (event.payload["snapshot"]["phase"], event.payload["snapshot"]["native"]) == ("failed", "ABNORMAL 2")
+
+
 @pytest.fixture
 def fetch(project) -> Any:
     from airflow_visionbatch.operators.vias_results import ViasFetchResultsOperator  # noqa: PLC0415
 
     return lambda **more: ViasFetchResultsOperator(task_id="task", **more)
+
+
+@pytest.mark.parametrize("place", ["", "file://"])
+def test_a_stream_is_read_into_json_lines_and_by_the_next_run_from_where_it_was(
+    mock, on_paper, project, tenant, fetch, tmp_path, place
+):
+    project(extra={"dis_url": mock.url})
+    manifest = on_paper(outputs={"dis": {"stream_name": "inspections"}}).execute(paper_context())
+    tenant.vias.deliver()
+    task = {"source": "dis://inspections", "destination": f"{place}{tmp_path}/landed", "batch_id": manifest}
+    told = fetch(**task).execute(paper_context())
+    assert (told["counts"]["events"], is_small_json(told)) == (2, True)
+    landed = {json.loads(path.read_text())["message_id"] for path in tmp_path.glob("landed/*/*.jsonl")}
+    assert landed == {entry["message_id"] for entry in tenant.ledger.entries("vias.result_streamed")}
+    again = fetch(**task).execute(paper_context())
+    assert (again["outcome"], again["counts"]["repeated"]) == ("nothing", 0)
+    with pytest.raises(Exception, match="read to its end"):
+        fetch(**{**task, "until": "2026-01-01T00:00:00Z"}).execute(paper_context())
 
 
 def test_results_of_one_batch_are_fetched_verified_and_told(on_paper, store, tenant, fetch, tmp_path):
@@ -466,6 +553,9 @@ KINDS = [
     "operators.vias_actions.ViasStopBatchTaskOperator",
     "operators.vias_actions.ViasDeleteBatchTaskOperator",
     "operators.vias_actions.ViasUpdateBatchTaskOperator",
+    "operators.vias_actions.ViasStartTaskOperator",
+    "operators.vias_actions.ViasStopTaskOperator",
+    "operators.vias_actions.ViasDeleteTaskOperator",
     "operators.vias_results.ViasFetchResultsOperator",
     "sensors.vias.ViasBatchTaskSensor",
 ]

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from support.patience import wait_until
 from visionbatch_mock.faults import Fault, UnknownInstruction
 from visionbatch_mock.faults.grammar import FORMS
 from visionbatch_mock.operations import Operation
@@ -302,11 +303,10 @@ def test_a_stall_does_not_keep_a_probe_waiting(tenant, upload, data):
     upload.http.headers["Connection"] = "close"
     span = f"bytes 0-{2 * Q - 1}/{len(data)}"
     with raw_request(upload, None, data[: 2 * Q], span) as connection:
+        wait_until(lambda: plan.completed and persisted(upload) >= Q)
         connection.settimeout(0.2)
         with pytest.raises(TimeoutError):
             connection.recv(1)
-        assert plan.completed
-        assert persisted(upload) >= Q
     assert upload.chunk(data, Q, len(data), len(data)).status_code == 200
 
 
@@ -321,7 +321,7 @@ def test_a_throttle_slows_the_body_down(tenant, upload, data):
     tenant.plan(CHUNK, "throttle-1024Kps")
     began = time.monotonic()
     assert upload.chunk(data, 0, Q, len(data)).status_code == 308
-    assert 0.24 <= time.monotonic() - began < 5
+    assert time.monotonic() - began >= 0.24
 
 
 # -- calls with a JSON answer

@@ -159,10 +159,10 @@ def test_the_journal_shows_whether_a_key_travelled_and_never_the_key_or_a_url(wo
 
 def test_a_body_on_a_signed_url_stalls_at_its_place_and_still_arrives_whole(workspace):
     signed, body = workspace.sign_video("v", "a.mp4"), bytes(range(256)) * 1024
-    plan = workspace.plan("roboflow.files.put", "stall-for-0.05s-after-100K", "stall-for-1s-after-100K")
+    plan = workspace.plan("roboflow.files.put", "stall-for-0.05s-after-100K", "stall-for-30s-after-100K")
     assert workspace.put(signed, body).status_code == 200
     assert workspace.effects("video_stored")[0]["sha256"] == hashlib.sha256(body).hexdigest()
     with pytest.raises(requests.Timeout):
-        workspace.http.put(signed["uploadURL"], data=body, headers=signed["extensionHeaders"], timeout=0.2)
+        workspace.http.put(signed["uploadURL"], data=body, headers=signed["extensionHeaders"], timeout=(20, 0.2))
     assert workspace.count("v") == 1
     assert plan.completed

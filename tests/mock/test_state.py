@@ -6,6 +6,7 @@ import signal
 import stat
 import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -94,6 +95,12 @@ def test_bytes_that_came_after_the_last_save_count_in_whole_blocks(tmp_path, arc
         assert put(session, archive, 3 * Q, len(archive)).status_code == 200
         (committed,) = again.world.tenant("t").ledger.entries("archive.committed")
         assert committed["sha256"] == hashlib.sha256(archive).hexdigest()
+
+
+def test_saves_that_meet_leave_a_whole_file_each(tmp_path):
+    with MockServer(state=tmp_path) as mock, ThreadPoolExecutor(4) as savers:
+        call(mock.url, "POST", "/v0.2/batches")
+        assert all(savers.map(lambda _: mock.save(), range(40)))
 
 
 def test_everything_that_a_tenant_has_is_there_after_a_restart(tmp_path, archive):

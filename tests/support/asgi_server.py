@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
+
+from support.patience import wait_until
 
 
 class Served:
@@ -43,10 +44,7 @@ def served(app: Any) -> Iterator[Served]:
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=5))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    until = time.monotonic() + 30
-    while not server.started:
-        assert time.monotonic() < until, "the server does not start"
-        time.sleep(0.01)
+    wait_until(lambda: server.started)
     try:
         yield Served(listener.getsockname()[1])
     finally:

@@ -114,10 +114,3 @@ def end(*made: Any) -> Callable[[], None]:
 
 def nothing() -> None:
     """An act of the script."""
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let the others run until something is so."""
-    async with asyncio.timeout(WITHIN_S):
-        while not condition():
-            await asyncio.sleep(0.001)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-async def until(condition: Callable[[], object], within_s: float = 10.0) -> None:
+async def until(condition: Callable[[], object], within_s: float = 20.0) -> None:
     """Let the loop go on until the condition holds.
 
     :raises TimeoutError: when it does not in time.

@@ -17,7 +17,7 @@ from visionbatch_mock.deepomatic.report import error_report
 from visionbatch_mock.exchange import Unacceptable, current, json_object, operation
 from visionbatch_mock.lifecycle import BatchState
 from visionbatch_mock.operations import Operation
-from visionbatch_mock.storage.insert import session_url
+from visionbatch_mock.storage.beginning import session_url
 
 bp = Blueprint("deepomatic_batches", __name__, url_prefix="/v0.2/batches")
 

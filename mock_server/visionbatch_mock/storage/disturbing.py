@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 from visionbatch_mock.exchange import current
 from visionbatch_mock.faults import Fault, Instruction
-from visionbatch_mock.ledger import Effect
-from visionbatch_mock.storage.objects import StoredObject
+from visionbatch_mock.storage.objects import StoredObject, Target
 from visionbatch_mock.storage.preconditions import Preconditions
 
 if TYPE_CHECKING:
@@ -23,14 +22,13 @@ def disturb(bucket: str, name: str) -> None:
     if instruction.fault is Fault.REPLACE_OBJECT:
         _replace(tenant, live, instruction)
     else:
-        tenant.objects.delete(bucket, name, Preconditions())
-        tenant.ledger.commit(Effect.OBJECT_DELETED, bucket=bucket, object=name, generation=live.generation)
+        tenant.delete(bucket, name, Preconditions())
 
 
 def _replace(tenant: "Tenant", live: StoredObject, instruction: Instruction) -> None:
     """A new generation: of the plan's text, or of the same bytes when it gives none."""
     if "body" not in instruction.extras:
-        tenant.copy(live, live.bucket, live.name, {}, Preconditions())
+        tenant.copy(live, Target(live.bucket, live.name, live.description))
         return
     text = str(instruction.extras["body"]).encode()
     tenant.store(live.bucket, live.name, [text], live.description)

@@ -21,7 +21,7 @@ class MalformedMultipart(ValueError):
 class Part:
     """One part; `content` has to be read before the next part is asked for."""
 
-    content_type: str
+    content_type: str | None
     content: Iterator[bytes]
 
 
@@ -44,7 +44,7 @@ class _Splitter:
         self._open()
         while not self._closing():
             head = self._head()
-            yield Part(head.get_content_type(), self._until_delimiter())
+            yield Part(head["Content-Type"], self._until_delimiter())
 
     def _open(self) -> None:
         while (found := self._buffer.find(self._boundary)) < 0 or b"\n" not in self._buffer[found:]:

@@ -1,39 +1,31 @@
 """The object-store subset that unmodified Google clients need: insert, get, list, patch, delete, download."""
 
-from flask import Blueprint, Response, request
-from werkzeug.routing import BaseConverter
+from typing import Any
 
-from visionbatch_mock.answers import empty_answer, error_for, json_answer, xml_error
-from visionbatch_mock.exchange import Unacceptable, current, json_object, operation
-from visionbatch_mock.ledger import Effect
+from flask import Blueprint, Response, request
+
+from visionbatch_mock.answers import empty_answer, error_for, json_answer
+from visionbatch_mock.exchange import current, operation
 from visionbatch_mock.operations import Operation
-from visionbatch_mock.storage.asking import conditions, live_object, no_such_object, reading, require, writing
+from visionbatch_mock.storage.asking import (
+    conditions,
+    live_object,
+    no_such_object,
+    reading,
+    remove,
+    require,
+    resource_of_request,
+    writing,
+)
+from visionbatch_mock.storage.description import Description
 from visionbatch_mock.storage.disturbing import disturb
 from visionbatch_mock.storage.downloads import content, outlook
-from visionbatch_mock.storage.insert import initiate_json, initiate_xml, insert_media, insert_multipart
+from visionbatch_mock.storage.insert import initiate_json, insert_media, insert_multipart
 from visionbatch_mock.storage.listing import list_page, page_outlook
 from visionbatch_mock.storage.multipart import MalformedMultipart
-from visionbatch_mock.storage.objects import NoSuchBucket
-from visionbatch_mock.storage.permissions import Denied, Permission
+from visionbatch_mock.storage.objects import Target
+from visionbatch_mock.storage.permissions import Permission
 from visionbatch_mock.storage.session_routes import is_session_request, serve_session
-
-
-class BucketConverter(BaseConverter):
-    """The first segment of an XML API path, which must not swallow the other services' paths."""
-
-    regex = (
-        r"(?!(?:v0\.2|v2|v3|upload|download|storage|exports|data-staging|batch-processing|staged"
-        r"|retry_tests?|_control|_dashboard)/)[^/]+"
-    )
-    part_isolating = False
-
-
-class ObjectConverter(BaseConverter):
-    """An object's name: any characters, slashes at its ends included."""
-
-    regex = r"[\s\S]+"
-    part_isolating = False
-
 
 bp = Blueprint("storage", __name__)
 
@@ -48,37 +40,6 @@ def upload(bucket: str) -> Response:
     if request.method != "POST":
         return error_for(request.path, 405, "Beginning an upload takes POST.")
     return _insert(bucket)
-
-
-@bp.route("/<bucket:bucket>/<object:name>", methods=["POST", "PUT", "DELETE"])
-def xml_api(bucket: str, name: str) -> Response:
-    """Sessions of the XML API: initiation, and the requests on their URLs."""
-    if is_session_request():
-        return serve_session()
-    if request.method != "POST" or request.headers.get("x-goog-resumable") != "start":
-        current().matched = False
-        return error_for(request.path, 405, "Of the XML API there are only resumable uploads and downloads.")
-    return _insert_xml(bucket, name)
-
-
-@bp.get("/<bucket:bucket>/<object:name>")
-def xml_get(bucket: str, name: str) -> Response:
-    """An object's content by the XML API's path, which public and signed URLs use; errors are XML."""
-    try:
-        return _download(bucket, name)
-    except NoSuchBucket:
-        # This route takes whatever no other route wants; nobody can have meant a bucket that is not there.
-        current().matched = False
-        return xml_error("NoSuchBucket", "The specified bucket does not exist.", 404)
-    except Denied as cause:
-        return xml_error("AccessDenied", str(cause), 403)
-    except Unacceptable as cause:
-        return xml_error("NoSuchKey", "The specified key does not exist.", cause.status)
-
-
-@operation(Operation.OBJECTS_INSERT)
-def _insert_xml(bucket: str, name: str) -> Response:
-    return initiate_xml(bucket, name)
 
 
 @operation(Operation.OBJECTS_INSERT)
@@ -107,7 +68,10 @@ def list_objects(bucket: str) -> Response:
 @bp.get(f"/download{OBJECTS}/<object:name>")
 def get_object(bucket: str, name: str) -> Response:
     """An object's description, or its content with `alt=media`."""
-    if request.args.get("alt") == "media" or request.path.startswith("/download/"):
+    form = request.args.get("alt", "json")
+    if form not in {"json", "media"}:
+        return error_for(request.path, 400, f"Invalid value for alt: {form!r}")
+    if form == "media" or request.path.startswith("/download/"):
         return _download(bucket, name)
     return _show(bucket, name)
 
@@ -115,14 +79,14 @@ def get_object(bucket: str, name: str) -> Response:
 @operation(Operation.OBJECTS_DOWNLOAD, outlook)
 def _download(bucket: str, name: str) -> Response:
     disturb(bucket, name)
-    stored = live_object(bucket, name)
+    stored = live_object(bucket, name, request.args.get("generation"))
     conditions().check(stored)
     return content(stored)
 
 
 @operation(Operation.OBJECTS_GET)
 def _show(bucket: str, name: str) -> Response:
-    stored = live_object(bucket, name)
+    stored = live_object(bucket, name, request.args.get("generation"))
     conditions().check(stored)
     return json_answer(stored.resource(request.host_url.rstrip("/")))
 
@@ -131,7 +95,7 @@ def _show(bucket: str, name: str) -> Response:
 @operation(Operation.OBJECTS_PATCH)
 def patch_object(bucket: str, name: str) -> Response:
     """Change an object's description, which makes a new metageneration."""
-    changes = json_object()
+    changes = _changes()
     require(Permission.OBJECTS_UPDATE, bucket, name)
     changed = current().tenant.objects.describe(bucket, name, changes, conditions())
     if changed is None:
@@ -143,15 +107,7 @@ def patch_object(bucket: str, name: str) -> Response:
 @operation(Operation.OBJECTS_DELETE)
 def delete_object(bucket: str, name: str) -> Response:
     """Remove an object: 204."""
-    require(Permission.OBJECTS_DELETE, bucket, name)
-    tenant, wanted = current().tenant, request.args.get("generation")
-    live = tenant.objects.get(bucket, name)
-    if live is None or wanted not in {None, str(live.generation)}:
-        raise no_such_object(bucket, name)
-    removed = tenant.objects.delete(bucket, name, conditions())
-    if removed is None:
-        raise no_such_object(bucket, name)
-    tenant.ledger.commit(Effect.OBJECT_DELETED, bucket=bucket, object=name, generation=removed.generation)
+    remove(bucket, name, conditions())
     return empty_answer(204)
 
 
@@ -159,13 +115,21 @@ def delete_object(bucket: str, name: str) -> Response:
 @operation(Operation.OBJECTS_REWRITE)
 def copy_object(bucket: str, name: str, verb: str, to_bucket: str, to_name: str) -> Response:
     """A second object of the same bytes, in one step however large it is."""
-    changes = json_object()
-    source = live_object(bucket, name, "sourceGeneration")
+    changes = _changes()
+    source = live_object(bucket, name, request.args.get("sourceGeneration"))
     conditions("ifSource").check(source)
     writing(to_bucket, to_name)
-    made = current().tenant.copy(source, to_bucket, to_name, changes, conditions())
+    target = Target(to_bucket, to_name, source.description.changed(changes), conditions=conditions())
+    made = current().tenant.copy(source, target)
     shown = made.resource(request.host_url.rstrip("/"))
     if verb == "copyTo":
         return json_answer(shown)
     sizes = {"totalBytesRewritten": str(made.size), "objectSize": str(made.size)}
     return json_answer({"kind": "storage#rewriteResponse", **sizes, "done": True, "resource": shown})
+
+
+def _changes() -> dict[str, Any]:
+    """The body as changes of a description, which are refused before any condition is looked at."""
+    told = resource_of_request()
+    Description().changed(told)
+    return told

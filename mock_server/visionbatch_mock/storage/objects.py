@@ -1,5 +1,6 @@
 """Finished objects in buckets, one live generation each, as in a bucket without versioning."""
 
+import base64
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ class BucketInTheWay(RuntimeError):
 class Target:
     """Where an upload shall end up, and what its initiation said of it.
 
-    `md5` and `crc32c` are base64 and checked at the end when given.
+    `md5` and `crc32c` are base64 and checked at the end when given. An object made `of_parts` has no MD5.
     """
 
     bucket: str
@@ -34,6 +35,7 @@ class Target:
     md5: str | None = None
     crc32c: str | None = None
     conditions: Preconditions = field(default_factory=Preconditions)
+    of_parts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,12 @@ class StoredObject:
         """Changes with content and description."""
         return f"g{self.generation}" if self.metageneration == 1 else f"g{self.generation}m{self.metageneration}"
 
+    @property
+    def entity_tag(self) -> str:
+        """The same for the XML API, in its quotes: the MD5 of the bytes, where there is one."""
+        md5 = self.digests.md5
+        return f'"{self.etag}"' if md5 is None else f'"{base64.b64decode(md5).hex()}"'
+
     def resource(self, base_url: str) -> dict[str, Any]:
         """The object as the JSON API describes it; sizes are decimal texts there."""
         path = f"storage/v1/b/{quote(self.bucket, safe='')}/o/{quote(self.name, safe='')}"
@@ -70,7 +78,7 @@ class StoredObject:
             "metageneration": str(self.metageneration),
             "storageClass": "STANDARD",
             "size": str(self.size),
-            "md5Hash": self.digests.md5,
+            **({} if self.digests.md5 is None else {"md5Hash": self.digests.md5}),
             "crc32c": self.digests.crc32c,
             "etag": self.etag,
             "timeCreated": iso(self.created),
@@ -148,7 +156,8 @@ class ObjectStore:
         with self._lock:
             self._check(target)
             spool.seal()
-            return self._commit(target, spool.path, spool.size, spool.digests())
+            digests = spool.digests()
+            return self._commit(target, spool.path, spool.size, digests.without_md5() if target.of_parts else digests)
 
     def put_again(self, source: StoredObject, target: Target) -> StoredObject:
         """A new object, or generation, of the same bytes, which stay where they are on disk."""

@@ -3,8 +3,9 @@
 import base64
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import google_crc32c
 
@@ -16,8 +17,13 @@ class Digests:
     """Checksums of finished content: base64 as Google writes them, SHA-256 in hexadecimal."""
 
     crc32c: str
-    md5: str
+    md5: str | None
+    """None for an object made of parts, which has none at Google."""
     sha256: str
+
+    def without_md5(self) -> Self:
+        """The same without it."""
+        return replace(self, md5=None)
 
 
 class Spool:

@@ -38,3 +38,8 @@ def note_created(ledger: Ledger, stored: StoredObject) -> None:
         crc32c=stored.digests.crc32c,
         sha256=stored.digests.sha256,
     )
+
+
+def note_deleted(ledger: Ledger, removed: StoredObject) -> None:
+    """Write down that an object is gone."""
+    ledger.commit(Effect.OBJECT_DELETED, bucket=removed.bucket, object=removed.name, generation=removed.generation)

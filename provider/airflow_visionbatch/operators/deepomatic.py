@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_visionbatch.links import DeepomaticBatchLink
-from airflow_visionbatch.operators.remote_run import PROGRESS_S, RemoteRunOperator
+from airflow_visionbatch.operators.remote_run import RemoteRunOperator
+from airflow_visionbatch.operators.telling import PROGRESS_S
 
 if TYPE_CHECKING:
     from visionbatch import Deepomatic, DeepomaticRun, RunStore, Submitted

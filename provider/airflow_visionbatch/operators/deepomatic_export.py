@@ -6,19 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_visionbatch._compat import BaseOperator
-from airflow_visionbatch.ending import MANIFEST_KEY
 from airflow_visionbatch.exports import SERVICE, layout_of, moment, window_of
 from airflow_visionbatch.failures import failing_for_good, with_retry_policy
+from airflow_visionbatch.operators.telling import Telling
 
 if TYPE_CHECKING:
-    from airflow_visionbatch.lineage import Lineage
     from visionbatch import FetchManifest, Folder, Wanted
 
-PROGRESS_S = 10.0
-"""Seconds between two lines of progress in the log."""
 
-
-class DeepomaticFetchExportOperator(BaseOperator):
+class DeepomaticFetchExportOperator(Telling, BaseOperator):
     """Fetch the files of an export, verified, with the images that their records name.
 
     A later try goes on where the last one stopped; when all has been done before, it says so. Returns a manifest of
@@ -59,6 +55,7 @@ class DeepomaticFetchExportOperator(BaseOperator):
         "state_path",
     )
     ui_color = "#e0f2f1"
+    service = SERVICE
 
     def __init__(
         self,
@@ -96,7 +93,6 @@ class DeepomaticFetchExportOperator(BaseOperator):
         self.link_file = link_file
         self.download = download or {}
         self.state_path = state_path
-        self._lineage: Lineage | None = None
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Fetch, and tell what came."""
@@ -109,10 +105,6 @@ class DeepomaticFetchExportOperator(BaseOperator):
             self.log.info("%s: %s, %s", manifest.source, manifest.outcome, value["counts"])
             self._tell(context, value)
             return value
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """What this task read and wrote, for OpenLineage; ``None`` where that is not installed."""
-        return None if self._lineage is None else self._lineage.openlineage()
 
     def _from_bucket(self, context: Any, place: Folder) -> FetchManifest:
         from airflow_visionbatch.hooks.google import bucket_of
@@ -131,7 +123,7 @@ class DeepomaticFetchExportOperator(BaseOperator):
                 store=run_store(context, self.state_path),
                 on_missing=self.on_missing,
                 settings=settings,
-                progress=self._progress(),
+                progress=self._fetching(),
             )
 
     def _by_link(self, place: Folder) -> FetchManifest:
@@ -149,7 +141,7 @@ class DeepomaticFetchExportOperator(BaseOperator):
             name=self.link_file,
             hosts=(connection.host,) if connection.host else None,
             settings=settings,
-            progress=self._progress(),
+            progress=self._fetching(),
         )
 
     def _wanted(self) -> tuple[str, Wanted]:
@@ -166,18 +158,9 @@ class DeepomaticFetchExportOperator(BaseOperator):
             raise ConfigError("neither storage_uri nor arrival is given")
         return self.storage_uri, Wanted(moment(self.since), moment(self.until), images=self.images)
 
-    def _progress(self) -> Any:
-        from visionbatch import LoggedProgress
-
-        return LoggedProgress(self.log, every_s=PROGRESS_S, what="fetch")
-
     def _tell(self, context: Any, value: Mapping[str, Any]) -> None:
-        from airflow_visionbatch.assets import tell_outlets
-        from airflow_visionbatch.lineage import Lineage, place_uri
+        from airflow_visionbatch.lineage import place_uri
 
-        context["ti"].xcom_push(key=MANIFEST_KEY, value=value)
-        facts = {"outcome": value["outcome"], "counts": value["counts"], "manifest": value["manifest"]}
-        tell_outlets(self, context, facts)
         inputs = [value["source"]] if value["source"].startswith("gs://") else []
-        self._lineage = Lineage(SERVICE, inputs, [place_uri(self.destination)], {"service": SERVICE, **facts})
-        self._lineage.tell_airflow(self)
+        outputs = [place_uri(self.destination)]
+        self._hand_over(context, value, ("outcome", "counts", "manifest"), inputs=inputs, outputs=outputs)

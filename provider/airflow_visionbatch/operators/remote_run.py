@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from airflow_visionbatch.lineage import Lineage
     from visionbatch import Decision, Manifest, Policies, Snapshot, Submitted
 
-PROGRESS_S = 10.0
-"""Seconds between two lines of progress in the log."""
-
 
 class RemoteRunOperator(StoppableOperator):
     """Begin something at a service, wait for its end, and say what came of it.

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_visionbatch.ending import MANIFEST_KEY
 from airflow_visionbatch.failures import failing_for_good, with_retry_policy
-from airflow_visionbatch.operators.remote_run import PROGRESS_S
 from airflow_visionbatch.operators.stoppable import StoppableOperator
+from airflow_visionbatch.operators.telling import Telling
 from airflow_visionbatch.staged import batch_in, job_in
 
 if TYPE_CHECKING:
-    from airflow_visionbatch.lineage import Lineage
     from visionbatch import FetchSettings, ResultsManifest
 
 
-class RoboflowFetchResultsOperator(StoppableOperator):
+class RoboflowFetchResultsOperator(Telling, StoppableOperator):
     """Fetch the results of a job into a folder, verified and unpacked, and join their rows to one table when asked.
 
     A later try goes on where the last one stopped; when all has been done before, it says so. Returns a manifest of
@@ -74,13 +72,12 @@ class RoboflowFetchResultsOperator(StoppableOperator):
         self.download = download or {}
         self.destination_conn_id = destination_conn_id
         self.roboflow_conn_id = roboflow_conn_id
-        self._lineage: Lineage | None = None
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Fetch, and tell what came."""
         from airflow_visionbatch.hooks.roboflow import RoboflowHook
         from airflow_visionbatch.places import folder
-        from visionbatch import LoggedProgress, fetch_results
+        from visionbatch import fetch_results
 
         with (
             failing_for_good(),
@@ -93,14 +90,10 @@ class RoboflowFetchResultsOperator(StoppableOperator):
                 folder(self.destination, self.destination_conn_id),
                 stage=self.stage,
                 settings=self._settings(),
-                progress=LoggedProgress(self.log, every_s=PROGRESS_S, what="fetch"),
+                progress=self._fetching(),
             )
             self._tell(context, manifest)
             return manifest.to_json()
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """What this task read and wrote, for OpenLineage; ``None`` where that is not installed."""
-        return None if self._lineage is None else self._lineage.openlineage()
 
     def _wanted(self) -> str | list[str]:
         """The job, or the batches.
@@ -134,19 +127,16 @@ class RoboflowFetchResultsOperator(StoppableOperator):
         )
 
     def _tell(self, context: Any, manifest: ResultsManifest) -> None:
-        from airflow_visionbatch.assets import remote_uri, tell_outlets
-        from airflow_visionbatch.lineage import Lineage, place_uri
+        from airflow_visionbatch.assets import remote_uri
+        from airflow_visionbatch.lineage import place_uri
 
         value = manifest.to_json()
         self.log.info("%s: %s, %s", self.destination, value["outcome"], value["counts"])
-        context["ti"].xcom_push(key=MANIFEST_KEY, value=value)
-        facts = {name: value[name] for name in ("job_id", "outcome", "counts", "manifest")}
-        tell_outlets(self, context, facts)
         read = [manifest.job_id] if manifest.job_id else manifest.batches
-        self._lineage = Lineage(
-            self.service,
+        self._hand_over(
+            context,
+            value,
+            ("job_id", "outcome", "counts", "manifest"),
             inputs=[remote_uri(self.service, self.roboflow_conn_id, name) for name in read],
             outputs=[place_uri(self.destination)],
-            facts={"service": self.service, **facts},
         )
-        self._lineage.tell_airflow(self)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_visionbatch.ending import MANIFEST_KEY
 from airflow_visionbatch.failures import failing_for_good, with_retry_policy
 from airflow_visionbatch.operators.stoppable import StoppableOperator
+from airflow_visionbatch.operators.telling import Telling
 
 if TYPE_CHECKING:
-    from airflow_visionbatch.lineage import Lineage
     from visionbatch import Roboflow, RoboflowStageRun, StageManifest, StageSettings
 
 
-class RoboflowStageOperator(StoppableOperator):
+class RoboflowStageOperator(Telling, StoppableOperator):
     """Fill a batch with images or videos, once, whatever becomes of the worker.
 
     A later try, on any worker, sends only what is missing. Returns a manifest of less than 4 KB, see
@@ -95,7 +94,6 @@ class RoboflowStageOperator(StoppableOperator):
         self.on_input_change = on_input_change
         self.state_path = state_path
         self.roboflow_conn_id = roboflow_conn_id
-        self._lineage: Lineage | None = None
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Send what is missing, and tell what the batch holds."""
@@ -109,10 +107,6 @@ class RoboflowStageOperator(StoppableOperator):
             manifest = self._fill(client, self._run_over(client, context))
             self._tell(context, manifest)
             return manifest.to_json()
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """What this task read and filled, for OpenLineage; ``None`` where that is not installed."""
-        return None if self._lineage is None else self._lineage.openlineage()
 
     def _run_over(self, client: Roboflow, context: Any) -> RoboflowStageRun:
         from airflow_visionbatch.places import sink
@@ -183,19 +177,15 @@ class RoboflowStageOperator(StoppableOperator):
         return self.source
 
     def _tell(self, context: Any, manifest: StageManifest) -> None:
-        from airflow_visionbatch.assets import remote_uri, tell_outlets
-        from airflow_visionbatch.lineage import Lineage, place_uri
+        from airflow_visionbatch.assets import remote_uri
+        from airflow_visionbatch.lineage import place_uri
 
-        ti, value = context["ti"], manifest.to_json()
         self.log.info("batch %s: %d items, %s", manifest.batch_id, manifest.expected, manifest.kind)
-        ti.xcom_push(key="batch_id", value=manifest.batch_id)
-        ti.xcom_push(key=MANIFEST_KEY, value=value)
-        facts = {name: value[name] for name in ("batch_id", "kind", "expected", "generation")}
-        tell_outlets(self, context, facts)
-        self._lineage = Lineage(
-            self.service,
+        context["ti"].xcom_push(key="batch_id", value=manifest.batch_id)
+        self._hand_over(
+            context,
+            manifest.to_json(),
+            ("batch_id", "kind", "expected", "generation"),
             inputs=[place_uri(self.source)] if self.source else [],
             outputs=[remote_uri(self.service, self.roboflow_conn_id, manifest.batch_id)],
-            facts={"service": self.service, **facts},
         )
-        self._lineage.tell_airflow(self)

@@ -94,7 +94,7 @@ class ViasCreateBatchTaskOperator(RemoteRunOperator):
         adopt: bool = False,
         on_cancel: str = "",
         on_partial: str = "fail",
-        vias_conn_id: str = "vias_default",
+        vias_conn_id: str = "huawei_vias_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(on_partial=on_partial, **kwargs)
@@ -136,7 +136,8 @@ class ViasCreateBatchTaskOperator(RemoteRunOperator):
 
     def _submit(self, client: Vias, context: Any) -> Submitted:
         from airflow_visionbatch.ownership import was_cleared
-        from visionbatch import require_finite, require_finite_sources
+        from visionbatch import made_but_endless, require_finite, require_finite_sources
+        from visionbatch.errors import ConfigError
 
         task = self._task()
         task.check()
@@ -147,7 +148,10 @@ class ViasCreateBatchTaskOperator(RemoteRunOperator):
         submitted = run.submit(task, deadline=deadline, cleared=was_cleared(context["ti"]))
         if self.wait and not task.sources:
             # Which sources a group has shows in the tasks that were made of them.
-            require_finite(client, run.ref)
+            try:
+                require_finite(client, run.ref)
+            except ConfigError as error:
+                raise made_but_endless(error) from error
         return submitted
 
     def _task(self) -> BatchTask:
@@ -165,7 +169,17 @@ class ViasCreateBatchTaskOperator(RemoteRunOperator):
         from visionbatch import LoggedTable
 
         self._table = LoggedTable(submitted.batch_id)
-        return client.wait(self._watched(submitted), deadline=submitted.record.deadline, observe=self._table)
+
+        def told(snapshot: Snapshot) -> None:
+            self._table(snapshot)
+            self._run.saw(snapshot)
+
+        return client.wait(self._watched(submitted), deadline=submitted.record.deadline, observe=told)
+
+    def _defer(self, submitted: Submitted, deadline: float | None, last_seen: Snapshot | None, link: str) -> None:
+        # Since when the batch is ABNORMAL crosses the deferral in the trigger's reference, and a retry in the record.
+        self._run.saw()
+        super()._defer(submitted, deadline, last_seen, link)
 
     def _finish(self, client: Any, context: Any, submitted: Submitted, end: Callable[[], Snapshot]) -> dict[str, Any]:
         from visionbatch import LoggedTable

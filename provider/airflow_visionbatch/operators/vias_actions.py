@@ -1,4 +1,4 @@
-"""Starting, stopping, deleting and changing batch tasks of Huawei Cloud VIAS from a Dag."""
+"""Starting, stopping, deleting and changing tasks of Huawei Cloud VIAS from a Dag: whole batches, and single ones."""
 
 from __future__ import annotations
 
@@ -17,35 +17,38 @@ UPDATED_FIELDS = ("name", "groups", "outputs", "description", "schedule", "commo
 """Fields of `visionbatch.BatchTask` that an update may change: not the algorithm."""
 
 
-class _BatchTaskAction(BaseOperator):
-    """Does one thing to all tasks of a batch, and judges the answer: HTTP 200 does not mean that it was done to all.
+class _Action(BaseOperator):
+    """Does one thing, and judges the answer: HTTP 200 does not mean that it was done to all, or at all.
 
-    Returns the answer: ``batch_id``, ``total``, ``succeeded``, ``failed``, ``errors``. What was done already is done
-    again by a retry, and comes to the same.
+    What was done already is done again by a retry, and comes to the same.
 
-    :param batch_id: id of the batch, or the manifest of `ViasCreateBatchTaskOperator`. Templated.
-    :param on_partial: what tasks to which it could not be done mean: ``fail``, ``warn``, ``accept``,
-        ``accept:<number>`` or ``accept:<share>%``; none at all is always a failure. Templated.
     :param vias_conn_id: connection of type ``huawei_vias``. Templated.
     """
 
     done: ClassVar[str]
     """What was done to a task, in one word."""
+    noun: ClassVar[str]
+    """To what it is done, for people."""
+    on_partial = "fail"
 
-    template_fields: Sequence[str] = ("batch_id", "on_partial", "vias_conn_id")
+    template_fields: Sequence[str] = ("vias_conn_id",)
     ui_color = "#fbe9e7"
 
-    def __init__(
-        self, *, batch_id: Any, on_partial: str = "fail", vias_conn_id: str = "vias_default", **kwargs: Any
-    ) -> None:
+    def __init__(self, *, vias_conn_id: str = "huawei_vias_default", **kwargs: Any) -> None:
         super().__init__(**with_retry_policy(kwargs))
-        self.batch_id = batch_id
-        self.on_partial = on_partial
         self.vias_conn_id = vias_conn_id
 
     @abstractmethod
-    def _act(self, client: Vias, batch_id: str) -> Any:
-        """Do it, and give the answer; ``None`` when there is no such batch, and that is as good."""
+    def _subject(self) -> str:
+        """Id of what it is done to."""
+
+    @abstractmethod
+    def _act(self, client: Vias, subject: str) -> Any:
+        """Do it, and give the answer; ``None`` when there is no such thing, and that is as good."""
+
+    def _judged(self, told: Any) -> Any:
+        """The part of an answer that says to how many tasks it was done."""
+        return told
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Do it, and judge the answer."""
@@ -54,15 +57,61 @@ class _BatchTaskAction(BaseOperator):
 
         with failing_for_good(), ViasHook(self.vias_conn_id).get_conn() as client:
             policy = OnPartial.parse(self.on_partial)
-            batch_id = batch_id_in(self.batch_id)
-            answer = self._act(client, batch_id)
-            if answer is None:
-                self.log.info("batch %s is gone already", batch_id)
-                return {"batch_id": batch_id, "gone": True}
-            require_tasks(answer, policy, self.done)
-            self.log.info("batch %s: %s, %s", batch_id, self.done, answer)
-            told: dict[str, Any] = answer.to_json()
-            return told
+            subject = self._subject()
+            told = self._act(client, subject)
+            if told is None:
+                self.log.info("%s %s is gone already", self.noun, subject)
+                return {f"{self.noun}_id": subject, "gone": True}
+            require_tasks(self._judged(told), policy, self.done)
+            self.log.info("%s %s: %s, %s", self.noun, subject, self.done, self._judged(told))
+            value: dict[str, Any] = told.to_json()
+            return value
+
+
+class _BatchTaskAction(_Action):
+    """Does one thing to all tasks of a batch.
+
+    Returns the answer: ``batch_id``, ``total``, ``succeeded``, ``failed``, ``errors``.
+
+    :param batch_id: id of the batch, or the manifest of `ViasCreateBatchTaskOperator`. Templated.
+    :param on_partial: what tasks to which it could not be done mean: ``fail``, ``warn``, ``accept``,
+        ``accept:<number>`` or ``accept:<share>%``; none at all is always a failure. Templated.
+    """
+
+    noun = "batch"
+
+    template_fields: Sequence[str] = ("batch_id", "on_partial", *_Action.template_fields)
+
+    def __init__(self, *, batch_id: Any, on_partial: str = "fail", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.batch_id = batch_id
+        self.on_partial = on_partial
+
+    def _subject(self) -> str:
+        return batch_id_in(self.batch_id)
+
+
+class _SingleTaskAction(_Action):
+    """Does one thing to a single task.
+
+    Returns the answer: ``task_id``, ``status``, ``message``.
+
+    :param vias_task_id: id of the task at the service. Templated.
+    """
+
+    noun = "task"
+
+    template_fields: Sequence[str] = ("vias_task_id", *_Action.template_fields)
+
+    def __init__(self, *, vias_task_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.vias_task_id = vias_task_id
+
+    def _subject(self) -> str:
+        return self.vias_task_id
+
+    def _judged(self, told: Any) -> Any:
+        return told.answer
 
 
 class ViasStartBatchTaskOperator(_BatchTaskAction):
@@ -70,8 +119,8 @@ class ViasStartBatchTaskOperator(_BatchTaskAction):
 
     done = "started"
 
-    def _act(self, client: Vias, batch_id: str) -> Any:
-        return client.start(batch_id)
+    def _act(self, client: Vias, subject: str) -> Any:
+        return client.start(subject)
 
 
 class ViasStopBatchTaskOperator(_BatchTaskAction):
@@ -79,8 +128,8 @@ class ViasStopBatchTaskOperator(_BatchTaskAction):
 
     done = "stopped"
 
-    def _act(self, client: Vias, batch_id: str) -> Any:
-        return client.stop(batch_id)
+    def _act(self, client: Vias, subject: str) -> Any:
+        return client.stop(subject)
 
 
 class ViasDeleteBatchTaskOperator(_BatchTaskAction):
@@ -88,8 +137,8 @@ class ViasDeleteBatchTaskOperator(_BatchTaskAction):
 
     done = "deleted"
 
-    def _act(self, client: Vias, batch_id: str) -> Any:
-        return client.delete(batch_id)
+    def _act(self, client: Vias, subject: str) -> Any:
+        return client.delete(subject)
 
 
 class ViasUpdateBatchTaskOperator(_BatchTaskAction):
@@ -113,9 +162,36 @@ class ViasUpdateBatchTaskOperator(_BatchTaskAction):
         self.body = body
         self.fields = fields or {}
 
-    def _act(self, client: Vias, batch_id: str) -> Any:
+    def _act(self, client: Vias, subject: str) -> Any:
         from visionbatch.errors import ConfigError
 
         if strange := sorted(set(self.fields) - set(UPDATED_FIELDS)):
             raise ConfigError(f"an update changes {', '.join(UPDATED_FIELDS)}, not {', '.join(strange)}")
-        return client.update(batch_id, batch_task_of(self.body, self.fields))
+        return client.update(subject, batch_task_of(self.body, self.fields))
+
+
+class ViasStartTaskOperator(_SingleTaskAction):
+    """Start a single task."""
+
+    done = "started"
+
+    def _act(self, client: Vias, subject: str) -> Any:
+        return client.single.start(subject)
+
+
+class ViasStopTaskOperator(_SingleTaskAction):
+    """Stop a single task; it can be started again."""
+
+    done = "stopped"
+
+    def _act(self, client: Vias, subject: str) -> Any:
+        return client.single.stop(subject)
+
+
+class ViasDeleteTaskOperator(_SingleTaskAction):
+    """Delete a single task; one that is gone already is a success."""
+
+    done = "deleted"
+
+    def _act(self, client: Vias, subject: str) -> Any:
+        return client.single.delete(subject)

@@ -9,9 +9,13 @@ from airflow_visionbatch.batch_tasks import batch_id_in
 from airflow_visionbatch.failures import failing_for_good
 from airflow_visionbatch.links import ViasBatchLink
 from airflow_visionbatch.sensors.remote import RemoteSensor
+from airflow_visionbatch.state import KeptValue
 
 if TYPE_CHECKING:
     from visionbatch import Snapshot, Vias
+
+
+PATIENCE_KEY = "visionbatch_unwell_since"
 
 
 class ViasBatchTaskSensor(RemoteSensor):
@@ -33,7 +37,7 @@ class ViasBatchTaskSensor(RemoteSensor):
     ui_color = "#fbe9e7"
 
     def __init__(
-        self, *, batch_id: Any, wait_for: str = "finished", vias_conn_id: str = "vias_default", **kwargs: Any
+        self, *, batch_id: Any, wait_for: str = "finished", vias_conn_id: str = "huawei_vias_default", **kwargs: Any
     ) -> None:
         # A trigger that nobody runs before takes the two as one text.
         together = f"{batch_id}?wait_for={wait_for}" if kwargs.get("start_from_trigger") else batch_id
@@ -42,12 +46,13 @@ class ViasBatchTaskSensor(RemoteSensor):
         self.wait_for = wait_for
         self.vias_conn_id = vias_conn_id
         self._table: Any = None
+        self._unwell_since: float | None = None
 
     @property
     def _watched(self) -> str:
         from visionbatch import batch_ref
 
-        return batch_ref(self._name, self.wait_for)
+        return batch_ref(self._name, self.wait_for, unwell_since=self._unwell_since)
 
     @property
     def _name(self) -> str:
@@ -59,6 +64,21 @@ class ViasBatchTaskSensor(RemoteSensor):
             with failing_for_good():
                 self._require_finite()
         return super().execute(context)
+
+    def poke(self, context: Any) -> Any:
+        """One look; since when the batch is ABNORMAL is kept for the next, which another process may take."""
+        kept = KeptValue(context, PATIENCE_KEY)
+        before = self._unwell_since = kept.read() if self._unwell_since is None else self._unwell_since
+        goes_on = False
+        try:
+            looked = super().poke(context)
+            goes_on = not looked.is_done
+            return looked
+        finally:
+            # Who has an end begins anew, should somebody clear it.
+            now = self._unwell_since if goes_on else None
+            if now != before:
+                kept.write(now)
 
     def _require_finite(self) -> None:
         from visionbatch import VisionBatchError, require_finite
@@ -82,7 +102,11 @@ class ViasBatchTaskSensor(RemoteSensor):
         from visionbatch import LoggedTable
 
         self._table = self._table or LoggedTable(self._name)
-        return client.wait(self._watched, deadline=client.clock.now(), observe=self._table)
+        api, watched = client.api, self._watched
+        try:
+            return client.wait(watched, deadline=client.clock.now(), observe=self._table)
+        finally:
+            self._unwell_since = api.unwell_since(watched)
 
     def _page(self, client: Vias) -> str:
         return client.api.console_url(self._name)

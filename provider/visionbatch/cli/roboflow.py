@@ -10,8 +10,10 @@ import click
 
 from visionbatch.cli.credentials import Finder
 from visionbatch.cli.lazy import LazyGroup
+from visionbatch.errors import ConfigError
 from visionbatch.pipelines.environment import roboflow_secret, roboflow_settings
 from visionbatch.pipelines.roboflow import Roboflow, roboflow_key
+from visionbatch.roboflow.ready import ready_ref
 from visionbatch.roboflow.settings import KeyIn, RoboflowSettings
 
 JOBS = ("abort", "batches", "doctor", "jobs", "logs", "restart", "run", "status")
@@ -48,3 +50,13 @@ def client(options: Mapping[str, Any]) -> Roboflow:
     settings: RoboflowSettings = options["settings"]
     find = Finder()
     return Roboflow(settings, lambda: roboflow_key(roboflow_secret(options, find), settings.key_in))
+
+
+def staged_ref(batch_id: str, expected: int | None, shards: int | None) -> str:
+    """What stands for a batch and what was sent into it; see `visionbatch.roboflow.ready.ready_ref`.
+
+    :raises ConfigError: for a number of shards without one of items.
+    """
+    if shards is not None and expected is None:
+        raise ConfigError("--shards tells nothing without --expected")
+    return ready_ref(batch_id, expected, shards)

@@ -16,7 +16,7 @@ from visionbatch.cli.credentials import first_line
 from visionbatch.cli.diagnoses import tell_diagnosis
 from visionbatch.cli.junit import reported
 from visionbatch.cli.numbers import POSITIVE
-from visionbatch.cli.roboflow import client
+from visionbatch.cli.roboflow import client, staged_ref
 from visionbatch.cli.run_state import kept_run
 from visionbatch.errors import ConfigError
 from visionbatch.io.sinks import LocalSink
@@ -57,6 +57,8 @@ def _compute(given: dict[str, Any]) -> dict[str, Any]:
 @click.option("--workflow", "workflow_id", required=True, help="Id of the saved Workflow.")
 @click.option("--workflow-workspace", default="", help="Its workspace; the connection's without.")
 @click.option("--kind", type=click.Choice(["images", "videos"]), default="images", show_default=True)
+@click.option("--expected", type=int, help="Items that were sent: no job is made before all are there.")
+@click.option("--shards", type=int, help="Archives that were sent; with it, files that were turned away are seen.")
 @click.option("--part", default="", help="Part of a multipart input.")
 @click.option("--images-metadata-part", default="", help="Part with metadata of each image.")
 @click.option("--parameters", type=Path, help="JSON file with run-time parameters of the Workflow.")
@@ -94,6 +96,7 @@ def run(options: Mapping[str, Any], /, **given: Any) -> None:
     report_dir, run_id, run_record = given.pop("report_dir"), given.pop("run_id"), given.pop("run_record")
     timeout, name = given.pop("timeout"), given.pop("name")
     dry_run, junit = given.pop("dry_run"), given.pop("junit")
+    staged = staged_ref(given["batch_id"], given.pop("expected"), given.pop("shards"))
     definition = _definition(given)
     if dry_run:
         told = {"dry_run": True, "batch_id": definition.batch_id, "workflow": definition.workflow_id}
@@ -105,7 +108,7 @@ def run(options: Mapping[str, Any], /, **given: Any) -> None:
     with suite, client(options) as site, kept_run({**options, "run_record": run_record}, identity) as store:
         job = RoboflowJobRun(site, store, identity, policies, on_failed_job=on_failed_job, decided=decided.append)
         # Whoever starts the command again means it to have its time.
-        submitted = job.submit(definition, name=name, deadline=time.time() + timeout, cleared=True)
+        submitted = job.submit(definition, name=name, deadline=time.time() + timeout, cleared=True, ready_ref=staged)
         manifest = job.conclude(
             submitted,
             lambda: site.wait(submitted.batch_id, deadline=submitted.record.deadline),

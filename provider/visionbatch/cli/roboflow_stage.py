@@ -14,9 +14,8 @@ import click
 from visionbatch.cli.answers import answer
 from visionbatch.cli.credentials import first_line
 from visionbatch.cli.numbers import POSITIVE
-from visionbatch.cli.roboflow import client
+from visionbatch.cli.roboflow import client, staged_ref
 from visionbatch.cli.run_state import kept_run
-from visionbatch.errors import ConfigError
 from visionbatch.flow.judge import Outcome, judge
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnInputChange, OnPartial
@@ -39,6 +38,9 @@ log = logging.getLogger(__name__)
 @click.option("--kind", type=click.Choice(["single", "shards"]), default=None, help="How images go; by number without.")
 @click.option("--images-per-shard", type=int, default=IMAGES_PER_SHARD, show_default=True)
 @click.option("--parallel", type=int, default=8, show_default=True, help="Requests at a time.")
+@click.option(
+    "--settle", type=float, default=60.0, show_default=True, help="Seconds in which what arrived may not show yet."
+)
 @click.option("--display-name", default="", help="Name of the batch that people see.")
 @click.option("--notify-file", type=Path, help="File with the address of a webhook, which is a secret.")
 @click.option("--url-life", type=int, default=24 * 3600, show_default=True, help="Seconds that signed addresses live.")
@@ -93,6 +95,7 @@ def _settings(given: Mapping[str, Any]) -> StageSettings:
         kind=given["kind"] or "",
         images_per_shard=given["images_per_shard"],
         parallel=given["parallel"],
+        settle_s=given["settle"],
         display_name=given["display_name"],
         notifications_url=SecretUrl(first_line(notify)) if notify else None,
     )
@@ -126,9 +129,7 @@ def ready(
     on_partial: str,
 ) -> None:
     """Wait until a batch can be processed: all of it is indexed."""
-    if shards is not None and expected is None:
-        raise ConfigError("--shards tells nothing without --expected")
-    ref = ready_ref(batch_id, expected, shards)
+    ref = staged_ref(batch_id, expected, shards)
     with client(options) as site:
         value, line = _await_ready(site, ref, timeout, OnPartial.parse(on_partial))
     answer(options, value, line)

@@ -15,6 +15,7 @@ from visionbatch.errors import AlreadyRunning, ConfigError, UnreadableRecord
 from visionbatch.io.run_files import FileRunStore, KeptRun, held, kept_run, kept_runs
 from visionbatch.model.run import RunRecord, Stage
 from visionbatch.model.text import printable
+from visionbatch.pipelines.run_places import adopted_identity
 
 DAY_S = 24 * 3600.0
 NAME_CHARS = 12
@@ -58,24 +59,25 @@ def forget(options: Mapping[str, Any], *, name: str) -> None:
 @runs.command()
 @click.argument("address")
 @click.option("--run-id", required=True, help="What the run is to be called here.")
-@click.option("--service", default="deepomatic", show_default=True, help="Whose command goes on with it.")
+@click.option("--service", help="Refuse a record of any other service than this one.")
 @click.pass_obj
-def adopt(options: Mapping[str, Any], *, address: str, run_id: str, service: str) -> None:
+def adopt(options: Mapping[str, Any], *, address: str, run_id: str, service: str | None) -> None:
     """Take over a run from its record in an object store or file, such as one that Airflow began.
 
-    The command of the service goes on with it when it is given the same --run-id.
+    The command that begins such runs goes on with it when it is given the same --run-id: deepomatic run, vias create,
+    roboflow stage or roboflow run.
     """
     record = object_record(address).load()
     if record is None:
         raise ConfigError(f"there is no run record at {address}")
-    if record.service != service:
+    if service not in (None, record.service):
         raise ConfigError(f"the record at {address} is one of {record.service}, not of {service}")
-    store = FileRunStore(state_directory(options), f"{service} {run_id}")
+    store = FileRunStore(state_directory(options), adopted_identity(record, run_id))
     with store.locked():
         if _readable(store) is not None:
             raise ConfigError(f"there is a run {run_id} already", next_step="Forget it first, or take another name.")
         store.save(record)
-    answer(options, {"adopted": record.ref, "run_id": run_id}, f"{run_id} is now at {service} batch {record.ref}")
+    answer(options, {"adopted": record.ref, "run_id": run_id}, f"{run_id} is now at {record.service} {record.ref}")
 
 
 @runs.command()
@@ -107,35 +109,38 @@ def _pruned(run: KeptRun, before: float) -> bool:
 def cancel(context: click.Context, *, name: str) -> None:
     """Cancel what a run has at its service: a batch is deleted, a job aborted, a batch task stopped."""
     run = _named(context.obj, name)
-    if run.record is None or not run.record.ref:
+    # Without an id there may be a creation that nobody heard the answer of: its token finds it, where names are unique.
+    if run.record is None or not (run.record.ref or (run.record.token and run.record.service == "huawei_vias")):
         raise ConfigError(f"{name} has nothing at the service to cancel")
     canceller = _CANCELS.get(run.record.service)
     if canceller is None or run.key.startswith("roboflow stage "):
         raise ConfigError("a batch that is being filled is not cancelled; nothing is charged for it")
-    canceller(context, run.record)
-    answer(context.obj, {"cancelled": run.record.ref}, f"{run.record.service} {run.record.ref} is cancelled")
+    ref = canceller(context, run.record)
+    answer(context.obj, {"cancelled": ref}, f"{run.record.service} {ref} is cancelled")
 
 
-def _cancel_roboflow(context: click.Context, record: RunRecord) -> None:
+def _cancel_roboflow(context: click.Context, record: RunRecord) -> str:
     from visionbatch.cli.roboflow import client, roboflow  # noqa: PLC0415  # only where it is needed
     from visionbatch.pipelines.environment import roboflow_settings  # noqa: PLC0415
 
     own = roboflow.make_context("roboflow", ["abort", record.ref], parent=context.find_root())
     with own, client({**own.params, "settings": roboflow_settings(own.params)}) as site:
         site.abort(record.ref)
+    return record.ref
 
 
-def _cancel_vias(context: click.Context, record: RunRecord) -> None:
+def _cancel_vias(context: click.Context, record: RunRecord) -> str:
     from visionbatch.cli.vias import client, vias  # noqa: PLC0415  # only where it is needed
+    from visionbatch.pipelines.vias_create import cancel_recorded  # noqa: PLC0415
     from visionbatch.pipelines.vias_records import require_project  # noqa: PLC0415
 
     own = vias.make_context("vias", ["stop", record.ref], parent=context.find_root())
     with own, client(own.params) as site:
         require_project(record, site.api.settings.project_id)
-        site.cancel(record.ref)
+        return cancel_recorded(site, record)
 
 
-def _cancel_deepomatic(context: click.Context, record: RunRecord) -> None:
+def _cancel_deepomatic(context: click.Context, record: RunRecord) -> str:
     from visionbatch.cli.deepomatic import deepomatic  # noqa: PLC0415  # only where it is needed
     from visionbatch.cli.deepomatic_site import opened_site  # noqa: PLC0415
 
@@ -143,6 +148,7 @@ def _cancel_deepomatic(context: click.Context, record: RunRecord) -> None:
     own = deepomatic.make_context("deepomatic", ["delete", record.ref], parent=context.find_root())
     with own, opened_site({**context.obj, **own.params}) as site:
         site.delete(record.ref)
+    return record.ref
 
 
 _CANCELS = {"deepomatic": _cancel_deepomatic, "roboflow": _cancel_roboflow, "huawei_vias": _cancel_vias}

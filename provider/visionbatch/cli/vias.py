@@ -12,19 +12,20 @@ from typing import Any
 import click
 
 from visionbatch.cli.answers import answer
+from visionbatch.cli.bodies import body_in
 from visionbatch.cli.credentials import Finder
 from visionbatch.cli.diagnoses import tell_diagnosis
 from visionbatch.cli.junit import reported
 from visionbatch.cli.numbers import POSITIVE
 from visionbatch.cli.run_state import kept_run
 from visionbatch.cli.vias_fetch import fetch_command
-from visionbatch.errors import ConfigError
+from visionbatch.cli.vias_single import DONE, single_commands
 from visionbatch.flow.judge import judge
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnPartial, Policies
 from visionbatch.model.run import RunStore
 from visionbatch.model.text import printable
-from visionbatch.pipelines.decide import Action, Decision
+from visionbatch.pipelines.decide import Action
 from visionbatch.pipelines.doctor import doctor
 from visionbatch.pipelines.environment import vias_account, vias_settings
 from visionbatch.pipelines.run_places import task_identity
@@ -33,7 +34,7 @@ from visionbatch.pipelines.vias_access import Accounts
 from visionbatch.pipelines.vias_answers import require_tasks
 from visionbatch.pipelines.vias_create import ViasRun
 from visionbatch.pipelines.vias_records import ProjectRecord
-from visionbatch.pipelines.vias_wait import require_finite_sources, wait_for_made
+from visionbatch.pipelines.vias_wait import WaitForRun
 from visionbatch.pipelines.vias_wait import wait as wait_for_end
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import SERVICE
@@ -47,10 +48,6 @@ _PARTIAL = click.option(
 _WAIT_FOR = click.option(
     "--wait-for", default="finished", show_default=True, help="finished, running, or states with commas between."
 )
-
-
-MAKES = frozenset({Action.BEGIN, Action.SEEK, Action.REPLACE})
-"""What a try does that has a batch made."""
 
 
 @click.group()
@@ -123,33 +120,26 @@ def create(options: Mapping[str, Any], /, **given: Any) -> None:
     )
     task = _task(given["body"], given["name"])
     goal = None if given["no_wait"] else Goal.parse(given["wait_for"])
-    decided: list[Decision] = []
     if given["dry_run"]:
         warnings = [str(warning) for warning in task.check()]
         answer(options, {"dry_run": True, "name": task.name, "warnings": warnings}, f"would make {task.name}")
         return
     suite = reported(given["junit"], "visionbatch vias create", task.name)
     with suite, client(options) as site, _kept(options, site, task, given) as store:
-
-        def before(decision: Decision) -> None:
-            decided.append(decision)
-            if goal is not None and decision.action in MAKES:
-                require_finite_sources(site, task, goal)
-
-        run = ViasRun(site, store, policies, wait_for=goal, adopt=given["adopt"], decided=before)
+        waiting = WaitForRun(site, task, goal)
+        run = ViasRun(site, store, policies, wait_for=goal, adopt=given["adopt"], decided=waiting.decided)
         # Whoever starts the command again means it to have its time.
         submitted = run.submit(task, deadline=time.time() + given["timeout"], cleared=True)
-        end = wait_for_made if decided[-1].action in MAKES else wait_for_end
         if goal is None:
             manifest = submitted.manifest(site.api.console_url(run.batch_id))
         else:
             manifest = run.conclude(
                 submitted,
-                lambda: end(site, run.ref, deadline=submitted.record.deadline),
+                lambda: waiting.end(run, submitted.record.deadline),
                 sink=LocalSink(given["report_dir"]) if given["report_dir"] else None,
             )
     line = f"batch {manifest.batch_id}: {manifest.outcome} {manifest.counts or ''}".rstrip()
-    done_before = [decision.action for decision in decided] == [Action.TAKE]
+    done_before = waiting.action is Action.TAKE
     told = {**manifest.to_json(), "already_done": done_before}
     answer(options, told, f"already done: {line}" if done_before else line)
 
@@ -240,9 +230,6 @@ def delete(options: Mapping[str, Any], *, batch_id: str, on_partial: str) -> Non
     _act(options, "delete", batch_id, on_partial)
 
 
-_DONE = {"start": "started", "stop": "stopped", "delete": "deleted"}
-
-
 def _act(options: Mapping[str, Any], action: str, batch_id: str, on_partial: str) -> None:
     policy = OnPartial.parse(on_partial)
     with client(options) as site:
@@ -250,17 +237,14 @@ def _act(options: Mapping[str, Any], action: str, batch_id: str, on_partial: str
     if done is None:
         answer(options, {"batch_id": batch_id, "gone": True}, f"batch {batch_id} is gone already")
         return
-    require_tasks(done, policy, _DONE[action])
-    answer(options, done.to_json(), f"batch {batch_id}: {_DONE[action]}, {done}")
+    require_tasks(done, policy, DONE[action])
+    answer(options, done.to_json(), f"batch {batch_id}: {DONE[action]}, {done}")
 
 
-vias.add_command(fetch_command(_opened))
+for command in (fetch_command(_opened), *single_commands(client)):
+    vias.add_command(command)
 
 
 def _task(body: Path, name: str) -> BatchTask:
-    try:
-        value = json.loads(body.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{body} cannot be read as JSON ({type(error).__name__})") from error
-    task = BatchTask.from_json(value)
+    task = BatchTask.from_json(body_in(body))
     return task.named(name) if name else task

@@ -31,10 +31,9 @@ from visionbatch.errors import (
 )
 from visionbatch.flow.call import TRANSIENT_STATUSES
 from visionbatch.flow.effects import Request
-from visionbatch.io.closing import Closable
+from visionbatch.io.bucket import StoreBucket
 from visionbatch.io.control import transport_error
-from visionbatch.io.ranged import Part, Ranges, crc32c_number
-from visionbatch.io.wire import WireLimits
+from visionbatch.io.ranged import Part, crc32c_number
 from visionbatch.model.bucket_file import BucketFile
 from visionbatch.model.secret import SecretUrl
 from visionbatch.model.text import excerpt
@@ -51,7 +50,7 @@ PATIENCE_S = 120.0
 """Seconds in which a call of the API is repeated while the store has trouble."""
 
 
-class GcsBucket(Closable):
+class GcsBucket(StoreBucket):
     """One bucket; use as a context manager. Nothing is asked before it is needed.
 
     ``STORAGE_EMULATOR_HOST`` leads to an emulator, without a credential. Not for use from several threads at once,
@@ -71,20 +70,11 @@ class GcsBucket(Closable):
         settings: DownloadSettings | None = None,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        self.name = name
+        super().__init__(name, "gs", settings)
         self._credentials = credentials
         self._patience_s = patience_s
-        self._ranges = Ranges(WireLimits.of(settings or DownloadSettings()))
-        self._client: Any = None
         self._transport: Any = None
         self._renewing = threading.Lock()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._ranges.close()
-        if self._client is not None:
-            self._client.close()
-            self._client = None
 
     def files(self, prefix: str) -> Iterator[BucketFile]:
         """All objects whose name begins with a prefix, over all pages, sorted by name.
@@ -121,10 +111,6 @@ class GcsBucket(Closable):
         """An object of this bucket, to be fetched."""
         return GcsObject(self, file)
 
-    def place(self, name: str = "") -> str:
-        """The address of an object or prefix, for people."""
-        return f"gs://{self.name}/{name}"
-
     @contextmanager
     def part(self, file: BucketFile, start: int, stop: int | None) -> Iterator[Part]:
         """Bytes of an object as they are stored, of this generation only."""
@@ -147,17 +133,17 @@ class GcsBucket(Closable):
             self._transport = Transport()
         self._credentials.before_request(self._transport, "GET", url, headers)
 
-    def _opened(self) -> Any:
-        if self._client is None:
-            storage = _library()
-            with self._translated("find a credential"):
-                self._credentials = self._credentials or _default_credentials()
-                self._client = storage.Client(project="visionbatch", credentials=self._credentials)
-            endpoint = urlsplit(self._client.api_endpoint)
-            secure = endpoint.scheme == "https" or endpoint.hostname in LOOPBACK
-            if not secure and not _is_anonymous(self._credentials):
-                raise ConfigError("the store's endpoint is plain http, which would show the credential to the network")
-        return self._client
+    def _open(self) -> Any:
+        storage = _library()
+        with self._translated("find a credential"):
+            self._credentials = self._credentials or _default_credentials()
+            client = storage.Client(project="visionbatch", credentials=self._credentials)
+        endpoint = urlsplit(client.api_endpoint)
+        secure = endpoint.scheme == "https" or endpoint.hostname in LOOPBACK
+        if not secure and not _is_anonymous(self._credentials):
+            client.close()
+            raise ConfigError("the store's endpoint is plain http, which would show the credential to the network")
+        return client
 
     def _retry(self) -> Any:
         from google.cloud.storage.retry import DEFAULT_RETRY  # noqa: PLC0415  # extra gcs

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,11 +26,10 @@ from visionbatch.errors import (
     VisionBatchError,
 )
 from visionbatch.flow.call import TRANSIENT_STATUSES
-from visionbatch.io.closing import Closable
+from visionbatch.io.bucket import StoreBucket
 from visionbatch.io.control import Origin
 from visionbatch.io.network import ca_place
-from visionbatch.io.ranged import Part, Ranges
-from visionbatch.io.wire import WireLimits
+from visionbatch.io.ranged import Part
 from visionbatch.model.secret import Secret, SecretUrl
 
 URL_LIFE_S = 900
@@ -89,7 +87,7 @@ class S3File:
     modified: float
 
 
-class S3Bucket(Closable):
+class S3Bucket(StoreBucket):
     """One bucket; use as a context manager. Nothing is asked before it is needed.
 
     Objects of it may be fetched from many threads.
@@ -107,20 +105,9 @@ class S3Bucket(Closable):
         settings: DownloadSettings | None = None,
         scheme: str = "obs",
     ) -> None:
-        self.name = name
+        super().__init__(name, scheme, settings)
         self._place = place
         self._keys = keys
-        self._scheme = scheme
-        self._ranges = Ranges(WireLimits.of(settings or DownloadSettings()))
-        self._client: Any = None
-        self._opening = threading.Lock()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._ranges.close()
-        if self._client is not None:
-            self._client.close()
-            self._client = None
 
     def files(self, prefix: str) -> Iterator[S3File]:
         """All objects whose name begins with a prefix, over all pages, in the order of their names.
@@ -149,10 +136,6 @@ class S3Bucket(Closable):
         """An object of this bucket, to be fetched."""
         return S3Object(self, file, md5_of(file.etag))
 
-    def place(self, name: str = "") -> str:
-        """The address of an object or prefix, for people."""
-        return f"{self._scheme}://{self.name}/{name}"
-
     @contextmanager
     def part(self, file: S3File, start: int, stop: int | None) -> Iterator[Part]:
         """Bytes of an object as they are stored, of this ETag only."""
@@ -167,11 +150,8 @@ class S3Bucket(Closable):
             client = self._opened()
             return SecretUrl(client.generate_presigned_url("get_object", Params=wanted, ExpiresIn=URL_LIFE_S))
 
-    def _opened(self) -> Any:
-        with self._opening:
-            if self._client is None:
-                self._client = _client(self._place, self._keys())
-            return self._client
+    def _open(self) -> Any:
+        return _client(self._place, self._keys())
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:

@@ -29,11 +29,12 @@ from visionbatch.pipelines.stage_manifest import StageManifest
 from visionbatch.pipelines.vias import Vias
 from visionbatch.pipelines.vias_create import ViasRun
 from visionbatch.pipelines.vias_records import ProjectRecord
-from visionbatch.pipelines.vias_wait import wait
+from visionbatch.pipelines.vias_wait import WaitForRun
 from visionbatch.roboflow.job import JobDefinition
 from visionbatch.roboflow.media import Media
 from visionbatch.transfer.upload import Progress
 from visionbatch.vias.batch_task import BatchTask
+from visionbatch.vias.goals import Goal
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +73,13 @@ def run_job(
     timeout_s: float,
     policies: Policies | None,
     kept_in: Where,
+    ready_ref: str,
 ) -> Manifest:
     """See `visionbatch.Roboflow.run`."""
     identity = job_identity(site.settings, job.batch_id, job.workflow_id, run_id)
     with held_run(identity, kept_in) as store:
         run = RoboflowJobRun(site, store, identity, policies)
-        submitted = run.submit(job, deadline=_deadline(timeout_s), cleared=True)
+        submitted = run.submit(job, deadline=_deadline(timeout_s), cleared=True, ready_ref=ready_ref)
         return run.conclude(
             submitted,
             lambda: site.wait(submitted.batch_id, deadline=submitted.record.deadline),
@@ -115,11 +117,12 @@ def run_task(
     """See `visionbatch.Vias.run`."""
     settings = site.api.settings
     with held_run(task_identity(settings, task.name, run_id), kept_in) as kept:
-        run = ViasRun(site, ProjectRecord(kept, settings.project_id), policies, wait_for=wait_for)
-        submitted = run.submit(task, deadline=_deadline(timeout_s), cleared=True)
-        return run.conclude(
-            submitted, lambda: wait(site, run.ref, deadline=submitted.record.deadline), sink=_sink(report_dir)
+        waiting = WaitForRun(site, task, Goal.parse(wait_for))
+        run = ViasRun(
+            site, ProjectRecord(kept, settings.project_id), policies, wait_for=wait_for, decided=waiting.decided
         )
+        submitted = run.submit(task, deadline=_deadline(timeout_s), cleared=True)
+        return run.conclude(submitted, lambda: waiting.end(run, submitted.record.deadline), sink=_sink(report_dir))
 
 
 def _deadline(timeout_s: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -46,6 +47,8 @@ class Tuning:
 class Client(Closable):
     """One service at one origin; use as a context manager.
 
+    What a service's client adds is its settings and its operations.
+
     :param credentials: gives what authenticates, see `visionbatch.io.control.Credentials`.
     """
 
@@ -65,9 +68,28 @@ class Client(Closable):
         with self._planes.plane() as plane:
             return drive(flow, plane, self.clock)
 
-    def look(self, api: Watched, ref: str) -> Snapshot:
-        """The state of something, now; a look alone has the patience that a wait has between its looks."""
-        return self.perform(persist(lambda: api.look(ref), self.tuning.retry))
+
+class WaitingClient(Client):
+    """A client of a service that works on batches or jobs, for which one waits."""
+
+    @property
+    @abstractmethod
+    def api(self) -> Watched:
+        """The operations as flows, for `perform`."""
+
+    def status(self, ref: str) -> Snapshot:
+        """The state of a batch or job, now; a look alone has the patience that a wait has between its looks."""
+        return self.perform(persist(lambda: self.api.look(ref), self.tuning.retry))
+
+    def wait(
+        self, ref: str, *, deadline: float | None = None, observe: Callable[[Snapshot], None] | None = None
+    ) -> Snapshot:
+        """Wait until a batch or job has ended; see `visionbatch.flow.watch.watch`.
+
+        :param ref: its id, or what says more of what is waited for, such as `visionbatch.batch_ref`.
+        :param deadline: Unix seconds.
+        """
+        return self.await_end(self.api, ref, deadline=deadline, observe=observe)
 
     def await_end(
         self,
@@ -77,7 +99,7 @@ class Client(Closable):
         deadline: float | None = None,
         observe: Callable[[Snapshot], None] | None = None,
     ) -> Snapshot:
-        """Wait until something has ended; see `visionbatch.flow.watch.watch`."""
+        """`wait` for something that other operations than those of `api` look at."""
         return self.perform(
             watch(
                 lambda: api.look(ref),
@@ -88,15 +110,19 @@ class Client(Closable):
             )
         )
 
-    def await_all(
-        self, api: Watched, refs: Sequence[str], *, deadline: float | None = None, on_partial: OnPartial | None = None
+    def wait_all(
+        self, refs: Sequence[str], *, deadline: float | None = None, on_partial: OnPartial | None = None
     ) -> Tally:
-        """Wait until all of them have ended, and tell what became of each; see `visionbatch.flow.gathering.gather`."""
+        """Wait until all of them have ended, and tell what became of each; see `visionbatch.flow.gathering.gather`.
+
+        :param refs: each once.
+        :param deadline: Unix seconds; who has not ended by then counts as waiting.
+        """
         return self.perform(
             gather(
                 refs,
-                Looking(api.look_all, api.look, subject=api.name),
-                kind=f"{api.name} {api.noun}",
+                Looking(self.api.look_all, self.api.look, subject=self.api.name),
+                kind=f"{self.api.name} {self.api.noun}",
                 pace=self.tuning.pace,
                 deadline=deadline,
                 on_partial=on_partial or OnPartial(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,11 +16,10 @@ from visionbatch.flow.effects import Response
 from visionbatch.io.clock import Clock
 from visionbatch.io.control import AsyncCredentials, Credentials, Origin
 from visionbatch.io.wire_pool import WirePool
-from visionbatch.model.policy import OnPartial, Policies
+from visionbatch.model.policy import Policies
 from visionbatch.model.secret import Secret, SecretUrl, usable_key
-from visionbatch.model.snapshot import Phase, Snapshot
-from visionbatch.model.tally import Tally
-from visionbatch.pipelines.client import DAY_S, Client, Tuning
+from visionbatch.model.snapshot import Phase
+from visionbatch.pipelines.client import DAY_S, Tuning, WaitingClient
 from visionbatch.pipelines.environment import DEEPOMATIC, deepomatic_key, deepomatic_settings, from_environment
 from visionbatch.pipelines.inputs import Checked, opened
 from visionbatch.pipelines.site import Site, told_at_once
@@ -46,7 +45,7 @@ def deepomatic_site(settings: DeepomaticSettings, credentials: AsyncCredentials)
     return Site(DeepomaticApi(settings), Origin(settings.base_url, settings.allow_plain_http), credentials)
 
 
-class Deepomatic(Client):
+class Deepomatic(WaitingClient):
     """One site of Deepomatic; use as a context manager.
 
     :param settings: the site.
@@ -63,7 +62,7 @@ class Deepomatic(Client):
     ) -> None:
         super().__init__(Origin(settings.base_url, settings.allow_plain_http), credentials, tuning=tuning, clock=clock)
         self.settings = settings
-        self.api = DeepomaticApi(settings, self.tuning.retry)
+        self._api = DeepomaticApi(settings, self.tuning.retry)
         self._wires = WirePool.of(self.tuning.transfer, self.clock)
 
     @classmethod
@@ -123,6 +122,11 @@ class Deepomatic(Client):
             kept_in=kept_in,
         )
 
+    @property
+    def api(self) -> DeepomaticApi:
+        """The operations as flows, for `perform`."""
+        return self._api
+
     def close(self) -> None:
         """Close the connections."""
         super().close()
@@ -141,33 +145,6 @@ class Deepomatic(Client):
     def get(self, batch_id: str) -> Batch:
         """A batch with its session; see `DeepomaticApi.get`."""
         return self.perform(self.api.get(batch_id))
-
-    def status(self, batch_id: str) -> Snapshot:
-        """The state of a batch, now."""
-        return self.look(self.api, batch_id)
-
-    def wait(
-        self,
-        batch_id: str,
-        *,
-        deadline: float | None = None,
-        observe: Callable[[Snapshot], None] | None = None,
-    ) -> Snapshot:
-        """Wait until a batch has ended; see `visionbatch.flow.watch.watch`.
-
-        :param deadline: Unix seconds.
-        """
-        return self.await_end(self.api, batch_id, deadline=deadline, observe=observe)
-
-    def wait_all(
-        self, batch_ids: Sequence[str], *, deadline: float | None = None, on_partial: OnPartial | None = None
-    ) -> Tally:
-        """Wait until all of them have ended, and tell what became of each; see `visionbatch.flow.gathering.gather`.
-
-        :param batch_ids: each once.
-        :param deadline: Unix seconds; who has not ended by then counts as waiting.
-        """
-        return self.await_all(self.api, batch_ids, deadline=deadline, on_partial=on_partial)
 
     def upload(
         self,

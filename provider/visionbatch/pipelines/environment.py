@@ -125,6 +125,7 @@ def vias_settings(options: Options) -> ViasSettings:
         iam_url=options["iam_url"],
         obs_url=options.get("obs_url", ""),
         obs_addressing=options.get("obs_addressing", "virtual"),
+        dis_url=options.get("dis_url", ""),
         states_from=options["states_from"],
     )
 

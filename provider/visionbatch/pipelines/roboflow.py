@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from visionbatch.io.clock import Clock
 from visionbatch.io.control import AsyncCredentials, Credentials, Origin
 from visionbatch.model.credential import InQuery
-from visionbatch.model.policy import OnPartial, Policies
+from visionbatch.model.policy import Policies
 from visionbatch.model.secret import Secret, usable_key
 from visionbatch.model.snapshot import Snapshot
-from visionbatch.model.tally import Tally
-from visionbatch.pipelines.client import DAY_S, Client, Tuning
+from visionbatch.pipelines.client import DAY_S, Tuning, WaitingClient
 from visionbatch.pipelines.environment import ROBOFLOW, from_environment, roboflow_secret, roboflow_settings
 from visionbatch.pipelines.site import Site, told_at_once
 from visionbatch.roboflow.api import RoboflowApi
@@ -56,7 +55,7 @@ def _origin(settings: RoboflowSettings) -> Origin:
     return Origin(settings.base_url, settings.allow_plain_http)
 
 
-class Roboflow(Client):
+class Roboflow(WaitingClient):
     """One workspace of Roboflow; use as a context manager.
 
     Operations that are not here are flows of ``api.jobs`` and ``api.staging``, for `perform`.
@@ -75,8 +74,8 @@ class Roboflow(Client):
     ) -> None:
         super().__init__(_origin(settings), credentials, tuning=tuning, clock=clock)
         self.settings = settings
-        self.api = RoboflowApi(settings, self.tuning.retry)
-        self.readiness = BatchReadiness(self.api)
+        self._api = RoboflowApi(settings, self.tuning.retry)
+        self.readiness = BatchReadiness(self._api)
 
     @classmethod
     def from_env(cls, *, tuning: Tuning | None = None) -> Self:
@@ -130,11 +129,13 @@ class Roboflow(Client):
         timeout_s: float = DAY_S,
         policies: Policies | None = None,
         kept_in: str | Path | None = None,
+        ready_ref: str = "",
     ) -> Manifest:
         """Run a Workflow over a batch and wait for its end. Called again it goes on where it stopped.
 
         :param run_id: identity of this run; workspace, batch and Workflow without.
         :param timeout_s: seconds from now until the job must have ended.
+        :param ready_ref: of the manifest of `stage`: no job is made before all that was sent is there.
         :param kept_in: folder of the run's record, or its address in an object store; the command line's without.
         :raises VisionBatchError: as `visionbatch.RoboflowJobRun.submit` and ``conclude`` do.
         """
@@ -148,7 +149,13 @@ class Roboflow(Client):
             timeout_s=timeout_s,
             policies=policies,
             kept_in=kept_in,
+            ready_ref=ready_ref,
         )
+
+    @property
+    def api(self) -> RoboflowApi:
+        """The operations as flows, for `perform`."""
+        return self._api
 
     def workspace(self) -> str:
         """The slug of the workspace."""
@@ -170,10 +177,6 @@ class Roboflow(Client):
         """How far each stage of a job is."""
         return self.perform(self.api.progress(job_id))
 
-    def status(self, job_id: str) -> Snapshot:
-        """The state of a job, now."""
-        return self.look(self.api, job_id)
-
     def logs(self, job_id: str, severity: str = "") -> tuple[LogLine, ...]:
         """The log of a job; see `visionbatch.roboflow.jobs.Jobs.logs`."""
         return self.perform(self.api.jobs.logs(job_id, severity))
@@ -185,25 +188,6 @@ class Roboflow(Client):
     def restart(self, job_id: str, override: Compute | None = None) -> None:
         """Have a job that ended badly done again; see `visionbatch.roboflow.jobs.Jobs.restart`."""
         self.perform(self.api.jobs.restart(job_id, override))
-
-    def wait(
-        self,
-        job_id: str,
-        *,
-        deadline: float | None = None,
-        observe: Callable[[Snapshot], None] | None = None,
-    ) -> Snapshot:
-        """Wait until a job has ended; see `visionbatch.flow.watch.watch`.
-
-        :param deadline: Unix seconds.
-        """
-        return self.await_end(self.api, job_id, deadline=deadline, observe=observe)
-
-    def wait_all(
-        self, job_ids: Sequence[str], *, deadline: float | None = None, on_partial: OnPartial | None = None
-    ) -> Tally:
-        """Wait until all of them have ended; see `visionbatch.pipelines.client.Client.await_all`."""
-        return self.await_all(self.api, job_ids, deadline=deadline, on_partial=on_partial)
 
     def wait_ready(
         self,

@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 import shutil
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from visionbatch.config import DownloadSettings
-from visionbatch.errors import ConfigError, UnreadableRecord
+from visionbatch.errors import ConfigError
 from visionbatch.io.folders import Folder
-from visionbatch.io.held import held
 from visionbatch.io.ranged import Ranges
 from visionbatch.io.wire import WireLimits
 from visionbatch.model.bucket_file import BucketFile
@@ -22,11 +20,9 @@ from visionbatch.model.policy import OnBadMember
 from visionbatch.model.safe_names import tame_name
 from visionbatch.model.secret import SecretUrl
 from visionbatch.model.text import printable
-from visionbatch.pipelines.arrivals import Arrivals
-from visionbatch.pipelines.fetch_log import NAME as LOG
 from visionbatch.pipelines.fetch_log import FetchLog
-from visionbatch.pipelines.fetched import MANIFEST
-from visionbatch.pipelines.places import Places, archive_suffix, unpacked_path
+from visionbatch.pipelines.logged_fetch import LoggedFetch
+from visionbatch.pipelines.places import archive_suffix, unpacked_path
 from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.roboflow_listing import EXPORT, ResultListing
 from visionbatch.pipelines.roboflow_manifest import (
@@ -92,7 +88,7 @@ class _Job:
         return printable("/".join(filter(None, (self.key.batch, self.key.part, self.key.name))), 300)
 
 
-class RoboflowFetch:
+class RoboflowFetch(LoggedFetch[ResultFile, ResultsManifest]):
     """One fetch of results into a folder.
 
     :param progress: called with the bytes that are there, and 0: the service tells no sizes beforehand.
@@ -107,59 +103,18 @@ class RoboflowFetch:
         settings: FetchSettings | None = None,
         progress: Progress | None = None,
     ) -> None:
+        manifest = ResultsManifest(listing.job_id, listing.batches, folder.location, fingerprint=listing.fingerprint)
+        super().__init__(folder, manifest, listing.fingerprint, ResultFile.read, TABLES, progress=progress)
         self._client = client
         self._listing = listing
-        self._folder = folder
         self._settings = settings or FetchSettings()
-        self._arrivals = Arrivals(progress)
-        self._guard = threading.Lock()
-        self._noted: dict[ResultKey, ResultFile] = {}
-        self._places = Places(MANIFEST, LOG, TABLES)
-        self._files: dict[ResultKey, ResultFile] = {}
-        self._fetched_bytes = 0
-        self._manifest = ResultsManifest(
-            listing.job_id, listing.batches, folder.location, fingerprint=listing.fingerprint
-        )
 
-    def run(self) -> ResultsManifest:
-        """Fetch what is not there yet, and write the manifest.
-
-        :raises DownloadError: when a file cannot be fetched or unpacked; what has arrived stays, for a later try.
-        :raises AlreadyRunning: when another process fetches into the folder.
-        """
-        root = self._folder.target(MANIFEST).parent
-        root.mkdir(parents=True, exist_ok=True)
-        with held(root, "fetches into"), FetchLog(root / LOG, self._listing.fingerprint, ResultFile.read) as noted:
-            self._noted = {**self._from_manifest(), **noted.noted}
-            for file in self._noted.values():
-                self._places.take(file.path)
-            try:
-                self._fetch_all(noted)
-            except BaseException:
-                # What was not looked at yet stays noted, and is looked at by the next run.
-                self._files = {**self._noted, **self._files}
-                self._write(self._manifest)
-                raise
-            table = self._joined() if self._settings.table else {}
-            manifest = self._write(dataclasses.replace(self._manifest, outcome=self._outcome(table), table=table))
-            noted.done()
-        return manifest
-
-    def _from_manifest(self) -> dict[ResultKey, ResultFile]:
-        """What an earlier run has put here of the same results."""
-        text = self._folder.read(MANIFEST)
-        try:
-            before = None if text is None else ResultsManifest.parse(text)
-        except UnreadableRecord as error:
-            log.warning("%s: %s", self._folder.location, error)
-            return {}
-        if before is None:
-            return {}
-        if before.fingerprint != self._listing.fingerprint:
+    def _goes_on_from(self, before: ResultsManifest) -> bool:
+        same = before.fingerprint == self._listing.fingerprint
+        if not same:
             where, count = self._folder.location, len(before.files)
             log.warning("%s has %d files of other results: those that are not replaced now stay there", where, count)
-            return {}
-        return {file.key: file for file in before.files}
+        return same
 
     def _fetch_all(self, noted: FetchLog[ResultFile]) -> None:
         settings = self._settings.download
@@ -197,10 +152,7 @@ class RoboflowFetch:
             file = self._unpacked(job, done, file)
         else:
             self._folder.keep(job.path)
-        noted.add(file)
-        with self._guard:
-            self._fetched_bytes += done.fetched_bytes
-        self._add(file)
+        self._arrived(file, noted, done.fetched_bytes)
 
     def _downloaded(self, ranges: Ranges, job: _Job) -> Downloaded:
         used = job.url
@@ -257,10 +209,9 @@ class RoboflowFetch:
                 self._folder.keep(f"{place}/{one.path}")
             shutil.rmtree(out.folder)
 
-    def _add(self, file: ResultFile) -> None:
-        with self._guard:
-            self._files[file.key] = file
-        self._arrivals.advance(file.key, file.size)
+    def _ended(self) -> ResultsManifest:
+        table = self._joined() if self._settings.table else {}
+        return dataclasses.replace(self._manifest, outcome=self._outcome(table), table=table)
 
     def _outcome(self, table: Mapping[str, Any]) -> ResultsOutcome:
         if not self._files:
@@ -270,18 +221,6 @@ class RoboflowFetch:
 
     def _joined(self) -> dict[str, Any]:
         return join_results(self._files.values(), self._folder, self._settings.table or RowSettings())
-
-    def _write(self, manifest: ResultsManifest) -> ResultsManifest:
-        with self._guard:
-            files = tuple(sorted(self._files.values(), key=lambda file: file.path))
-        told = dataclasses.replace(
-            manifest,
-            files=files,
-            fetched_bytes=self._fetched_bytes,
-            location=f"{self._folder.location.rstrip('/')}/{MANIFEST}",
-        )
-        self._folder.write(MANIFEST, told.whole())
-        return told
 
 
 def fetch_results(
@@ -302,7 +241,7 @@ def fetch_results(
     :param source: id of a job that has ended, or ids of batches.
     :param stage: ``export`` for archives, ``processing`` for the single files, also of a job that failed later.
     :raises InputMissing: when the job has no such stage, or it is still running.
-    :raises DownloadError: see `RoboflowFetch.run`.
+    :raises DownloadError: see `visionbatch.pipelines.logged_fetch.LoggedFetch.run`.
     """
     if settings is not None and settings.table is not None:
         joiner()

@@ -120,7 +120,7 @@ class RoboflowStageRun:
         return self._done(notes, sent, about)
 
     def _begin(self, fingerprint: str, location: str, batch_id: str, kind: Kind, items: int) -> StageNotes:
-        choice = BatchChoice(self._site, self._journal, self._identity, self._on_input_change)
+        choice = BatchChoice(self._site, self._journal, self._identity, self._on_input_change, self._settings.settle_s)
         choice.make(fingerprint, location, batch_id, StageNotes.first(kind, items))
         every_s = self._site.tuning.transfer.checkpoint_s
         return StageNotes(self._journal, self._site.clock, ahead=self._settings.parallel, every_s=every_s)
@@ -144,7 +144,7 @@ class RoboflowStageRun:
                 return 0
             ways = Ways(self._site, wires, self._settings, record.ref, record.generation, self._passing)
             cargo.cut(ways, notes)
-            Settling(self._site, record.ref).settle(cargo, notes)
+            Settling(self._site, record.ref, self._settings.settle_s).settle(cargo, notes)
             sender = PartSender(cargo, notes, self._settings.parallel, self._stop)
             try:
                 sender.send()

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from visionbatch.io.clock import Clock, SystemClock
-from visionbatch.model.policy import OnPartial, Policies
-from visionbatch.model.snapshot import Snapshot
-from visionbatch.model.tally import Tally
-from visionbatch.pipelines.client import DAY_S, Client, Tuning
+from visionbatch.model.policy import Policies
+from visionbatch.pipelines.client import DAY_S, Tuning, WaitingClient
 from visionbatch.pipelines.environment import VIAS, from_environment, vias_account, vias_settings
 from visionbatch.pipelines.site import Site, told_at_once
 from visionbatch.pipelines.vias_access import Access, Accounts, vias_origin, vias_site
+from visionbatch.pipelines.vias_registry import ViasRegistry, ViasTasks
 from visionbatch.vias.api import ViasApi, with_project
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import Query
 from visionbatch.vias.creation import Created, InDoubt
 from visionbatch.vias.decode import Answer, BatchEntry
+from visionbatch.vias.entries import AlgorithmEntry, EdgePool, GroupEntry, SourceEntry
 from visionbatch.vias.goals import FINISHED, BatchRef, Goal
+from visionbatch.vias.registered import GroupForm, SourceForm
 from visionbatch.vias.settings import ViasSettings
 from visionbatch.vias.words import Histogram
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from visionbatch.pipelines.manifest import Manifest
 
 
-class Vias(Client):
+class Vias(WaitingClient):
     """One project of VIAS; use as a context manager.
 
     :param settings: the project; its id is looked up when it is not given.
@@ -121,6 +122,29 @@ class Vias(Client):
         task.check()
         return self.perform(self.api.create(task, adopt=adopt, own=own, in_doubt=in_doubt))
 
+    @cached_property
+    def single(self) -> ViasTasks:
+        """Single tasks, which belong to no batch."""
+        return ViasTasks(self, lambda: self.api.single)
+
+    @cached_property
+    def sources(self) -> ViasRegistry[SourceForm, SourceEntry]:
+        """Video sources that are registered."""
+        return ViasRegistry(self, lambda: self.api.sources)
+
+    @cached_property
+    def groups(self) -> ViasRegistry[GroupForm, GroupEntry]:
+        """Groups of video sources that are registered."""
+        return ViasRegistry(self, lambda: self.api.groups)
+
+    def algorithms(self) -> list[AlgorithmEntry]:
+        """The account's algorithm services, with the words that tasks name them by."""
+        return self.perform(self.api.algorithms())
+
+    def edge_pools(self) -> list[EdgePool]:
+        """The account's pools of edge nodes."""
+        return self.perform(self.api.edge_pools())
+
     def find(self, name: str) -> BatchEntry | None:
         """The one batch of exactly that name."""
         return self.perform(self.api.find(name))
@@ -136,10 +160,6 @@ class Vias(Client):
     def histogram(self, ref: str) -> Histogram:
         """How many tasks of a batch are in which state."""
         return self.perform(self.api.histogram(ref))
-
-    def status(self, ref: str) -> Snapshot:
-        """The state of a batch, now."""
-        return self.look(self.api, ref)
 
     def update(self, batch_id: str, task: BatchTask) -> Answer:
         """Give a batch another configuration; see `ViasApi.update`.
@@ -165,31 +185,18 @@ class Vias(Client):
         """Stop or delete a batch, by the setting ``on_cancel``."""
         self.perform(self.api.cancel(ref))
 
-    def wait(
-        self,
-        ref: str,
-        *,
-        deadline: float | None = None,
-        observe: Callable[[Snapshot], None] | None = None,
-    ) -> Snapshot:
-        """Wait until a batch is where its goal says; see `visionbatch.flow.watch.watch`.
 
-        :param ref: an id, or what `batch_ref` gives.
-        :param deadline: Unix seconds.
-        """
-        return self.await_end(self.api, ref, deadline=deadline, observe=observe)
-
-    def wait_all(
-        self, refs: Sequence[str], *, deadline: float | None = None, on_partial: OnPartial | None = None
-    ) -> Tally:
-        """Wait until all of them are; see `visionbatch.pipelines.client.Client.await_all`."""
-        return self.await_all(self.api, refs, deadline=deadline, on_partial=on_partial)
-
-
-def batch_ref(batch_id: str, wait_for: str | Iterable[str] = FINISHED.name, name: str = "") -> str:
+def batch_ref(
+    batch_id: str,
+    wait_for: str | Iterable[str] = FINISHED.name,
+    name: str = "",
+    unwell_since: float | None = None,
+) -> str:
     """What is waited for, as one text.
 
     :param wait_for: ``running``, ``finished``, or states.
     :param name: exact name of the batch, with which it is found in a long list.
+    :param unwell_since: what `visionbatch.vias.api.ViasApi.unwell_since` said after the last look, in this process or
+        in another.
     """
-    return str(BatchRef(BatchRef.parse(batch_id).batch_id, Goal.parse(wait_for), name))
+    return str(BatchRef(BatchRef.parse(batch_id).batch_id, Goal.parse(wait_for), name, unwell_since=unwell_since))

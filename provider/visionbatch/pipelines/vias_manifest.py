@@ -82,6 +82,7 @@ class ViasResults:
     :param batch_id: whose results they are; empty for all that lie there.
     :param tasks: tasks of that batch.
     :param silent: ids of those that have left no event, which is no failure: they may have found nothing.
+    :param beside: what earlier fetches have put into the folder out of the same place, and this one does not want.
     :param fetched_bytes: that went over the network in this run.
     :param location: of the whole manifest.
     """
@@ -93,6 +94,7 @@ class ViasResults:
     files: tuple[FetchedObject, ...] = ()
     tasks: int = 0
     silent: tuple[str, ...] = ()
+    beside: tuple[FetchedObject, ...] = ()
     fetched_bytes: int = 0
     location: str = ""
     service: str = "huawei_vias"
@@ -115,9 +117,9 @@ class ViasResults:
         """
         with reading_manifest():
             value = json.loads(text)
-            files = tuple(FetchedObject.read(file) for file in value["files"])
-            outcome = BucketOutcome(value["outcome"])
-            return cls(**{**value, "files": files, "silent": tuple(value["silent"]), "outcome": outcome})
+            files, beside = (tuple(map(FetchedObject.read, value.get(name, ()))) for name in ("files", "beside"))
+            told = {"files": files, "beside": beside, "silent": tuple(value["silent"])}
+            return cls(**{**value, **told, "outcome": BucketOutcome(value["outcome"])})
 
     def to_json(self) -> dict[str, Any]:
         """The small form, below `MANIFEST_BYTES`: counts, and as many paths as there is room for."""

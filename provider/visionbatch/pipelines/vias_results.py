@@ -9,26 +9,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import PurePosixPath
-from typing import Any
 
 from visionbatch.config import MIB, DownloadSettings
-from visionbatch.errors import UnreadableRecord
 from visionbatch.io.clock import Clock, SystemClock
 from visionbatch.io.folders import Folder
-from visionbatch.io.held import held
 from visionbatch.io.s3_bucket import S3Bucket, S3File
 from visionbatch.model.bucket_file import BucketFile
 from visionbatch.model.safe_names import tame_name
-from visionbatch.pipelines.arrivals import Arrivals
-from visionbatch.pipelines.fetch_log import NAME as LOG
 from visionbatch.pipelines.fetch_log import FetchLog
-from visionbatch.pipelines.fetched import MANIFEST
-from visionbatch.pipelines.places import Places
+from visionbatch.pipelines.logged_fetch import LoggedFetch
 from visionbatch.pipelines.vias_manifest import (
     BucketOutcome,
     FetchedObject,
@@ -76,7 +69,7 @@ class WantedResults:
         return late_enough and (self.until is None or file.modified <= self.until)
 
 
-class BucketFetch:
+class BucketFetch(LoggedFetch[FetchedObject, ViasResults]):
     """One fetch out of a bucket into a folder.
 
     :param path: in the bucket, as the batch's output names it.
@@ -94,58 +87,27 @@ class BucketFetch:
         clock: Clock | None = None,
         progress: Progress | None = None,
     ) -> None:
+        prefix = f"{path.strip('/')}/" if path.strip("/") else ""
+        source = bucket.place(prefix)
+        manifest = ViasResults(source, folder.location, wanted.batch_id, tasks=len(wanted.tasks or ()))
+        fingerprint = sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
+        super().__init__(folder, manifest, fingerprint, FetchedObject.read, progress=progress)
         self._bucket = bucket
-        self._prefix = f"{path.strip('/')}/" if path.strip("/") else ""
-        self._folder = folder
+        self._prefix = prefix
         self._wanted = wanted
         self._settings = settings or DownloadSettings(connections=CONNECTIONS)
         self._clock = clock or SystemClock()
-        self._arrivals = Arrivals(progress)
-        self._guard = threading.Lock()
-        self._places = Places(MANIFEST, LOG)
-        self._noted: dict[Any, FetchedObject] = {}
         self._paths: dict[str, str] = {}
-        self._files: dict[ObjectKey, FetchedObject] = {}
-        self._fetched_bytes = 0
-        source = bucket.place(self._prefix)
-        self._fingerprint = sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
-        self._manifest = ViasResults(source, folder.location, wanted.batch_id, tasks=len(wanted.tasks or ()))
 
-    def run(self) -> ViasResults:
-        """Fetch what is not there yet, and write the manifest.
+    def _goes_on_from(self, before: ViasResults) -> bool:
+        return before.source == self._manifest.source
 
-        :raises DownloadError: when a file cannot be fetched; what has arrived stays, for a later try.
-        :raises NotFound: when there is no such bucket.
-        :raises AlreadyRunning: when another process fetches into the folder.
-        """
-        root = self._folder.target(MANIFEST).parent
-        root.mkdir(parents=True, exist_ok=True)
-        with held(root, "fetches into"), FetchLog(root / LOG, self._fingerprint, FetchedObject.read) as noted:
-            self._noted = {**self._from_manifest(), **noted.noted}
-            for file in filter(lambda noted: noted.path, self._noted.values()):
-                self._places.take(file.path)
-                self._paths[file.key.name] = file.path
-            try:
-                self._fetch_all(noted)
-            except BaseException:
-                self._write(self._manifest)
-                raise
-            manifest = self._write(dataclasses.replace(self._manifest, outcome=self._outcome(), silent=self._silent()))
-            noted.done()
-        return manifest
-
-    def _from_manifest(self) -> dict[ObjectKey, FetchedObject]:
-        """What an earlier run has put here out of the same place."""
-        text = self._folder.read(MANIFEST)
-        try:
-            before = None if text is None else ViasResults.parse(text)
-        except UnreadableRecord as error:
-            log.warning("%s: %s", self._folder.location, error)
-            return {}
-        same = before is not None and before.source == self._manifest.source
-        return {file.key: file for file in before.files} if before is not None and same else {}
+    def _landed(self, before: ViasResults) -> Iterable[FetchedObject]:
+        # A file beside may be told of as not wanted too; that it is here counts more.
+        return (*before.files, *before.beside)
 
     def _fetch_all(self, noted: FetchLog[FetchedObject]) -> None:
+        self._paths = {file.key.name: file.path for file in self._noted.values() if file.path}
         listed = [file for file in self._bucket.files(self._prefix) if not file.name.endswith("/")]
         # A picture may have been written a moment before or after its document: it is the document's time that counts.
         documents = [file for file in listed if _is_document(file.name) and self._wanted.takes(file)]
@@ -175,7 +137,7 @@ class BucketFetch:
             before = self._noted.get(ObjectKey(file.name, file.etag))
             if before is not None and self._stands(before):
                 self._add(before)
-            else:
+            elif before is None or not self._is_anothers(before):
                 # What is written anew takes the place of what it was.
                 yield file, self._paths.get(file.name) or self._place(file.name)
 
@@ -183,11 +145,15 @@ class BucketFetch:
         """Whether a note still holds: for who is asked for now, and for what is in the folder."""
         if before.kind is ObjectKind.NOT_WANTED:
             return not self._is_wanted(before.task_id)
-        if before.kind is ObjectKind.EVENT and not self._is_wanted(before.task_id):
-            return False
-        return self._folder.has(
-            before.path, BucketFile(before.path, _NOTED, before.size, 0.0, int(before.crc32c, 16)), _NOTED
-        )
+        return not self._is_anothers(before) and self._is_there(before)
+
+    def _is_there(self, before: FetchedObject) -> bool:
+        noted = BucketFile(before.path, _NOTED, before.size, 0.0, int(before.crc32c, 16))
+        return self._folder.has(before.path, noted, _NOTED)
+
+    def _is_anothers(self, file: FetchedObject) -> bool:
+        """Whether it is an event that an earlier fetch has brought, for a batch that is not asked for now."""
+        return file.kind is ObjectKind.EVENT and not self._is_wanted(file.task_id)
 
     def _is_wanted(self, task_id: str) -> bool:
         return self._wanted.tasks is None or task_id in self._wanted.tasks
@@ -210,24 +176,35 @@ class BucketFetch:
         kind, task_id, message_id = _NO_DOCUMENT
         if _is_document(file.name) and done.size <= DOCUMENT_BYTES:
             kind, task_id, message_id = _read(target.read_bytes())
-        if kind is ObjectKind.EVENT and not self._is_wanted(task_id):
-            kind = ObjectKind.NOT_WANTED
-            target.unlink()
+        key = ObjectKey(file.name, done.version)
+        found = FetchedObject(key, path, done.size, file.modified, f"{done.crc32c:08x}", kind, task_id, message_id)
+        if self._is_anothers(found):
+            found = self._left_out(found)
         else:
             self._folder.keep(path)
-        kept = "" if kind is ObjectKind.NOT_WANTED else path
-        crc32c = f"{done.crc32c:08x}"
-        key = ObjectKey(file.name, done.version)
-        found = FetchedObject(key, kept, done.size, file.modified, crc32c, kind, task_id, message_id)
-        noted.add(found)
-        with self._guard:
-            self._fetched_bytes += done.fetched_bytes
-        self._add(found)
+        self._arrived(found, noted, done.fetched_bytes, file.name)
 
-    def _add(self, file: FetchedObject) -> None:
-        with self._guard:
-            self._files[file.key] = file
-        self._arrivals.advance(file.key.name, file.size)
+    def _left_out(self, found: FetchedObject) -> FetchedObject:
+        """An event of another batch: it goes, unless it is a newer writing of what an earlier fetch has brought."""
+        if found.key.name in self._paths:
+            self._folder.keep(found.path)
+            self._noted[found.key] = found
+        else:
+            self._folder.target(found.path).unlink()
+        return dataclasses.replace(found, path="", kind=ObjectKind.NOT_WANTED)
+
+    def _ended(self) -> ViasResults:
+        return dataclasses.replace(
+            self._manifest, outcome=self._outcome(), silent=self._silent(), beside=tuple(self._beside())
+        )
+
+    def _beside(self) -> Iterator[FetchedObject]:
+        """What earlier fetches have put here and this one did not ask for."""
+        told = {file.path for file in self._files.values()}
+        for file in self._noted.values():
+            if file.path and file.path not in told and self._is_there(file):
+                told.add(file.path)
+                yield file
 
     def _outcome(self) -> BucketOutcome:
         kinds = {file.kind for file in self._files.values()}
@@ -238,18 +215,6 @@ class BucketFetch:
     def _silent(self) -> tuple[str, ...]:
         heard = {file.task_id for file in self._files.values() if file.kind is ObjectKind.EVENT}
         return tuple(sorted((self._wanted.tasks or frozenset()) - heard))
-
-    def _write(self, manifest: ViasResults) -> ViasResults:
-        with self._guard:
-            files = tuple(sorted(self._files.values(), key=lambda file: file.key.name))
-        told = dataclasses.replace(
-            manifest,
-            files=files,
-            fetched_bytes=self._fetched_bytes,
-            location=f"{self._folder.location.rstrip('/')}/{MANIFEST}",
-        )
-        self._folder.write(MANIFEST, told.whole())
-        return told
 
 
 _NO_DOCUMENT = (ObjectKind.OTHER, "", "")
@@ -291,6 +256,9 @@ def fetch_vias_results(
 
     Objects keep their names behind the path, where those are made harmless, and the manifest says which is which. A
     later fetch into the same folder brings what is new, so that a stream's results can be fetched day by day.
+
+    :raises NotFound: when there is no such bucket.
+    :raises DownloadError: see `visionbatch.pipelines.logged_fetch.LoggedFetch.run`.
     """
     given = wanted or WantedResults()
     return BucketFetch(bucket, path, folder, given, settings=settings, clock=clock, progress=progress).run()

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visionbatch.errors import ConfigError, DeadlinePassed, NotFound, Refused, UnreadableAnswer
+from visionbatch.flow.vigil import Observer
 from visionbatch.model.snapshot import Snapshot
+from visionbatch.pipelines.decide import Action, Decision
 from visionbatch.pipelines.vias import Vias
-from visionbatch.pipelines.vias_create import require_an_end
+from visionbatch.pipelines.vias_create import ViasRun, require_an_end
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import SERVICE
 from visionbatch.vias.goals import BatchRef, Goal
@@ -19,6 +21,9 @@ log = logging.getLogger(__name__)
 
 ASKED = 5
 """Tasks of a batch that are asked about before a wait: its sources are mostly of one kind."""
+
+MAKES = frozenset({Action.BEGIN, Action.SEEK, Action.REPLACE})
+"""What a try does that has a batch made."""
 
 
 class LoggedTable:
@@ -41,16 +46,21 @@ class LoggedTable:
             log.info("%s: %s", self._subject, line)
 
 
-def wait(vias: Vias, ref: str, *, deadline: float | None = None, sure: bool = False) -> Snapshot:
+def wait(vias: Vias, ref: str, *, deadline: float | None = None, observe: Observer = lambda _: None) -> Snapshot:
     """Wait until a batch is where its goal says, with a table in the log for every change.
 
     :param deadline: Unix seconds.
-    :param sure: do not ask first whether an end can come.
-    :raises ConfigError: for an end that cannot, see `require_finite`.
+    :param observe: told of every change too.
+    :raises ConfigError: for an end that cannot come, see `require_finite`.
     """
-    if not sure:
-        require_finite(vias, ref)
-    return vias.wait(ref, deadline=deadline, observe=LoggedTable(ref))
+    require_finite(vias, ref)
+    table_of = LoggedTable(ref)
+
+    def both(snapshot: Snapshot) -> None:
+        table_of(snapshot)
+        observe(snapshot)
+
+    return vias.wait(ref, deadline=deadline, observe=both)
 
 
 def require_finite(vias: Vias, ref: str) -> None:
@@ -94,17 +104,45 @@ def require_finite_sources(vias: Vias, task: BatchTask, wait_for: str | Goal) ->
         )
 
 
-def wait_for_made(vias: Vias, ref: str, *, deadline: float | None = None) -> Snapshot:
-    """`wait` for a batch that this very process has made: one that never ends is not refused, it is there.
+def made_but_endless(error: ConfigError) -> DeadlinePassed:
+    """What `require_finite` says of a batch that is there, so that nobody takes it for one that was never sent."""
+    return DeadlinePassed(
+        f"the batch is made and runs, but {error.what}", service=SERVICE, ref=error.ref, next_step=error.next_step
+    )
 
-    :raises DeadlinePassed: for an end that cannot come, at once.
+
+class WaitForRun:
+    """The wait at the end of a run that makes its batch: what never ends is refused before it is made.
+
+    :param goal: what the run waits for; ``None`` when it does not wait.
     """
-    try:
-        return wait(vias, ref, deadline=deadline)
-    except ConfigError as error:
-        raise DeadlinePassed(
-            f"the batch is made and runs, but {error.what}", service=SERVICE, ref=error.ref, next_step=error.next_step
-        ) from error
+
+    def __init__(self, vias: Vias, task: BatchTask, goal: Goal | None) -> None:
+        self._vias = vias
+        self._task = task
+        self._goal = goal
+        self.action: Action | None = None
+
+    def decided(self, decision: Decision) -> None:
+        """Told of what a try is going to do, as `visionbatch.pipelines.vias_create.ViasRun` tells it.
+
+        :raises ConfigError: see `require_finite_sources`; nothing was made.
+        """
+        self.action = decision.action
+        if self._goal is not None and decision.action in MAKES:
+            require_finite_sources(self._vias, self._task, self._goal)
+
+    def end(self, run: ViasRun, deadline: float | None) -> Snapshot:
+        """Wait, see `wait`. A batch that this very try has made and that never ends is not refused: it is there.
+
+        :raises DeadlinePassed: for an end that cannot come, at once.
+        """
+        try:
+            return wait(self._vias, run.ref, deadline=deadline, observe=run.saw)
+        except ConfigError as error:
+            if self.action not in MAKES:
+                raise
+            raise made_but_endless(error) from error
 
 
 def _sources_of(task: Mapping[str, Any]) -> list[str]:

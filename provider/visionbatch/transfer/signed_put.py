@@ -30,7 +30,7 @@ from visionbatch.flow.retry import RetryPolicy, retry_after_seconds
 from visionbatch.io.body import Piece
 from visionbatch.io.clock import Clock
 from visionbatch.io.wire import Wire, WireAnswer
-from visionbatch.model.secret import SecretUrl
+from visionbatch.model.secret import SecretUrl, scrubbed
 from visionbatch.model.text import excerpt, printable
 from visionbatch.transfer.read_ahead import readable
 from visionbatch.transfer.source import Source
@@ -227,7 +227,7 @@ class SignedPut:
         return UploadRefused(self._said(answer), total=self._source.size)
 
     def _said(self, answer: WireAnswer) -> str:
-        body = excerpt(self._address.url.scrub(answer.body))
+        body = excerpt(scrubbed(answer.body, self._address.url))
         return f"the PUT of {self._source.name} was answered with {answer.status}: {body}"
 
     def _wait(self, failures: int, answer: WireAnswer | None, why: str) -> None:

@@ -1,4 +1,4 @@
-"""VIAS's operations on batch tasks, each written once as a flow."""
+"""VIAS's operations, each written once as a flow: those on batch tasks here, the others beside."""
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import ONCE, SERVICE, Calls, Query, named
 from visionbatch.vias.creation import Created, Creation, InDoubt
 from visionbatch.vias.decode import Answer, BatchEntry, answer_of, entries_of
+from visionbatch.vias.entries import AlgorithmEntry, EdgePool
 from visionbatch.vias.goals import FINISHED, LEAVE, BatchRef
 from visionbatch.vias.lists import BATCH_PAGE, Lists, page_numbers
+from visionbatch.vias.patience import Patience
+from visionbatch.vias.registry import GROUPS, SOURCES, Registry, algorithms, edge_pools
 from visionbatch.vias.settings import ViasSettings
-from visionbatch.vias.words import ABNORMAL, Histogram, histogram_of, histogram_of_states, interpret
+from visionbatch.vias.tasks_api import SingleTasks
+from visionbatch.vias.words import Histogram, histogram_of, histogram_of_states, interpret
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +53,10 @@ class ViasApi:
         self._calls = Calls(settings, self._retry)
         self._lists = Lists(self._calls)
         self._creation = Creation(self._calls, self._lists)
-        self._unwell_since: dict[str, float] = {}
+        self._patience = Patience(settings.abnormal_s)
+        self.single = SingleTasks(self._calls, self._lists)
+        self.sources = Registry(SOURCES, self._calls, self._lists)
+        self.groups = Registry(GROUPS, self._calls, self._lists)
 
     def ask(
         self, operation: str, values: Mapping[str, str] | None = None, *, query: Query = (), body: Any = None
@@ -103,8 +110,15 @@ class ViasApi:
 
     def update(self, batch_id: str, task: BatchTask) -> Flow[Answer]:
         """Give a batch another configuration; algorithm and version stay, for they cannot be changed."""
-        body = {name: item for name, item in task.to_json().items() if name not in ("service_name", "service_version")}
-        return named(batch_id, self._answered("UpdateBatchTask", {"id": batch_id}, body))
+        return named(batch_id, self._answered("UpdateBatchTask", {"id": batch_id}, task.changes()))
+
+    def algorithms(self) -> Flow[list[AlgorithmEntry]]:
+        """The account's algorithm services, with the words that tasks name them by."""
+        return named("", algorithms(self._calls))
+
+    def edge_pools(self) -> Flow[list[EdgePool]]:
+        """The account's pools of edge nodes."""
+        return edge_pools(self._calls, self._lists)
 
     def start(self, batch_id: str) -> Flow[Answer]:
         """Start the tasks of a batch."""
@@ -178,11 +192,14 @@ class ViasApi:
 
     def _judged(self, target: BatchRef, histogram: Histogram, now: float) -> Snapshot:
         """What a histogram is to somebody with a goal; ABNORMAL, or no task, is tolerated for a while."""
-        if histogram.total and ABNORMAL not in histogram.counts:
-            self._unwell_since.pop(target.batch_id, None)
-            return interpret(histogram, target.goal)
-        since = self._unwell_since.setdefault(target.batch_id, now)
-        return interpret(histogram, target.goal, lost_patience=now - since >= self.settings.abnormal_s)
+        return interpret(histogram, target.goal, lost_patience=self._patience.lost(target, histogram, now))
+
+    def unwell_since(self, ref: str) -> float | None:
+        """Unix seconds since when a batch is ABNORMAL, or without a task, by the last look or by the ref itself.
+
+        ``None`` when it is not. Whoever looks again in another process gives it with the ref.
+        """
+        return self._patience.since(BatchRef.parse(ref))
 
     def look_all(self, roster: Roster) -> Flow[None]:
         """One look at every batch on the roster, from the pages of the list.
@@ -190,14 +207,15 @@ class ViasApi:
         The newest stand first, and those that are waited for are new: no more pages are read than twice as many as
         the roster would fill. Batches that are not found there are asked for alone, and so is a single one.
         """
-        missing = {ref: BatchRef.parse(ref) for ref in roster.refs}
+        # Read when one is found: of thousands each would be a value of its own, at every look.
+        missing = {ref: ref.partition("?")[0] for ref in roster.refs}
         listed = len(missing) > 1 and self.settings.states_from == "batches"
         for number in range(1, 2 * ceil(len(missing) / BATCH_PAGE) + 1 if listed else 1):
             entries, goes_on = yield from self._lists.page(number, "", ONCE)
             now: float = yield Now()
             there = {entry.batch_id: entry for entry in entries}
-            for ref, target in [(ref, target) for ref, target in missing.items() if target.batch_id in there]:
-                roster.saw(ref, self._judged(target, self._counted(there[target.batch_id]), now))
+            for ref, batch_id in [pair for pair in missing.items() if pair[1] in there]:
+                roster.saw(ref, self._judged(BatchRef.parse(ref), self._counted(there[batch_id]), now))
                 del missing[ref]
             if not missing or not goes_on:
                 break
@@ -229,8 +247,12 @@ class ViasApi:
         entries_of(response.json_object())
         return response.headers.get("date", "")
 
-    def console_url(self, batch_id: str) -> str:
-        """The page on which people follow their tasks; it carries no credential."""
+    def console_url(self, ref: str) -> str:
+        """The page on which people follow their tasks; it carries no credential.
+
+        :param ref: id of a batch, or what is waited for.
+        """
+        batch_id = ref.partition("?")[0]
         return self.settings.console_url.replace("{batch_id}", batch_id).replace("{region}", self.settings.region)
 
 

@@ -11,25 +11,21 @@ from visionbatch.errors import (
     OutcomeUnknown,
     Refused,
     ServiceError,
-    Throttled,
     TransportError,
     Unavailable,
-    UnreadableAnswer,
     VisionBatchError,
 )
 from visionbatch.flow.effects import Flow, Now
-from visionbatch.flow.retry import RetryPolicy, persist, transient
+from visionbatch.flow.retry import persist, transient
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import ONCE, SERVICE, Calls
 from visionbatch.vias.decode import Answer, BatchEntry, answer_of
 from visionbatch.vias.goals import FINISHED
 from visionbatch.vias.lists import Lists
+from visionbatch.vias.made_once import LOOKS, without_answer
 from visionbatch.vias.words import Histogram, histogram_of, interpret
 
 log = logging.getLogger(__name__)
-
-LOOKS = RetryPolicy(first_s=4.0, cap_s=20.0)
-"""Pauses between looks for a batch whose creation was not answered; `ViasSettings.settle_s` says for how long."""
 
 InDoubt = Callable[[bool], None]
 """Told ``True`` before the first request that may make a batch, ``False`` when the service said that it made none."""
@@ -122,8 +118,10 @@ class _Making:
             if not before and not self._adopt:
                 raise IdTaken(f"somebody else has just made a batch named {self._task.name!r}") from error
             return (yield from self._instead(error))
-        if _without_answer(error):
+        if without_answer(error):
             return (yield from self._instead(error))
+        # 503 comes from in front of the service as a rule. What it did all the same shows in the list, if late.
+        self._sought = not isinstance(error, Unavailable)
         raise error
 
     def _instead(self, error: VisionBatchError) -> Flow[Created]:
@@ -183,12 +181,3 @@ def _made_nothing(error: VisionBatchError) -> bool:
     if isinstance(error, TransportError):
         return not error.maybe_received
     return isinstance(error, ServiceError) and not isinstance(error, Unavailable)
-
-
-def _without_answer(error: VisionBatchError) -> bool:
-    """Whether something may have come of it that nobody has told; 503 comes from in front of the service."""
-    if isinstance(error, UnreadableAnswer):
-        return not error.ref
-    if isinstance(error, Throttled):
-        return isinstance(error, Unavailable) and error.status != 503
-    return isinstance(error, TransportError) and error.maybe_received

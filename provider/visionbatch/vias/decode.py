@@ -11,6 +11,7 @@ from typing import Any
 from visionbatch.errors import NotAuthorized, NotFound, Refused, ServiceError, UnreadableAnswer, VisionBatchError
 from visionbatch.flow.call import Trouble, unhappy
 from visionbatch.flow.effects import Request, Response
+from visionbatch.model.secret import scrubbed
 from visionbatch.model.text import TEXT_SHOWN, printable
 from visionbatch.vias.settings import ViasSettings
 
@@ -166,7 +167,10 @@ def answer_of(response: Response) -> Answer:
     errors = value.get("error_list") or []
     if not isinstance(errors, list):
         raise UnreadableAnswer(f"error_list is {type(errors).__name__}, not an array", ref=known)
-    shown = tuple(_shown(str(error)) for error in errors[:ERRORS_SHOWN])
+    told = (
+        scrubbed(str(error).encode("utf-8", "replace"), *response.secrets).decode() for error in errors[:ERRORS_SHOWN]
+    )
+    shown = tuple(map(_shown, told))
     return Answer(known, total, failed, succeeded, shown, len(errors) - len(shown))
 
 
@@ -215,12 +219,24 @@ def _usable(batch_id: Any) -> bool:
     return isinstance(batch_id, str) and BATCH_ID.fullmatch(batch_id) is not None
 
 
-def tasks_of(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The tasks on a page of the list.
+def items_of(page: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The objects on a page of any list.
 
+    :param name: of the field with the list.
     :raises UnreadableAnswer: when there is no list.
     """
-    items = page.get("tasks")
+    items = page.get(name)
     if not isinstance(items, list):
-        raise UnreadableAnswer("the list of tasks has no tasks")
+        raise UnreadableAnswer(f"the list has no {name}")
     return [item for item in items if isinstance(item, dict)]
+
+
+def id_in(value: Mapping[str, Any], name: str) -> str:
+    """The id in an object.
+
+    :raises UnreadableAnswer: when there is none that can be one.
+    """
+    found = value.get(name)
+    if not isinstance(found, str) or not BATCH_ID.fullmatch(found):
+        raise UnreadableAnswer(f"the answer has no usable {name}")
+    return found

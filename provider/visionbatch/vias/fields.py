@@ -15,7 +15,7 @@ T = TypeVar("T")
 _KINDS: dict[type, str] = {str: "a string", bool: "true or false", dict: "an object", list: "an array", int: "a number"}
 
 
-def refuse(findings: Iterable[Finding], what: str = "the batch task breaks documented rules; nothing was sent") -> None:
+def refuse(findings: Iterable[Finding], what: str = "the request breaks documented rules; nothing was sent") -> None:
     """Raise what is wrong, if anything is.
 
     :raises InvalidInput: with all findings, warnings too, when one of them is an error.

@@ -79,12 +79,15 @@ class BatchRef:
 
     :param name: the batch's exact name, with which one is found in a long list.
     :param on_cancel: what cancelling does, ``stop``, ``delete`` or `LEAVE`; what the settings say when empty.
+    :param unwell_since: Unix seconds since when it was unwell when somebody looked before, see
+        `visionbatch.vias.patience.Patience`; ``None`` when it was not, or nobody has.
     """
 
     batch_id: str
     goal: Goal = FINISHED
     name: str = ""
     on_cancel: str = ""
+    unwell_since: float | None = None
 
     def __post_init__(self) -> None:
         if self.on_cancel != LEAVE:
@@ -94,18 +97,22 @@ class BatchRef:
     def parse(cls, text: str) -> BatchRef:
         """Read the written form.
 
-        :raises ConfigError: when the id cannot be one, before it gets into a path.
+        :raises ConfigError: when the id cannot be one, before it gets into a path, or the moment is none.
         """
         batch_id, _, rest = text.partition("?")
         if not ID.fullmatch(batch_id):
             raise ConfigError(f"batch id {batch_id!r} is not 4 to 36 of a-z, 0-9, - and _")
         facts = dict(parse_qsl(rest))
         goal = Goal.parse(facts.get("wait_for", FINISHED.name))
-        return cls(batch_id, goal, facts.get("name", ""), facts.get("on_cancel", ""))
+        since = facts.get("unwell_since", "")
+        if since and not since.isdecimal():
+            raise ConfigError(f"unwell_since is whole seconds, not {since!r}")
+        return cls(batch_id, goal, facts.get("name", ""), facts.get("on_cancel", ""), float(since) if since else None)
 
     def __str__(self) -> str:
         """The written form; what is default is left out."""
         goal = self.goal.name if self.goal != FINISHED else ""
-        facts = {"wait_for": goal, "name": self.name, "on_cancel": self.on_cancel}
+        since = "" if self.unwell_since is None else str(int(self.unwell_since))
+        facts = {"wait_for": goal, "name": self.name, "on_cancel": self.on_cancel, "unwell_since": since}
         rest = urlencode({key: value for key, value in facts.items() if value}, quote_via=quote, safe=",")
         return f"{self.batch_id}?{rest}" if rest else self.batch_id

@@ -1,23 +1,46 @@
-"""The two lists that tell how batches stand, page by page; no operation shows a single batch."""
+"""Lists, page by page; the first two tell how batches stand, for no operation shows a single one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from visionbatch.errors import EndlessList, IdTaken, NotFound
 from visionbatch.flow.effects import Flow
 from visionbatch.flow.retry import RetryPolicy
-from visionbatch.vias.calls import Calls
-from visionbatch.vias.decode import BatchEntry, entries_of, tasks_of
+from visionbatch.vias.calls import Calls, Query
+from visionbatch.vias.decode import BatchEntry, entries_of, items_of
 
 BATCH_PAGE = 200
 TASK_PAGE = 1000
 """Entries to a page, the greatest that the lists take."""
 
 
+@dataclass(frozen=True)
+class Paged:
+    """A list, and how its pages are asked for, which differs from list to list.
+
+    :param entries: field of the answer with the list.
+    :param id: field of an entry with its id.
+    :param number: parameter with the number of the page.
+    :param size: the greatest page that it gives.
+    :param paging: parameters without which it gives no pages.
+    """
+
+    operation: str
+    entries: str
+    id: str
+    number: str = "page_num"
+    size: int = BATCH_PAGE
+    paging: Query = (("is_paged", "true"),)
+
+
+TASKS = Paged("ListTasks", "tasks", "id", "page", TASK_PAGE, ())
+
+
 class Lists:
-    """Batches and tasks of one project."""
+    """Batches, tasks, sources and groups of one project."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
@@ -87,21 +110,25 @@ class Lists:
         return None
 
     def tasks(self, batch_id: str, retry: RetryPolicy) -> Flow[list[Mapping[str, Any]]]:
-        """The tasks of a batch.
+        """The tasks of a batch; see `every`."""
+        return self.every(TASKS, (("batch_id", batch_id),), retry)
+
+    def every(self, of: Paged, query: Query, retry: RetryPolicy) -> Flow[list[Mapping[str, Any]]]:
+        """All entries of a list, page by page.
 
         :raises EndlessList: when a page comes round again.
         """
         found: list[Mapping[str, Any]] = []
         seen: set[str] = set()
         for number in page_numbers():
-            query = (("batch_id", batch_id), ("page_size", str(TASK_PAGE)), ("page", str(number)))
-            response = yield from self._calls.send("ListTasks", query=query, retry=retry)
-            page = tasks_of(response.json_object())
+            paging = (*of.paging, ("page_size", str(of.size)), (of.number, str(number)))
+            response = yield from self._calls.send(of.operation, query=(*query, *paging), retry=retry)
+            page = items_of(response.json_object(), of.entries)
             found += page
             # Its count may be that of the page alone, so it is the short page that ends the list.
-            if len(page) < TASK_PAGE:
+            if len(page) < of.size:
                 break
-            _require_news(seen, (str(task.get("id")) for task in page))
+            _require_news(seen, (str(entry.get(of.id)) for entry in page))
         return found
 
 

@@ -1,4 +1,4 @@
-"""Every documented rule for a batch task, with a name: what is written here is checked before the first request.
+"""Every documented rule for tasks, sources and groups, with a name, checked before the first request.
 
 The patterns are those of the vendor's API definition. Its page has lost asterisks and a backslash from two of them, and
 what is left of the one for paths takes names of one character only.
@@ -54,6 +54,12 @@ def _rule(id_: str, says: str, pattern: str = "", hint: str = "") -> Rule:
 def _advice(id_: str, says: str, pattern: str = "", hint: str = "") -> Rule:
     return Rule(id_, says, re.compile(pattern) if pattern else None, Severity.WARNING, hint)
 
+
+OLDER_INPUTS = ("obs", "url", "restful", "edgecamera", "vcn")
+"""Kinds of input of single tasks that are deprecated."""
+
+SOURCE_TYPES = ("obs", "url", "vcn", "restful", "camera", "RTSP_STREAM", "VIDEO_PLATFORM", "VIDEO_IMAGE_DB")
+"""Types of video source, the last three from the vendor's examples and filters."""
 
 _NAME = r"[\u4E00-\u9FA5a-zA-Z0-9_-]{1,100}"
 _ID = r"[a-z0-9_-]{4,36}"
@@ -139,5 +145,30 @@ _OUTPUT = (
     _rule("data-category", "at most 10 different words"),
 )
 
-RULES: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in (*_TASK, *_SCHEDULE, *_INPUT, *_OUTPUT)})
+_SINGLE = (
+    _rule("input-type", f"video_source, or one of the older {', '.join(OLDER_INPUTS)}"),
+    _advice("input-deprecated", "an input of an older kind", hint="Register a video source, and name that."),
+    _rule("inputs-count", "1 to 50 inputs for new tasks, exactly one to change a task"),
+    _rule("input-vcn", "vcn with stream_type 1 to 3 and a vcn object, and no other kind with one"),
+)
+
+_REGISTERED = (
+    _rule(
+        "source-name",
+        "1 to 100 letters, digits, Chinese characters, blanks or .-_(), no blank at an end",
+        r"(?! )[\u4E00-\u9FA5a-zA-Z0-9 ._()-]{1,100}(?<! )",
+    ),
+    _rule("access-type", "cloud or edge", r"cloud|edge"),
+    _rule("source-type", "one of the documented types", "|".join(SOURCE_TYPES)),
+    _rule("type-config", "XML of 1 to 1024 characters"),
+    _rule("coordinate", "degrees with up to five decimals, or nothing", r"|-?[0-9]{1,3}(\.[0-9]{1,5})?"),
+    _rule("tags", "at most 4 tags of 1 to 10 characters"),
+    _rule("group-name", "1 to 20 letters, digits, Chinese characters, - or _", r"[\u4E00-\u9FA5a-zA-Z0-9_-]{1,20}"),
+    _rule("group-description", "at most 100 characters", r"(?s).{0,100}"),
+    _rule("group-members", "1 to 50 sources to change a group"),
+)
+
+_ALL = (*_TASK, *_SCHEDULE, *_INPUT, *_OUTPUT, *_SINGLE, *_REGISTERED)
+
+RULES: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in _ALL})
 """All rules by name, in the order of the documents."""

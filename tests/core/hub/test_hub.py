@@ -9,15 +9,17 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.request import Request as Post
 from urllib.request import urlopen
 
 import pytest
 
-from support.books import DELETE, GET, Books
+from support.books import GET, Books
 from support.clocks import AsyncTenantClock
-from support.crowds import LIST, PACE, QUICK, WITHIN_S, Crowd, Opener, Script, end, nothing, until
+from support.crowds import LIST, PACE, QUICK, WITHIN_S, Crowd, Opener, Script, end, nothing
+from support.patience import until
 from visionbatch import DeepomaticSettings, Pace, Phase, Secret, Site, Snapshot, deepomatic_site, hub, token_header
 from visionbatch.errors import ConfigError, DeadlinePassed, NotFound
 from visionbatch.flow.effects import Pause
@@ -231,9 +233,35 @@ async def test_a_deadline_ends_one_wait_in_time_and_no_other(crowd: Crowd, batch
     crowd.nothing_left()
 
 
+class Turns:
+    """When requests asked for their turn and had it, and when the plane was closed, by the loop's clock."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[float, float]] = []
+        self.closed: list[float] = []
+
+
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> Turns:
+    noted, turn, close_for = Turns(), Rate.turn, Rate.close_for
+
+    async def noted_turn(rate: Rate) -> None:
+        asked = asyncio.get_running_loop().time()
+        await turn(rate)
+        noted.taken.append((asked, asyncio.get_running_loop().time()))
+
+    def noted_close(rate: Rate, seconds: float) -> None:
+        noted.closed.append(asyncio.get_running_loop().time())
+        close_for(rate, seconds)
+
+    monkeypatch.setattr(Rate, "turn", noted_turn)
+    monkeypatch.setattr(Rate, "close_for", noted_close)
+    return noted
+
+
 @pytest.mark.parametrize("profile", ["rich", "strict"])
 async def test_all_who_share_stay_away_as_long_as_one_was_told_to(
-    crowd: Crowd, batches: Any, books: Books, tenant: Tenant, faults: Any, profile: str
+    crowd: Crowd, batches: Any, books: Books, tenant: Tenant, faults: Any, profile: str, turns: Turns
 ) -> None:
     """In real time, for the plane of all watchers keeps it, whatever each of them thinks."""
     from visionbatch.io.clock import LoopClock  # noqa: PLC0415
@@ -254,12 +282,11 @@ async def test_all_who_share_stay_away_as_long_as_one_was_told_to(
     await asyncio.wait(tasks[:2], timeout=WITHIN_S)
     tasks[2].cancel()
 
-    entries = [entry for kind in (LIST, GET, DELETE) for entry in books.requests(kind)]
-    (refusal,) = [entry for entry in entries if entry.status == 429]
-    # What was on its way already when the refusal was read could not be held back.
-    later = sorted(entry.at for entry in entries if entry.seq > refusal.seq and entry.at > refusal.at + 0.25)
-    assert later
-    assert later[0] >= refusal.at + 1.0
+    assert len([entry for kind in told for entry in books.requests(kind) if entry.status == 429]) == 1
+    # The one who cancels, and those who wait; what had its turn already when the refusal was read is held back by none.
+    later = [gone - turns.closed[0] for asked, gone in turns.taken if asked >= turns.closed[0]]
+    assert len(later) >= 3
+    assert min(later) >= 1.0
     assert [task.result().phase for task in tasks[:2]] == [Phase.SUCCEEDED] * 2
     with suppress(asyncio.CancelledError, NotFound):
         await tasks[2]
@@ -280,13 +307,17 @@ async def test_a_place_given_before_the_refusal_is_moved_behind_it() -> None:
         await asyncio.sleep(0)
         began = clock()
         rate.close_for(0.1)
-        # The same refusal, heard by another of those who share: it closes nothing for longer.
-        rate.close_for(0.1)
 
     waited = [moment - began for moment in came[1:]]
     assert waited[0] >= 0.1
     assert waited[-1] >= 0.1 + 2 / 50
-    assert waited[-1] < 0.1 + 4 / 50 + 0.1
+
+
+async def test_a_refusal_that_several_hear_of_closes_for_no_longer() -> None:
+    rate = Rate(per_s=50)
+    for _ in range(3):
+        rate.close_for(60)
+    assert 60 <= rate._moved < 110
 
 
 async def test_an_outage_of_the_list_is_lived_through_in_two_lines_each(
@@ -444,13 +475,19 @@ def ask(url: str, method: str, body: dict[str, Any]) -> dict[str, Any]:
         return dict(json.loads(answer.read() or b"{}"))
 
 
+def queued_s() -> float:
+    """Seconds that this thread was ready to run and had no processor, since it began."""
+    return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+
+
 async def worst_lag(seconds: float) -> float:
-    """The latest that a timer came which was due every 5 ms."""
+    """The latest that a timer came which was due every 5 ms, without what others kept the processors busy for."""
     clock = asyncio.get_running_loop().time
     over, worst = clock() + seconds, 0.0
     while (now := clock()) < over:
+        queued = queued_s()
         await asyncio.sleep(0.005)
-        worst = max(worst, clock() - now - 0.005)
+        worst = max(worst, clock() - now - 0.005 - (queued_s() - queued))
     return worst
 
 
@@ -486,8 +523,8 @@ async def test_two_hundred_watchers_do_not_hold_the_loop_up(elsewhere: tuple[str
     gc.collect()
     gc.freeze()
     try:
-        # Another process may hold the machine for a moment; a loop that is held up by us is so every time.
-        for _ in range(3):
+        # The whole machine may stand still for a moment; a loop that is held up by us is so every time.
+        for _ in range(10):
             floor, ours = await lag_with(do_nothing), await lag_with(wait)
             if ours < floor + 0.05:
                 return

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from support.books import DELETE, GET, Books
-from support.crowds import LIST, PACE, QUICK, Crowd, Script, end, nothing, until
+from support.crowds import LIST, PACE, QUICK, Crowd, Script, end, nothing
 from support.memory import traced
+from support.patience import until
 from visionbatch import Fate, OnPartial, Outcome, Tally, judge_many
 from visionbatch.errors import NotAuthorized
 from visionbatch.flow.gathering import Gathering

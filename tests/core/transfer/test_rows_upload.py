@@ -18,7 +18,7 @@ import trustme
 
 from support.books import CHUNKS, At, Books, BytesSource
 from support.clocks import AsyncHandClock, HandClock, TenantClock
-from support.listener import Scripted, Sink, read_head
+from support.listener import PATIENCE_S, Scripted, Sink, read_head
 from support.orders import CHUNK
 from support.runs import MemoryStore, submit
 from support.silence import Silence
@@ -140,23 +140,32 @@ def test_a_429_is_obeyed_up_to_a_cap_and_garbage_is_not(
 
 
 class SlowSink(Sink):
-    """Takes one chunk of the first request at full speed and then hardly anything more of it."""
+    """Takes one chunk of the first request at full speed and then hardly anything more of it.
+
+    :ivar took: bytes of that chunk: fewer when the other side lost its patience sooner.
+    """
 
     def __init__(self, piece: int, every_s: float) -> None:
         super().__init__()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, CHUNK)
+        self.took = 0
         self._pace = piece, every_s
         self._first = threading.Lock()
+        self._taken = threading.Event()
 
     def serve(self, peer: socket.socket) -> None:
         if not self._first.acquire(blocking=False):
+            self._taken.wait(PATIENCE_S)
             super().serve(peer)
             return
-        _, rest = read_head(peer)
-        left = CHUNK - len(rest)
-        while left > 0:
-            left -= len(peer.recv(min(left, 1 << 16)))
-        self.persisted = CHUNK
+        try:
+            _, rest = read_head(peer)
+            self.took = len(rest)
+            while self.took < CHUNK and (block := peer.recv(min(CHUNK - self.took, 1 << 16))):
+                self.took += len(block)
+            self.persisted = self.took
+        finally:
+            self._taken.set()
         piece, every_s = self._pace
         while not self._stop.wait(every_s) and peer.recv(piece):
             pass
@@ -164,8 +173,8 @@ class SlowSink(Sink):
 
 @pytest.mark.fault("UP13")
 @pytest.mark.parametrize(
-    ("piece", "every_s", "silence_s", "reason"),
-    [(4096, 0.01, 20.0, "too slow to go on"), (1, 0.5, 1.0, "no progress in time")],
+    ("piece", "every_s", "window_s", "silence_s", "reason"),
+    [(4096, 0.01, 0.2, 20.0, "too slow to go on"), (1, 0.5, 60.0, 1.0, "no progress in time")],
     ids=["slow", "one-byte-now-and-then"],
 )
 def test_a_peer_that_reads_too_slowly_is_left_and_asked_where_it_stands(
@@ -174,6 +183,7 @@ def test_a_peer_that_reads_too_slowly_is_left_and_asked_where_it_stands(
     caplog: pytest.LogCaptureFixture,
     piece: int,
     every_s: float,
+    window_s: float,
     silence_s: float,
     reason: str,
 ) -> None:
@@ -184,7 +194,7 @@ def test_a_peer_that_reads_too_slowly_is_left_and_asked_where_it_stands(
             settings={"upload_hosts": (f"http://localhost:{sink.port}",)},
             chunk_bytes=0,
             min_bytes_per_s=4 << 20,
-            slow_after_s=0.2,
+            slow_after_s=window_s,
             read_timeout_s=silence_s,
         )
         uploaded = client.upload(BytesSource(content), client.api.admit(sink.url))
@@ -193,7 +203,7 @@ def test_a_peer_that_reads_too_slowly_is_left_and_asked_where_it_stands(
     assert [record for record in caplog.records if reason in record.getMessage()]
     asked, sent = (request.headers["content-range"] for request in sink.requests[:2])
     assert asked == f"bytes */{len(content)}"
-    assert sent.startswith(f"bytes {CHUNK}-")
+    assert sent.startswith(f"bytes {sink.took}-")
     assert clock.pauses
 
 

@@ -124,6 +124,28 @@ def test_a_batch_is_listed_asked_stopped_started_waited_for_and_deleted(shell: S
     assert shell("delete", "0" * 32)[1]["gone"]
 
 
+def test_single_tasks_and_what_there_is_to_choose_from(shell: Shell, tenant: Tenant, books: Books) -> None:
+    tenant.configure(vias_lives={"*": ["RUNNING"]})
+    given = {"type": "video_source", "data": [{"video_source_id": "source-0001"}, {"video_source_id": "source-0002"}]}
+    body = {name: value for name, value in BODY.items() if name != "batch_input"}
+    code, made = shell("task", "create", shell.file({**body, "input": given}))
+    assert (code, made["wanted"]) == (0, 2)
+    (first, second) = made["task_ids"]
+    assert shell("task", "stop", first)[0] == 0
+    assert shell("task", "show", first)[1]["state"] == "STOPPED"
+    assert [task["task_id"] for task in shell("task", "list", "--state", "running")[1]["tasks"]] == [second]
+    assert shell("task", "start", first)[0] == 0
+    assert shell("task", "delete", first)[1]["status"] == 200
+    assert shell("task", "delete", "0" * 32)[1]["gone"]
+    tenant.vias.places.add_group("yard")
+    assert [entry["name"] for entry in shell("sources", "0002")[1]["sources"]] == ["source-0002"]
+    assert [entry["name"] for entry in shell("groups")[1]["groups"]] == ["yard"]
+    assert [entry["api"] for entry in shell("algorithms", "FIRE")[1]["algorithms"]] == ["fire"]
+    assert shell("pools")[1]["pools"] == []
+    assert shell("task", "create", shell.file({**body, "name": "night shift", "input": given}))[0] == 3
+    assert len(books.requests("vias.tasks.create")) == 1
+
+
 def test_a_partial_answer_has_an_exit_code_of_its_own(shell: Shell, tenant: Tenant) -> None:
     tenant.configure(vias_refusals={"create": ["source-0002"], "stop": ["source-0001"]}, vias_lives={"*": ["RUNNING"]})
     code, told = shell("create", shell.file(BODY))
@@ -195,7 +217,7 @@ def test_a_batch_that_turns_out_to_be_endless_when_it_is_made_is_not_told_as_not
     sources = [{"video_source_id": "source-0001"}, {"video_source_id": camera}]
     group = {"video_source_group_id": "group-0001", "video_source_list": sources}
     # As for a group without a list, whose sources nobody can name before.
-    monkeypatch.setattr("visionbatch.cli.vias.require_finite_sources", lambda *_: None)
+    monkeypatch.setattr("visionbatch.pipelines.vias_wait.require_finite_sources", lambda *_: None)
     code, told = shell("create", shell.file({**BODY, "batch_input": {"video_source_group": [group]}}))
     assert (code, told["error"]) == (8, "DeadlinePassed")
     assert [effect["batch_id"] for effect in books.effects("vias.batch_created")] == [told["ref"]]
@@ -214,6 +236,21 @@ def test_a_run_is_cancelled_by_its_name_and_a_doctor_looks(
     assert len(books.requests("vias.batch_tasks.stop")) == 1
     code, told = shell("doctor")
     assert (code, {step["name"]: step["passed"] for step in told["steps"]}["credential"]) == (0, True)
+
+
+def test_somebody_else_s_batch_is_not_cancelled_by_the_run_that_went_on_with_it(
+    shell: Shell, tenant: Tenant, project: Project, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant.configure(vias_lives={"*": ["RUNNING"]})
+    project().ask("CreateBatchTask", body=BODY)
+    [theirs] = [effect["batch_id"] for effect in books.effects("vias.batch_created")]
+    code, told = shell("create", shell.file(BODY), "--no-wait", "--adopt")
+    assert (code, told["batch_id"]) == (0, theirs)
+    for name in ("URL", "IAM_URL"):
+        monkeypatch.setenv(f"VISIONBATCH_VIAS_{name}", shell.url)
+    monkeypatch.setenv("VISIONBATCH_VIAS_ACCESS_KEY", tenant.token)
+    assert main(["runs", "cancel", theirs]) == 2
+    assert books.requests("vias.batch_tasks.stop") == []
 
 
 def test_what_is_missing_is_a_usage_error(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -121,15 +121,21 @@ def test_a_creation_without_a_usable_answer_is_looked_up_and_not_repeated(
     assert len(books.requests(CREATE)) == 1
 
 
-@pytest.mark.parametrize("refused", ["return-503", "return-429"])
-def test_a_creation_that_the_service_cannot_have_acted_on_is_repeated(
-    vias: Vias, books: Books, faults: Faults, refused: Any
+@pytest.mark.parametrize(("refused", "least_s"), [("return-503", 60), ("return-429", 0)])
+def test_a_creation_that_was_turned_away_is_repeated_after_a_look(
+    vias: Vias, books: Books, faults: Faults, clock: TenantClock, refused: Any, least_s: int
 ) -> None:
     faults(CREATE, refused)
     vias.create(batch_task())
     assert len(books.effects(MADE)) == 1
     operations = [str(entry.operation) for entry in books.tenant.journal.entries() if "batch" in str(entry.operation)]
-    assert operations == [LIST, CREATE, LIST, CREATE]
+    assert [operations[0], operations[1], *sorted(set(operations[2:-1])), operations[-1]] == [
+        LIST,
+        CREATE,
+        LIST,
+        CREATE,
+    ]
+    assert clock.elapsed >= least_s
 
 
 @pytest.mark.parametrize(
@@ -146,11 +152,12 @@ def test_a_creation_that_may_still_be_at_work_is_looked_for_over_a_minute_and_no
     assert len(books.requests(CREATE)) == 1
 
 
-def test_a_batch_that_is_made_long_after_its_request_timed_out_is_found(
-    vias: Vias, books: Books, faults: Faults, tenant: Tenant, clock: TenantClock
+@pytest.mark.parametrize("status", [503, 504])
+def test_a_batch_that_shows_up_long_after_its_request_failed_is_found(
+    vias: Vias, books: Books, faults: Faults, tenant: Tenant, clock: TenantClock, status: int
 ) -> None:
     tenant.configure(vias_unique_names=False)
-    faults(CREATE, answer("", 504))
+    faults(CREATE, answer("", status))
     # What was made shows up late.
     faults(LIST, "pass", *[answer('{"count": 0, "batch_task_list": []}', effect=False)] * 3)
     made = vias.create(batch_task())

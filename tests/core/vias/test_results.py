@@ -112,6 +112,22 @@ def test_of_a_path_that_batches_share_only_the_events_of_one_come_with_their_pic
     assert kept_of(everything, tmp_path) == store.contents()
 
 
+def test_what_one_batch_has_left_in_a_folder_outlives_the_fetch_of_another(vias, tenant, store, bucket, tmp_path):
+    batches = {name: finished_batch(vias, tenant, store, name, "source-0001") for name in ("first", "second")}
+    wanted = {name: tasks_of_batch(vias, batch_id) for name, batch_id in batches.items()}
+    first = fetch_vias_results(bucket, "yard", LocalFolder(tmp_path), wanted["first"])
+    # Written anew between the two, and still the first batch's.
+    event = next(file for file in first.kept if file.task_id)
+    store.put(event.key.name, store.contents()[event.key.name] + b" ")
+    second = fetch_vias_results(bucket, "yard", LocalFolder(tmp_path), wanted["second"])
+    assert (second.outcome, second.counts()["events"]) == ("done", 1)
+    assert {**kept_of(second, tmp_path), **{f.key.name: (tmp_path / f.path).read_bytes() for f in second.beside}} == (
+        store.contents()
+    )
+    again = fetch_vias_results(bucket, "yard", LocalFolder(tmp_path), wanted["first"])
+    assert ({file.path for file in again.kept}, again.fetched_bytes) == ({file.path for file in first.kept}, 0)
+
+
 def test_what_was_lost_replaced_or_added_since_is_fetched_and_nothing_else(vias, tenant, store, bucket, tmp_path):
     finished_batch(vias, tenant, store)
     told = fetch_vias_results(bucket, "yard", LocalFolder(tmp_path))
@@ -124,6 +140,25 @@ def test_what_was_lost_replaced_or_added_since_is_fetched_and_nothing_else(vias,
     assert again.fetched_bytes == sum(map(len, store.contents().values()))
     assert (again.outcome, again.counts()["unreadable"]) == ("partial", 1)
     assert {file.path for file in told.kept} < {file.path for file in again.kept}
+
+
+def test_a_fetch_that_fails_forgets_nothing_of_what_earlier_ones_have_brought(vias, tenant, store, bucket, tmp_path):
+    finished_batch(vias, tenant, store)
+    told = fetch_vias_results(bucket, "yard", LocalFolder(tmp_path))
+    document = next(file for file in told.kept if file.task_id)
+    store.put("yard/0/first.json", b'{"task_id": "t", "message_id": "m"}')
+    store.put(document.key.name, b'{"task_id": "written-anew", "message_id": "m"}')
+    (tmp_path / "results" / "0").write_bytes(b"in the way")
+    with pytest.raises(OSError, match=r"results/0"):
+        fetch_vias_results(bucket, "yard", LocalFolder(tmp_path), settings=DownloadSettings(connections=1))
+    left = ViasResults.parse((tmp_path / "manifest.json").read_bytes())
+    assert left.outcome == "unfinished"
+    assert {file.path for file in left.files} == {file.path for file in told.files}
+    (tmp_path / "results" / "0").unlink()
+    again = fetch_vias_results(bucket, "yard", LocalFolder(tmp_path))
+    assert (again.outcome, kept_of(again, tmp_path)) == ("done", store.contents())
+    # The document may have come before the other failed; the picture did not come again.
+    assert again.fetched_bytes <= sum(len(store.get(name)) for name in ("yard/0/first.json", document.key.name))
 
 
 def test_names_of_the_store_lead_nowhere_else(store, bucket, tmp_path):

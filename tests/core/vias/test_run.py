@@ -28,13 +28,22 @@ from visionbatch.model.run import RunRecord, Stage
 from visionbatch.model.snapshot import Phase
 from visionbatch.pipelines.vias import Vias
 from visionbatch.pipelines.vias_create import ViasRun, generation_name
+from visionbatch.pipelines.vias_wait import wait
 from visionbatch.vias.schedule import Period, Schedule
+from visionbatch.vias.settings import ViasSettings
 from visionbatch.vias.sources import VideoSourceGroup
 from visionbatch_mock.tenant import Tenant
 
 CREATE, MADE = "vias.batch_tasks.create", "vias.batch_created"
 LIST, STOP = "vias.batch_tasks.list", "vias.batch_tasks.stop"
 TWO = groups("source-0001", "source-0002")
+NOT_LISTED = {
+    "fault": "answer",
+    "status": 200,
+    "body": '{"count": 0, "batch_task_list": []}',
+    "content_type": "application/json",
+    "effect": False,
+}
 
 
 class Runs:
@@ -229,6 +238,16 @@ def test_a_batch_that_runs_as_it_should_is_alive_for_a_changed_input_and_one_tha
     assert (len(books.requests(STOP)), books.effects("vias.batch_deleted")) == (stops, [])
 
 
+def test_a_batch_that_the_list_does_not_show_yet_is_not_made_twice(
+    runs: Runs, books: Books, faults: Faults, clock: TenantClock
+) -> None:
+    first = runs().submit(batch_task())
+    faults(LIST, *[NOT_LISTED] * 6)
+    assert runs().submit(batch_task()).batch_id == first.batch_id
+    assert names(books) == ["nightly"]
+    assert clock.elapsed < ViasSettings(region="eu-west-101").settle_s
+
+
 @pytest.mark.parametrize("way", ["cancel", "replace"])
 def test_a_batch_that_is_on_no_record_yet_is_cancelled_by_its_name(
     runs: Runs, books: Books, tenant: Tenant, faults: Faults, clock: TenantClock, way: str
@@ -242,6 +261,8 @@ def test_a_batch_that_is_on_no_record_yet_is_cancelled_by_its_name(
         with pytest.raises(Killed):
             run.submit(batch_task())
     assert (run.batch_id, names(books)) == ("", ["nightly"])
+    # The list lags behind.
+    faults(LIST, *[NOT_LISTED] * 5)
     if way == "cancel":
         run.cancel()
     else:
@@ -333,6 +354,18 @@ def test_counts_that_do_not_add_up_leave_the_id_on_record(runs: Runs, tenant: Te
     assert runs().submit(batch_task()).batch_id == effect["batch_id"]
 
 
+def test_counts_that_do_not_add_up_hide_no_task_that_was_not_made(runs: Runs, tenant: Tenant, books: Books) -> None:
+    told = {"vias_refusals": {"create": ["source-0002"]}, "vias_keep_failed": False}
+    tenant.configure(vias_count_errors={"total_count": 7}, **told)
+    with pytest.raises(UnreadableAnswer):
+        runs().submit(batch_task(groups=TWO))
+    tenant.configure(vias_count_errors={})
+    for _ in range(2):
+        with pytest.raises(JobPartial, match="1 of 2 sources have no task"):
+            runs().submit(batch_task(groups=TWO))
+    assert len(books.effects(MADE)) == 1
+
+
 def test_a_batch_that_ended_badly_is_replaced_under_the_next_name(
     runs: Runs, vias: Vias, books: Books, tenant: Tenant
 ) -> None:
@@ -368,3 +401,37 @@ def test_a_weekly_plan_is_only_waited_for_until_it_runs(runs: Runs, books: Books
 def test_names_of_later_generations_keep_the_limit() -> None:
     assert generation_name("n" * 100, 1) == "n" * 100
     assert generation_name("n" * 100, 12) == "n" * 96 + "-g12"
+
+
+def test_patience_with_abnormal_tasks_outlives_a_process_and_a_person_renews_it(
+    runs: Runs, project: Project, tenant: Tenant, clock: TenantClock
+) -> None:
+    tenant.configure(vias_lives={"*": ["ABNORMAL"]})
+
+    def wait_for(seconds: float, *, cleared: bool = False) -> None:
+        """What a process of its own sees of the batch, and keeps of it."""
+        vias = project(abnormal_s=600)
+        run = ViasRun(vias, runs.store)
+        submitted = run.submit(batch_task(), cleared=cleared)
+        deadline = clock.now() + seconds
+        run.conclude(submitted, lambda: wait(vias, run.ref, deadline=deadline, observe=run.saw))
+
+    for _ in range(2):
+        with pytest.raises(DeadlinePassed):
+            wait_for(250)
+    assert clock.elapsed < 600
+    noted = runs.record().notes["vias_unwell_since"]
+    with pytest.raises(DeadlinePassed):
+        wait_for(250, cleared=True)
+    assert runs.record().notes["vias_unwell_since"] > noted
+    with pytest.raises(JobFailed, match="ABNORMAL"):
+        wait_for(3600)
+    assert clock.elapsed < 600 + 750
+
+
+def test_one_call_for_a_whole_run_makes_no_batch_over_a_live_stream(vias: Vias, books: Books, tmp_path: Path) -> None:
+    source = {"video_source_name": "yard", "access_type": "cloud", "type": "vcn", "type_config": "<type>VCN</type>"}
+    camera = vias.ask("CreateVideoSource", body=source)["video_source_id"]
+    with pytest.raises(ConfigError, match="live stream"):
+        vias.run(batch_task(groups=groups(camera)), kept_in=tmp_path)
+    assert not books.effects(MADE)

@@ -74,6 +74,46 @@ def test_what_stays_abnormal_is_given_up(project: Project, tenant: Tenant, clock
     assert 120 <= clock.elapsed < 600
 
 
+@pytest.mark.parametrize("states_from", ["batches", "tasks"])
+def test_patience_goes_on_with_the_reference_and_begins_anew_with_a_recovery(
+    project: Project, tenant: Tenant, clock: Any, states_from: str
+) -> None:
+    tenant.configure(vias_lives={"*": ["ABNORMAL"]})
+    batch_id = made(project())
+
+    def look(since: float | None) -> tuple[Phase, float | None]:
+        """One look of a process that knows no more than its reference."""
+        ref, client = batch_ref(batch_id, unwell_since=since), project(abnormal_s=600, states_from=states_from)
+        return client.status(ref).phase, client.api.unwell_since(ref)
+
+    began = clock.now()
+    phase, since = look(None)
+    assert (phase, since) == (Phase.RUNNING, pytest.approx(began, abs=1))
+    tenant.clock.advance(400)
+    assert look(since) == (Phase.RUNNING, int(since or 0))
+    (task,) = tenant.vias.tasks(batch_id)
+    tenant.vias.force(task.id, "RUNNING")
+    assert look(since) == (Phase.RUNNING, None)
+    tenant.vias.force(task.id, "ABNORMAL")
+    tenant.clock.advance(400)
+    assert look(None)[0] is Phase.RUNNING
+    assert look(since)[0] is Phase.FAILED
+
+
+def test_a_client_that_saw_a_recovery_does_not_believe_an_old_reference(
+    project: Project, tenant: Tenant, clock: Any
+) -> None:
+    tenant.configure(vias_lives={"*": ["RUNNING"]})
+    vias = project(abnormal_s=600)
+    ref = batch_ref(made(vias), unwell_since=clock.now() - 3600)
+    assert vias.status(ref).phase is Phase.RUNNING
+    (task,) = tenant.vias.tasks()
+    tenant.vias.force(task.id, "ABNORMAL")
+    assert (vias.status(ref).phase, vias.api.unwell_since(ref)) == (Phase.RUNNING, pytest.approx(clock.now(), abs=1))
+    with pytest.raises(ConfigError, match="unwell_since"):
+        vias.status(f"{'0' * 32}?unwell_since=soon")
+
+
 def test_an_unknown_state_is_kept_warned_of_once_and_polled_through(
     vias: Vias, tenant: Tenant, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -82,6 +122,18 @@ def test_an_unknown_state_is_kept_warned_of_once_and_polled_through(
     assert end.phase is Phase.SUCCEEDED
     warnings = [record.getMessage() for record in caplog.records if "HIBERNATING" in record.getMessage()]
     assert len([line for line in warnings if "not a word known here" in line]) == 1
+
+
+def test_an_unknown_state_that_never_goes_is_waited_for_until_the_deadline_with_one_warning(
+    vias: Vias, tenant: Tenant, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    tenant.configure(vias_lives={"*": ["HIBERNATING"]})
+    with pytest.raises(DeadlinePassed):
+        wait(vias, made(vias), deadline=clock.now() + 3600)
+    assert [record.getMessage() for record in caplog.records if "not a word known here" in record.getMessage()][
+        1:
+    ] == []
+    assert any("HIBERNATING" in record.getMessage() for record in caplog.records)
 
 
 @pytest.mark.parametrize("counters", [{"running": 1}, {"pending": 1}])
@@ -143,6 +195,12 @@ def test_a_batch_that_was_renamed_is_still_found(vias: Vias) -> None:
     batch_id = made(vias)
     vias.update(batch_id, batch_task(name="renamed"))
     assert wait(vias, batch_ref(batch_id, "finished", "nightly")).phase is Phase.SUCCEEDED
+
+
+def test_the_page_of_what_is_waited_for_names_the_batch_alone(project: Project) -> None:
+    api = project(console_url="https://console.example.com/{region}/{batch_id}").api
+    page = "https://console.example.com/cn-north-4/0d47"
+    assert api.console_url("0d47") == api.console_url(batch_ref("0d47", "running", unwell_since=1)) == page
 
 
 def test_a_wait_has_its_deadline(vias: Vias, tenant: Tenant, clock: Any) -> None:
