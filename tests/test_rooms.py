@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import visionbatch
 import visionbatch_mock
 
@@ -97,6 +99,20 @@ def test_the_base_install_imports_neither_airflow_nor_flask() -> None:
         "import sys, visionbatch, visionbatch.cli\n"
         "for name in visionbatch.__all__: name in ('Hub', 'await_end', 'hub') or getattr(visionbatch, name)\n"
         "heavy = {'airflow', 'flask', 'werkzeug', 'aiohttp', 'google.cloud', 'fsspec', 'PIL', 'msgspec', 'pyarrow'}\n"
+        "heavy &= set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(heavy)) or 0)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("command", ["stage", "fetch"])
+def test_a_command_of_one_service_imports_no_other_one_and_nothing_that_only_loops_or_stores_need(command: str) -> None:
+    program = (
+        f"import sys, visionbatch.cli.roboflow_{command}\n"
+        "heavy = {'asyncio', 'aiohttp', 'fsspec', 'tomllib', 'xml.etree', 'visionbatch.io.gcs_bucket',\n"
+        "         'visionbatch.vias.api', 'visionbatch.vias.settings', 'visionbatch.deepomatic.api',\n"
+        "         'visionbatch.transfer.zip_reader', 'visionbatch.pipelines.doctor'}\n"
         "heavy &= set(sys.modules)\n"
         "sys.exit(', '.join(sorted(heavy)) or 0)"
     )
