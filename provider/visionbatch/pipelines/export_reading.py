@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,15 @@ class Reading:
 
     def __init__(self, scratch: Path, settings: TableSettings) -> None:
         self._settings = settings
-        self._pool = pa.default_memory_pool()
-        use_system_memory()
-        self._reader = ChunkReader(settings) if settings.processes == 1 else Workers(settings)
-        self._files = TableFiles(scratch)
-        self._versions = Versions(scratch / "versions.sqlite")
-        self._quarantine = Quarantine(scratch / FILE_NAME)
+        with ExitStack() as opening:
+            opening.callback(pa.set_memory_pool, pa.default_memory_pool())
+            use_system_memory()
+            self._reader = ChunkReader(settings) if settings.processes == 1 else Workers(settings)
+            opening.callback(self._reader.close)
+            self._files = opening.enter_context(closing(TableFiles(scratch)))
+            self._versions = opening.enter_context(closing(Versions(scratch / "versions.sqlite")))
+            self._quarantine = opening.enter_context(closing(Quarantine(scratch / FILE_NAME)))
+            self._open = opening.pop_all()
         self.inputs: list[dict[str, Any]] = []
         self.superseded = 0
 
@@ -72,11 +76,7 @@ class Reading:
 
     def close(self) -> None:
         """Let go of files and processes, whatever happened."""
-        self._reader.close()
-        self._files.close()
-        self._versions.close()
-        self._quarantine.close()
-        pa.set_memory_pool(self._pool)
+        self._open.close()
 
     def _chunks(self, sources: Iterable[ExportSource]) -> Iterator[FileChunk]:
         for place, source in enumerate(sources):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import pyarrow as pa
 import pytest
 
 from support.exports import (
@@ -131,11 +132,13 @@ def test_a_disk_that_takes_no_more_replaces_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-def test_the_garbage_collector_is_left_as_it_was(enabled: bool, tmp_path: Path) -> None:
+def test_garbage_collector_and_memory_of_arrow_are_left_as_they_were(enabled: bool, tmp_path: Path) -> None:
+    pool = pa.default_memory_pool().backend_name
     try:
         (gc.enable if enabled else gc.disable)()
         tables(tmp_path, RECORD)
         assert gc.isenabled() is enabled
+        assert pa.default_memory_pool().backend_name == pool
     finally:
         gc.enable()
 
