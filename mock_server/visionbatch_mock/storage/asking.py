@@ -9,10 +9,11 @@ from werkzeug.datastructures import Headers
 
 from visionbatch_mock.answers import empty_answer, error_for, google_error
 from visionbatch_mock.exchange import Unacceptable, current, token_of_request
-from visionbatch_mock.storage.description import WIRE, to_header
+from visionbatch_mock.storage.description import WIRE, BadDescription, to_header
 from visionbatch_mock.storage.objects import Bucket, NoSuchBucket, StoredObject
 from visionbatch_mock.storage.permissions import Denied, Permission
 from visionbatch_mock.storage.preconditions import NotChanged, PreconditionFailed, Preconditions
+from visionbatch_mock.text import is_text, whole_number
 
 NAME_BYTES = 1024
 """Greatest length of an object's name in UTF-8, by Google's page on object names."""
@@ -104,7 +105,7 @@ def writing(bucket: str, name: str, *, make: bool = True) -> None:
 
     A bucket that is not there is made where the settings say so, unless `make` is false.
     """
-    named = 0 < len(name.encode(errors="replace")) <= NAME_BYTES and not {"\r", "\n"} & set(name)
+    named = is_text(name) and 0 < len(name.encode()) <= NAME_BYTES and not {"\r", "\n"} & set(name)
     if not named or name in {".", ".."} or name.startswith(NO_NAME):
         raise Unacceptable(400, google_error(400, f"Invalid object name: {name[:80]!r}"))
     require(Permission.OBJECTS_CREATE, bucket, name)
@@ -147,6 +148,8 @@ def refusal(error: Exception) -> Response:
             return error_for(request.path, 404, "The specified bucket does not exist.")
         case Denied():
             return error_for(request.path, 403, str(error))
+        case BadDescription():
+            return error_for(request.path, 400, str(error))
     return error_for(request.path, 409, str(error))
 
 
@@ -158,6 +161,7 @@ def _number(told: Mapping[str, str] | Headers, key: str) -> int | None:
     text = told.get(key)
     if text is None:
         return None
-    if not text.isdecimal():
+    number = whole_number(text)
+    if number is None:
         raise Unacceptable(400, google_error(400, f"Invalid value for {key}: {text!r}"))
-    return int(text)
+    return number

@@ -30,7 +30,7 @@ def begin(target: Target, kind: SessionKind, total: int | None = None) -> Respon
 def session_url(session: UploadSession) -> str:
     """The absolute URL of a session, on the scheme, host and port that the client used."""
     base, target = request.host_url.rstrip("/"), session.target
-    if session.kind is SessionKind.XML:
-        return f"{base}/{target.bucket}/{quote(target.name)}?upload_id={session.id}"
     bucket = quote(target.bucket, safe="")
+    if session.kind is SessionKind.XML:
+        return f"{base}/{bucket}/{quote(target.name)}?upload_id={session.id}"
     return f"{base}/upload/storage/v1/b/{bucket}/o?uploadType=resumable&upload_id={session.id}"

@@ -1,10 +1,13 @@
 """What an object says of itself besides its bytes: type, encoding and the customer's own metadata."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Self
+
+from visionbatch_mock.text import is_text
 
 DEFAULT_TYPE = "application/octet-stream"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -23,6 +26,10 @@ WIRE: Mapping[str, str] = MappingProxyType(
 """The fields' names in Google's object resource."""
 
 
+class BadDescription(ValueError):
+    """A field that cannot be what it is told to be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Description:
     """The part of an object's resource that its owner writes; a field that is not set is None."""
@@ -38,7 +45,10 @@ class Description:
 
     @classmethod
     def of(cls, resource: Mapping[str, Any], content_type: str | None = None) -> Self:
-        """What a resource describes; `content_type` is that of the request or of its part."""
+        """What a resource describes; `content_type` is that of the request or of its part.
+
+        Raises `BadDescription`.
+        """
         return cls(content_type or DEFAULT_TYPE).changed(resource)
 
     def changed(self, resource: Mapping[str, Any]) -> Self:
@@ -46,9 +56,9 @@ class Description:
         told = {f.name: getattr(self, f.name) for f in fields(self)}
         for name, wire in WIRE.items():
             if wire in resource:
-                told[name] = None if resource[wire] is None else str(resource[wire])
+                told[name] = None if resource[wire] is None else _line(wire, resource[wire])
         if "metadata" in resource:
-            told["metadata"] = _merged(self.metadata, resource["metadata"] or {})
+            told["metadata"] = _merged(self.metadata, resource["metadata"])
         return type(self)(**told)
 
     def as_json(self) -> dict[str, Any]:
@@ -79,6 +89,17 @@ def from_header(text: str) -> str:
         return text
 
 
-def _merged(before: Mapping[str, str], told: Mapping[str, Any]) -> dict[str, str]:
+def _line(wire: str, value: Any) -> str:
+    """What goes out as a header: a text in one line."""
+    if not is_text(value) or any(unicodedata.category(char) == "Cc" for char in value):
+        raise BadDescription(f"Invalid value for {wire}: {value!r}")
+    return str(value)
+
+
+def _merged(before: Mapping[str, str], told: Any) -> dict[str, str]:
+    if told is None:
+        return dict(before)
+    if not isinstance(told, Mapping) or not all(isinstance(each, str | int | float | None) for each in told.values()):
+        raise BadDescription("metadata has to be an object of texts")
     merged = {**before, **{str(key): value for key, value in told.items()}}
     return {key: str(value) for key, value in merged.items() if value is not None}

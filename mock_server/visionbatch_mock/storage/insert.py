@@ -18,6 +18,7 @@ from visionbatch_mock.storage.preconditions import PreconditionFailed
 from visionbatch_mock.storage.sessions import ChecksumMismatch
 from visionbatch_mock.storage.watching import ObjectWatcher
 from visionbatch_mock.storage.whole import BrokenBody, keep_whole
+from visionbatch_mock.text import whole_number
 
 
 def initiate_json(bucket: str) -> Response:
@@ -28,10 +29,10 @@ def initiate_json(bucket: str) -> Response:
         return error_for(request.path, 400, "Required parameter: name")
     kind = request.headers.get("X-Upload-Content-Type")
     target = _target(bucket, name, resource, kind)
-    length = request.headers.get("X-Upload-Content-Length")
-    if length is not None and not length.isdecimal():
+    length = request.headers.get("X-Upload-Content-Length", "0")
+    if whole_number(length) is None:
         return error_for(request.path, 400, f"Invalid X-Upload-Content-Length: {length[:20]!r}")
-    return begin(target, SessionKind.JSON, None if length is None else int(length))
+    return begin(target, SessionKind.JSON, whole_number(request.headers.get("X-Upload-Content-Length", "")))
 
 
 def insert_media(bucket: str) -> Response:

@@ -20,6 +20,7 @@ from visionbatch_mock.storage.watching import ObjectWatcher
 from visionbatch_mock.storage.whole import keep_whole
 from visionbatch_mock.storage.xml_documents import document, parts_of
 from visionbatch_mock.storage.xml_headers import described, promised, show_written, writing_to
+from visionbatch_mock.text import whole_number
 
 MOST_DOCUMENT_BYTES = 4 * 1024 * 1024
 """Ours: room for a list of 10,000 parts."""
@@ -123,9 +124,10 @@ def _upload(bucket: str, name: str, *, even_complete: bool = False) -> PartedUpl
 
 def _number() -> int:
     told = request.args.get("partNumber", "")
-    if not told.isdecimal() or not 1 <= int(told) <= MOST_PARTS:
+    number = whole_number(told)
+    if number is None or not 1 <= number <= MOST_PARTS:
         raise XmlRefusal("InvalidArgument", f"partNumber has to be a number from 1 to {MOST_PARTS}, not {told[:20]!r}.")
-    return int(told)
+    return number
 
 
 def _refuse_conditions() -> None:
