@@ -128,8 +128,10 @@ openapi: setup  ## Thousands of made-up calls of each of the mock's services, he
 docs: setup  ## Build the site in build/docs; warnings are errors.
 	$(BIN)/python -m sphinx -W --keep-going docs build/docs
 
-pictures: setup  ## Photograph the mock's dashboard for the manual; needs Chromium.
+pictures: setup  ## Photograph the mock's dashboard, a report and Airflow's UI for the manual; needs Chromium.
 	$(BIN)/python docs/pictures/make.py
+	$(BIN)/python docs/pictures/report.py
+	$(BIN)/python -m docs.pictures.airflow
 
 images:  ## Build the images of docker/ without a container engine, and try them; BASE_IMAGE=name for another base.
 	.ci/install-debian-packages buildah crun debootstrap

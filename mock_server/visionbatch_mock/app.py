@@ -33,6 +33,7 @@ from visionbatch_mock.vias import (
     group_routes,
     iam_routes,
     source_routes,
+    stream_routes,
     task_routes,
 )
 from visionbatch_mock.vias.errors import ViasError
@@ -88,7 +89,16 @@ def create_app(config: MockConfig | None = None, world: World | None = None) -> 
     app.register_blueprint(object_routes.bp)
     app.register_blueprint(xml_routes.bp)
     app.register_blueprint(link_routes.bp)
-    for room in (iam_routes, batch_routes_of_vias, task_routes, source_routes, group_routes, discovery_routes):
+    huaweis = (
+        iam_routes,
+        batch_routes_of_vias,
+        task_routes,
+        source_routes,
+        group_routes,
+        discovery_routes,
+        stream_routes,
+    )
+    for room in huaweis:
         app.register_blueprint(room.bp)
     app.register_error_handler(ViasError, ViasError.answer)
     app.register_error_handler(Unacceptable, _unacceptable)

@@ -131,8 +131,12 @@ def _on_signal(stop: threading.Event, number: int, _: object) -> None:
 
 
 def _started(arguments: argparse.Namespace) -> "MockServer":
-    from visionbatch_mock.server import MockServer  # noqa: PLC0415 - see above
-    from visionbatch_mock.state import StateUnusable  # noqa: PLC0415
+    try:
+        from visionbatch_mock.server import MockServer  # noqa: PLC0415 - see above
+        from visionbatch_mock.state import StateUnusable  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        missing = f"the server needs {error.name}, which is not installed"
+        raise Unstartable(f"{missing}: pip install 'visionbatch[mock]'") from error
 
     config = MockConfig(
         profile=arguments.profile,

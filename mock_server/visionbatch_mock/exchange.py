@@ -4,7 +4,6 @@ A pair of hooks opens the exchange and completes its line in the journal when th
 that a client that has its answer in hand finds the line finished.
 """
 
-import hashlib
 import json
 import logging
 import time
@@ -26,7 +25,7 @@ from visionbatch_mock.logs import ACCESS
 from visionbatch_mock.operations import Operation, Surface
 from visionbatch_mock.refusals import Refusal
 from visionbatch_mock.tenant import Tenant
-from visionbatch_mock.text import printable
+from visionbatch_mock.text import printable, short
 from visionbatch_mock.vias.arrival import AUTH_TOKEN, tenant_of
 from visionbatch_mock.world import ANONYMOUS, World
 
@@ -123,11 +122,15 @@ class Exchange:
 
 
 def _shown_path() -> str:
-    """The path for the journal; a mailed link is a secret, of which a hash is enough."""
+    """The path for the journal; a link, a token or a session in it is a secret, of which a hash is enough."""
     link = (request.view_args or {}).get("link")
-    if link is None:
-        return request.path
-    return request.path.replace(link, hashlib.sha256(link.encode()).hexdigest()[:8])
+    shown = (short(part) if part == link or _is_secret(part) else part for part in request.path.split("/"))
+    return "/".join(shown)
+
+
+def _is_secret(part: str) -> bool:
+    """Wherever it stands: the routes of the store take every path, a misspelt one too."""
+    return bool(part) and (world().names.owner(link=part) is not None or world().session(part) is not None)
 
 
 def world() -> World:

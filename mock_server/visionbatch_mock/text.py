@@ -1,5 +1,6 @@
 """Text of strangers, made fit for a line of a log or a terminal."""
 
+import hashlib
 from typing import TypeGuard
 
 DIGITS = 18
@@ -7,6 +8,11 @@ DIGITS = 18
 
 SHOWN_CHARS = 2_000
 """Ours: what is shown of one foreign text; a path may have 64 KiB."""
+
+
+def short(secret: str) -> str:
+    """Eight hexadecimal digits that tell one secret from another, and nothing else."""
+    return hashlib.sha256(secret.encode()).hexdigest()[:8]
 
 
 def is_text(value: object) -> TypeGuard[str]:

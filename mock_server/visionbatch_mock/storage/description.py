@@ -1,5 +1,6 @@
 """What an object says of itself besides its bytes: type, encoding and the customer's own metadata."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -9,14 +10,17 @@ from typing import Any, Self
 from visionbatch_mock.text import is_text
 
 DEFAULT_TYPE = "application/octet-stream"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
-_WIRE: Mapping[str, str] = MappingProxyType(
+WIRE: Mapping[str, str] = MappingProxyType(
     {
         "content_type": "contentType",
         "content_encoding": "contentEncoding",
         "content_language": "contentLanguage",
         "content_disposition": "contentDisposition",
         "cache_control": "cacheControl",
+        "storage_class": "storageClass",
+        "custom_time": "customTime",
     }
 )
 """The fields' names in Google's object resource."""
@@ -35,6 +39,8 @@ class Description:
     content_language: str | None = None
     content_disposition: str | None = None
     cache_control: str | None = None
+    storage_class: str | None = None
+    custom_time: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -48,7 +54,7 @@ class Description:
     def changed(self, resource: Mapping[str, Any]) -> Self:
         """The same with the resource's fields put in; null takes a field away, as in a patch."""
         told = {f.name: getattr(self, f.name) for f in fields(self)}
-        for name, wire in _WIRE.items():
+        for name, wire in WIRE.items():
             if wire in resource:
                 told[name] = None if resource[wire] is None else _line(wire, resource[wire])
         if "metadata" in resource:
@@ -57,7 +63,7 @@ class Description:
 
     def as_json(self) -> dict[str, Any]:
         """The fields that are set, as the resource names them."""
-        shown: dict[str, Any] = {wire: getattr(self, name) for name, wire in _WIRE.items()}
+        shown: dict[str, Any] = {wire: getattr(self, name) for name, wire in WIRE.items()}
         shown = {wire: value for wire, value in shown.items() if value is not None}
         return {**shown, "metadata": dict(self.metadata)} if self.metadata else shown
 
@@ -68,6 +74,19 @@ class Description:
         By Google's page on transcoding: a gzip object without `no-transform` in its cache control.
         """
         return self.content_encoding == "gzip" and "no-transform" not in (self.cache_control or "")
+
+
+def to_header(text: str) -> str | None:
+    """A text as a header carries it, which is its UTF-8; None for one that none can carry."""
+    return None if _CONTROL.search(text) else text.encode(errors="replace").decode("latin-1")
+
+
+def from_header(text: str) -> str:
+    """The other way round; what is no UTF-8 stays as it came."""
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeError:
+        return text
 
 
 def _line(wire: str, value: Any) -> str:

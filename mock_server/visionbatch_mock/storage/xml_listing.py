@@ -86,7 +86,7 @@ def _object(stored: StoredObject, shown: Callable[[str], str]) -> Fields:
     yield "LastModified", iso(stored.updated)
     yield "ETag", stored.entity_tag
     yield "Size", stored.size
-    yield "StorageClass", "STANDARD"
+    yield "StorageClass", stored.description.storage_class or "STANDARD"
 
 
 def _shown() -> Callable[[str], str]:

@@ -18,12 +18,13 @@ from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import OnFailedJob, Policies
 from visionbatch.model.run import RunRecord, RunStore, Stage
 from visionbatch.model.snapshot import Phase, Snapshot
-from visionbatch.pipelines.attempt import Attempt, Found
+from visionbatch.pipelines.attempt import Found
 from visionbatch.pipelines.decide import Action, Decision
-from visionbatch.pipelines.ending import conclude, summed_up
-from visionbatch.pipelines.journal import Journal
+from visionbatch.pipelines.ending import summed_up
 from visionbatch.pipelines.manifest import Manifest
+from visionbatch.pipelines.remote_run import RemoteRun
 from visionbatch.pipelines.roboflow import Roboflow
+from visionbatch.pipelines.roboflow_input import require_ready
 from visionbatch.pipelines.submitted import Submitted
 from visionbatch.roboflow.calls import SERVICE
 from visionbatch.roboflow.ids import derived_job_id
@@ -68,17 +69,21 @@ class _Jobs:
         return isinstance(given, Mapping) and given.get("batchId") == record.place
 
     def amend(self, decision: Decision, record: RunRecord, found: Found | None) -> Decision:
-        """Restart a job that has failed where that is wanted, and keep clear of the ids of another item's jobs."""
+        """Restart a failed job where that is wanted, ask again for one that is gone, keep clear of other items' ids."""
         if decision.action is Action.BEGIN:
             # Another item's record in our place: its ids are ours as well, so the generation must not be its.
             return replace(decision, generation=record.generation + 1)
-        failed = found is not None and found.snapshot.phase is Phase.FAILED and decision.action is Action.REPLACE
-        if failed and not decision.wanted and self._on_failed_job is OnFailedJob.RESTART:
+        if decision.action is not Action.REPLACE or decision.wanted:
+            return decision
+        if found is None:
+            # The same id once more: should the job be there after all, the service says so and makes no second one.
+            return replace(decision, action=Action.SEEK, generation=record.generation)
+        if found.snapshot.phase is Phase.FAILED and self._on_failed_job is OnFailedJob.RESTART:
             return replace(decision, action=Action.RESTART, generation=record.generation)
         return decision
 
 
-class RoboflowJobRun:
+class RoboflowJobRun(RemoteRun):
     """One run over one record.
 
     :param identity: of the run, the same in every try of it, such as DAG, task, run and map index.
@@ -99,21 +104,21 @@ class RoboflowJobRun:
         created: Callable[[str], None] | None = None,
         decided: Callable[[Decision], None] | None = None,
     ) -> None:
+        jobs = _Jobs(site, on_failed_job)
+        super().__init__(
+            SERVICE,
+            store,
+            jobs,
+            policies or Policies(),
+            site.clock,
+            grace_s=site.tuning.pace.grace_s,
+            created=created,
+            decided=decided,
+            noun="job",
+            amend=jobs.amend,
+        )
         self._site = site
         self._identity = identity
-        self._journal = Journal(store, RunRecord(SERVICE, ""))
-        self._policies = policies or Policies()
-        self._created = created
-        self._remote = _Jobs(site, on_failed_job)
-        self._attempt = Attempt(
-            self._journal,
-            self._remote,
-            self._policies,
-            site.clock,
-            noun="job",
-            decided=decided,
-            amend=self._remote.amend,
-        )
 
     @property
     def job_id(self) -> str:
@@ -121,58 +126,41 @@ class RoboflowJobRun:
         return self._journal.record.ref
 
     def submit(
-        self, definition: JobDefinition, *, name: str = "", deadline: float | None = None, cleared: bool = False
+        self,
+        definition: JobDefinition,
+        *,
+        name: str = "",
+        deadline: float | None = None,
+        cleared: bool = False,
+        ready_ref: str = "",
     ) -> Submitted:
         """See that the job is there and was started exactly once, whatever earlier tries did.
 
         :param name: what people see.
         :param deadline: Unix seconds by which the job has to end, for the record.
         :param cleared: whether a person asked for this try.
+        :param ready_ref: the batch with what was sent into it, as a `visionbatch.StageManifest` has it: no job is made
+            before all of it is there. Without, none is made while a shard of the batch is being ingested.
+        :raises NotReady: when the batch is not.
         :raises InputChanged: by ``on_input_change``, when batch or parameters are others than before.
         :raises IdTaken: when the derived id belongs to a job that does something else.
+        :raises UnsafeUrl: for a webhook that leads inside a network.
         :raises PlanRefused: when the workspace's plan has no batch processing, or no credits are left.
         :raises VisionBatchError: anything the service or the network does; the record says how to go on.
         """
+        self._site.api.jobs.require_outside(definition)
         decision = self._attempt.begin(
             definition.fingerprint(), definition.batch_id, deadline=deadline, cleared=cleared
         )
         if decision.action is Action.RESTART:
             self._restart()
         elif not decision.goes_on:
+            if not self._journal.record.ref:
+                # An id is on record once the batch was seen to be ready.
+                require_ready(self._site, ready_ref or definition.batch_id, deadline)
             self._create(definition, name)
         self._announce()
         return Submitted(self._journal.record, {"batch_id": definition.batch_id, "workflow": definition.workflow_id})
-
-    def conclude(
-        self,
-        submitted: Submitted,
-        end: Callable[[], Snapshot],
-        *,
-        sink: Sink | None = None,
-        deliver: Callable[[Manifest], None] | None = None,
-    ) -> Manifest:
-        """Take the job's end, count its tasks and errors, judge, and give the manifest of an accepted outcome.
-
-        :param end: gives the job's last state: by waiting here, or by reading what a triggerer saw.
-        :param sink: where the manifest goes.
-        :param deliver: called with the manifest before a refused outcome is raised.
-        :raises DeadlinePassed: when ``end`` does; the job is aborted first if ``on_timeout`` says so.
-        :raises JobError: for an outcome that the policies do not accept.
-        """
-        return conclude(
-            self._journal,
-            self._policies,
-            submitted,
-            end,
-            sum_up=lambda snapshot: self._summed_up(submitted, snapshot),
-            cancel=self.cancel,
-            sink=sink,
-            deliver=deliver,
-        )
-
-    def cancel(self) -> None:
-        """Abort this run's job, if there is one."""
-        self._remote.cancel(self._journal.record)
 
     def _create(self, definition: JobDefinition, name: str) -> None:
         """Make the job; its id is on record before."""
@@ -184,7 +172,7 @@ class RoboflowJobRun:
             # Whoever ends this run must not end somebody else's job.
             self._journal.update(ref="")
             raise
-        self._journal.update(stage=Stage.CREATED)
+        self._journal.update(stage=Stage.CREATED, created_at=self._site.clock.now())
 
     def _restart(self) -> None:
         notes = self._journal.record.notes
@@ -192,12 +180,7 @@ class RoboflowJobRun:
         self._site.restart(self.job_id)
         log.info("%s job %s: restarted", SERVICE, self.job_id)
 
-    def _announce(self) -> None:
-        log.info("%s job %s", SERVICE, self.job_id)
-        if self._created is not None:
-            self._created(self.job_id)
-
-    def _summed_up(self, submitted: Submitted, snapshot: Snapshot) -> tuple[Manifest, Verdict]:
+    def _summed_up(self, submitted: Submitted, snapshot: Snapshot, sink: Sink | None) -> tuple[Manifest, Verdict]:  # noqa: ARG002  # its only report is the log
         job_id = submitted.batch_id
         stages = self._site.progress(job_id)
         for stage in stages:
