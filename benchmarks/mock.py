@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -57,6 +57,8 @@ class Figures:
     gets_per_s: float = 0.0
     p50_ms: float = 0.0
     p99_ms: float = 0.0
+    keeps_connections: bool = True
+    """Else each read is on a connection of its own, and its time includes the making of it."""
     foreign: float = 0.0
 
     @property
@@ -134,20 +136,32 @@ def upload(port: int, name: str, size: int) -> float:
     return time.perf_counter() - began
 
 
-def get_many(port: int, count: int) -> tuple[float, list[float]]:
-    """Read a small object so often, by 16 clients on kept connections: the seconds of all, and of each."""
+def get_many(port: int, count: int, *, keep: bool = True) -> tuple[float, list[float]]:
+    """Read a small object so often, by 16 clients on kept connections or new ones: the seconds of all, and of each."""
     request = f"GET /storage/v1/b/{BUCKET}/o/small?alt=media HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
     gate = threading.Barrier(CLIENTS + 1)
 
+    def connected() -> socket.socket:
+        peer = socket.create_connection(("127.0.0.1", port), timeout=60)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return peer
+
+    def read(peer: socket.socket) -> None:
+        peer.sendall(request)
+        read_answer(peer)
+
     def client() -> list[float]:
         took = []
-        with socket.create_connection(("127.0.0.1", port), timeout=60) as peer:
-            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # An idle connection could keep a server busy that serves one at a time.
+        with connected() if keep else nullcontext() as kept:
             gate.wait(60)
             for _ in range(count // CLIENTS):
                 began = time.perf_counter()
-                peer.sendall(request)
-                read_answer(peer)
+                if kept is not None:
+                    read(kept)
+                else:
+                    with connected() as peer:
+                        read(peer)
                 took.append(time.perf_counter() - began)
         return took
 
@@ -166,7 +180,7 @@ def read_answer(peer: socket.socket) -> None:
         held += received(peer)
     head, _, body = held.partition(b"\r\n\r\n")
     length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
-    if not head.startswith(b"HTTP/1.1 200") or length is None:
+    if not head.startswith((b"HTTP/1.1 200", b"HTTP/1.0 200")) or length is None:
         raise RuntimeError(head[:200])
     missing = int(length[1]) - len(body)
     while missing > 0:
@@ -208,18 +222,20 @@ def measure(server: str, size: int, gets: int) -> Figures:
 
 
 def with_gets(found: Figures, port: int, count: int, foreign: ForeignLoad) -> Figures:
-    """The same with the small reads, where the server keeps its connections through them."""
+    """The same with the small reads: on kept connections where the server has those, else on a new one for each."""
     try:
         get_many(port, CLIENTS * 4)
-        seconds, each = get_many(port, count)
+        keep = True
     except (ConnectionError, threading.BrokenBarrierError):
-        return replace(found, foreign=foreign.cores())
+        keep = False
+    seconds, each = get_many(port, count, keep=keep)
     ordered = sorted(each)
     return replace(
         found,
         gets_per_s=len(each) / seconds,
         p50_ms=ordered[len(ordered) // 2] * 1000,
         p99_ms=ordered[len(ordered) * 99 // 100] * 1000,
+        keeps_connections=keep,
         foreign=foreign.cores(),
     )
 
@@ -251,6 +267,7 @@ def report(rounds: list[Figures], servers: Sequence[str], start_ms: float) -> st
         "p50 ms",
         "p99 ms",
         "start s",
+        "keeps connections",
     )
     rows = []
     for server in servers:
@@ -271,6 +288,7 @@ def report(rounds: list[Figures], servers: Sequence[str], start_ms: float) -> st
                 column(lambda f: f.p50_ms),
                 column(lambda f: f.p99_ms),
                 column(lambda f: f.start_s, 2),
+                "yes" if all(found.keeps_connections for found in of) else "no",
             )
         )
     return f"{table(head, rows)}\n\n{goals([found for found in rounds if found.server == OURS], start_ms)}"

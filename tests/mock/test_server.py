@@ -250,3 +250,19 @@ def test_importing_the_package_is_cheap():
     assert visionbatch_mock.__all__ == sorted(visionbatch_mock.__all__)
     for name in visionbatch_mock.__all__:
         assert getattr(visionbatch_mock, name).__name__ == name
+
+
+def test_a_route_is_written_as_a_url_when_somebody_asks(mock):
+    urls = mock.app.url_map.bind("mock.example")
+    assert urls.build("deepomatic_batches.get", {"batch_id": "a b", "page": 2}) == "/v0.2/batches/a%20b?page=2"
+    assert urls.build("probes.health") == "/health"
+
+
+def test_a_header_beyond_latin_1_leaves_as_utf_8_and_one_of_two_lines_is_refused(tenant):
+    path = "/storage/v1/b/named/o/x"
+    tenant.post("/upload/storage/v1/b/named/o?uploadType=media&name=x", data=b"content")
+    assert tenant.call("PATCH", path, json={"contentDisposition": "inline; filename=Zähler-№1"}).status_code == 200
+    found = tenant.get(f"{path}?alt=media")
+    assert (found.status_code, found.content) == (200, b"content")
+    assert found.headers["Content-Disposition"].encode("latin-1").decode() == "inline; filename=Zähler-№1"
+    assert tenant.call("PATCH", path, json={"contentType": "text/plain\r\nx-made-up: 1"}).status_code == 400

@@ -30,6 +30,8 @@ _NOT_ALLOWED = record({**_ERROR_TOLD, "error_code": {"const": Code.NOT_ALLOWED.v
 _GATEWAY_ERROR = record({"error_code": TEXT, "error_msg": TEXT, "request_id": TEXT})
 _IAM_ERROR = record({"error": record({"code": WHOLE, "message": TEXT, "title": TEXT})})
 
+_STREAM_ERROR = record({"errorCode": TEXT, "message": TEXT})
+
 _ID = record({"id": TEXT})
 _TALLY = record(
     {"total_count": WHOLE, "failed_count": WHOLE, "succeed_count": WHOLE, "error_list": list_of(MAP)}, {"id": TEXT}
@@ -194,6 +196,26 @@ _PLACES: Calls = {
     Operation.VIAS_EDGE_POOLS_DELETE: _vias(None, 204, None),
 }  # fmt: skip
 
+_STREAM = record(
+    {
+        "stream_name": TEXT, "status": TEXT, "data_type": TEXT, "has_more_partitions": YES,
+        "partitions": list_of(record({"partition_id": TEXT, "status": TEXT, "sequence_number_range": TEXT})),
+    }
+)  # fmt: skip
+_STREAMS: Calls = {
+    Operation.VIAS_STREAMS_SHOW: _vias(
+        None, 200, _STREAM, (*_texts("start_partitionId"), _whole("limit_partitions", 1, 1000))
+    ),
+    Operation.VIAS_STREAMS_CURSOR: _vias(
+        None, 200, record({"partition_cursor": TEXT}),
+        _texts("stream-name", "partition-id", "cursor-type", "starting-sequence-number", "timestamp"),
+    ),
+    Operation.VIAS_STREAMS_RECORDS: _vias(
+        None, 200, record({"records": list_of(MAP), "next_partition_cursor": TEXT}),
+        (*_texts("partition-cursor"), _whole("max_fetch_bytes", 1, 1 << 30)),
+    ),
+}  # fmt: skip
+
 _IAM: Calls = {
     ("get", "/v3"): Call(None, 200, record({"version": open_record({"id": TEXT, "status": TEXT})})),
     Operation.IAM_TOKENS_CREATE: Call(_WANTED, 201, record({"token": _TOKEN}), _texts("nocatalog")),
@@ -207,10 +229,10 @@ SERVICE = Service(
     "Huawei Cloud VIAS and IAM, as visionbatch-mock plays them",
     "Batch tasks, tasks, what they are about, and the tokens that open it all.",
     frozenset(
-        {"huawei_iam", "vias_batches", "vias_tasks", "vias_sources", "vias_groups", "vias_discovery"}
+        {"huawei_iam", "vias_batches", "vias_tasks", "vias_sources", "vias_groups", "vias_discovery", "vias_streams"}
     ),
-    MappingProxyType({**_BATCHES, **_PLACES, **_IAM}),
-    {JSON_BODY: {"anyOf": [_VIAS_ERROR, _GATEWAY_ERROR, _IAM_ERROR]}},
+    MappingProxyType({**_BATCHES, **_PLACES, **_STREAMS, **_IAM}),
+    {JSON_BODY: {"anyOf": [_VIAS_ERROR, _GATEWAY_ERROR, _IAM_ERROR, _STREAM_ERROR]}},
     {
         "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"},
         "signature": {

@@ -8,6 +8,7 @@ from flask import Response, request
 from visionbatch_mock.answers import json_answer
 from visionbatch_mock.exchange import current, operation
 from visionbatch_mock.operations import Operation
+from visionbatch_mock.text import whole_number
 from visionbatch_mock.vias import asking
 from visionbatch_mock.vias.rooms import room, settled
 from visionbatch_mock.vias.streams import CURSOR_S, Cursor, Record
@@ -46,12 +47,13 @@ def cursor() -> Response:
     """A cursor at the place that the query describes."""
     name, partition = request.args.get("stream-name", ""), request.args.get("partition-id", "")
     found = _partitions(name)
-    if found is None or not partition.removeprefix("shardId-").isdecimal() or _number(partition) >= len(found):
+    number = whole_number(partition.removeprefix("shardId-"))
+    if found is None or number is None or number >= len(found):
         return _error(400, "DIS.4302", f"the partition {partition} of the stream {name} does not exist")
-    position = _position(name, _number(partition), found[_number(partition)])
+    position = _position(name, number, found[number])
     if position is None:
         return _error(400, "DIS.4300", "the cursor type or its sequence number is not valid, or not kept any more")
-    given = Cursor(name, _number(partition), position, current().tenant.clock.now())
+    given = Cursor(name, number, position, current().tenant.clock.now())
     return json_answer({"partition_cursor": given.written()})
 
 
@@ -62,10 +64,10 @@ def records() -> Response:
     now = current().tenant.clock.now()
     try:
         at = Cursor.read(request.args.get("partition-cursor", ""))
-    except ValueError:
+    except (OverflowError, TypeError, ValueError):
         return _error(400, "DIS.4300", "the cursor is not valid")
     found = _partitions(at.stream)
-    if found is None or at.given + CURSOR_S < now:
+    if found is None or not 0 <= at.partition < len(found) or at.given + CURSOR_S < now:
         return _error(400, "DIS.4300", "the cursor has run out")
     room_left = asking.whole("max_fetch_bytes", MOST_BYTES, 1, 1 << 30)
     shown: list[Record] = []
@@ -93,11 +95,14 @@ def _position(name: str, partition: int, found: list[Record]) -> int | None:
     if kind == "LATEST":
         return len(found)
     if kind == "AT_TIMESTAMP":
-        since = int(request.args.get("timestamp", "0")) / 1000
-        return next((record.sequence for record in found[first:] if record.at >= since), len(found))
-    if kind not in {"AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"} or not told.isdecimal():
+        since = whole_number(request.args.get("timestamp", "0"))
+        if since is None:
+            return None
+        return next((record.sequence for record in found[first:] if record.at >= since / 1000), len(found))
+    place = whole_number(told)
+    if kind not in {"AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"} or place is None:
         return None
-    position = int(told) + (kind == "AFTER_SEQUENCE_NUMBER")
+    position = place + (kind == "AFTER_SEQUENCE_NUMBER")
     return position if position >= first else None
 
 
