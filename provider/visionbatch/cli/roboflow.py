@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ from visionbatch.cli.run_state import kept_run
 from visionbatch.errors import ConfigError
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnFailedJob, Policies
+from visionbatch.model.run import RunStore
 from visionbatch.model.secret import SecretUrl
 from visionbatch.model.text import printable
 from visionbatch.pipelines.decide import Action, Decision
 from visionbatch.pipelines.doctor import doctor
 from visionbatch.pipelines.environment import roboflow_secret, roboflow_settings
+from visionbatch.pipelines.owned_records import OwnedRecord, workspace_of_roboflow
 from visionbatch.pipelines.roboflow import Roboflow, roboflow_key
 from visionbatch.pipelines.roboflow_job import RoboflowJobRun
 from visionbatch.pipelines.run_places import job_identity
@@ -65,6 +68,21 @@ def client(options: Mapping[str, Any]) -> Roboflow:
     settings: RoboflowSettings = options["settings"]
     find = Finder()
     return Roboflow(settings, lambda: roboflow_key(roboflow_secret(options, find), settings.key_in))
+
+
+@contextmanager
+def kept_here(
+    site: Roboflow, options: Mapping[str, Any], known_as: Callable[[str], str]
+) -> Iterator[tuple[str, RunStore]]:
+    """What a run in this workspace is known by, and its record, held by this process.
+
+    :param known_as: gives the first for the slug of the workspace.
+    :raises ConfigError: when the record is that of a run in another workspace.
+    """
+    workspace = site.workspace()
+    identity = known_as(workspace)
+    with kept_run(options, identity) as store:
+        yield identity, OwnedRecord(store, workspace_of_roboflow(workspace))
 
 
 _COMPUTE = (
@@ -138,10 +156,14 @@ def run(options: Mapping[str, Any], /, **given: Any) -> None:
         told = {"dry_run": True, "batch_id": definition.batch_id, "workflow": definition.workflow_id}
         answer(options, told, f"would run {definition.workflow_id} over {definition.batch_id}")
         return
-    identity = job_identity(options["settings"], definition.batch_id, definition.workflow_id, run_id)
+
+    def known_as(workspace: str) -> str:
+        return job_identity(options["settings"], workspace, definition.batch_id, definition.workflow_id, run_id)
+
     decided: list[Decision] = []
     suite = reported(junit, "visionbatch roboflow run", definition.batch_id)
-    with suite, client(options) as site, kept_run({**options, "run_record": run_record}, identity) as store:
+    kept = {**options, "run_record": run_record}
+    with suite, client(options) as site, kept_here(site, kept, known_as) as (identity, store):
         job = RoboflowJobRun(site, store, identity, policies, on_failed_job=on_failed_job, decided=decided.append)
         # Whoever starts the command again means it to have its time.
         submitted = job.submit(definition, name=name, deadline=time.time() + timeout, cleared=True, ready_ref=staged)
