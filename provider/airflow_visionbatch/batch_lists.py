@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from visionbatch import Tally
 
-MANIFEST_BYTES = 4000
-"""Room of a manifest as JSON; what travels through Airflow's database stays below 4 KB."""
-
 
 def read_refs(value: Any) -> tuple[str, ...]:
     """The ids in a list of ids or manifests; see `visionbatch.refs_of`.
@@ -36,7 +33,7 @@ def manifest_of(service: str, tally: Tally, outcome: str, report: str) -> dict[s
     :param report: location of the file that names all of them; empty without one.
     """
     head = {"schema": 1, "service": service, "outcome": outcome, "total": tally.total, "counts": tally.counts}
-    return tally.with_examples({**head, "report": report}, room=MANIFEST_BYTES)
+    return tally.with_examples({**head, "report": report})
 
 
 def write_report(folder: str | None, conn_id: str | None, service: str, refs: Sequence[str], tally: Tally) -> str:

@@ -11,14 +11,15 @@ from airflow_visionbatch._compat import AirflowFailException, has_retry_policies
 if TYPE_CHECKING:
     from visionbatch import VisionBatchError
 
-_IN_VAIN = frozenset({"JobPartial", "JobCancelled", "DeadlinePassed"})
+_IN_VAIN = frozenset({"JobPartial", "JobCancelled", "DeadlinePassed", "Refused", "IdTaken"})
 
 
 def is_final(error: VisionBatchError) -> bool:
     """Whether another try cannot mend an error.
 
     That is true of settings, rights and input, of a partial outcome that ``on_partial`` refuses (the same archive would
-    be analysed and paid for again), of a batch that somebody cancelled, and of a deadline that has passed.
+    be analysed and paid for again), of a batch that somebody cancelled, of a deadline that has passed, and of a request
+    that the service calls wrong.
     """
     return error.permanent or type(error).__name__ in _IN_VAIN
 

@@ -11,11 +11,13 @@ from support.features import Feature, lacks, needs
 from visionbatch.errors import (
     ConfigError,
     DeadlinePassed,
+    IdTaken,
     InvalidInput,
     JobCancelled,
     JobFailed,
     JobPartial,
     NotAuthorized,
+    Refused,
     Throttled,
     TlsRefused,
     Unavailable,
@@ -37,6 +39,8 @@ IN_VAIN = [
     JobPartial,
     JobCancelled,
     DeadlinePassed,
+    Refused,
+    IdTaken,
 ]
 WORTH_IT = [Throttled("too fast"), Unreachable("no"), UploadStalled("slow"), JobFailed("bad"), ValueError("other")]
 

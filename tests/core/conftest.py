@@ -14,6 +14,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from support.books import Books
+from support.clients import Clients
 from support.clocks import TenantClock
 from support.orders import CHUNK, read_whole, write_orders
 from support.silence import Silence
@@ -75,20 +76,14 @@ def books(tenant: Tenant) -> Books:
     return Books(tenant)
 
 
-class Site:
+class Site(Clients):
     """Makes clients of this test's customer; each is closed at the end."""
 
-    def __init__(self, mock: MockServer, tenant: Tenant, clock: TenantClock) -> None:
-        self._mock = mock
-        self._tenant = tenant
-        self._clock = clock
-        self._made: list[Deepomatic] = []
-
     def settings(self, **changes: Any) -> DeepomaticSettings:
-        return DeepomaticSettings(**{"base_url": self._mock.url, "upload_hosts": (self._mock.url,), **changes})
+        return DeepomaticSettings(**{"base_url": self.url, "upload_hosts": (self.url,), **changes})
 
     def credentials(self) -> Mapping[str, Secret]:
-        return token_header(Secret(self._tenant.token))
+        return token_header(Secret(self.tenant.token))
 
     def __call__(
         self,
@@ -105,21 +100,15 @@ class Site:
                 transfer=TransferSettings(**{"chunk_bytes": CHUNK, "block_bytes": CHUNK // 4, **transfer}),
                 **(tuning or {}),
             ),
-            clock=self._clock,
+            clock=self.clock,
         )
-        self._made.append(client)
-        return client
-
-    def close(self) -> None:
-        for client in self._made:
-            client.close()
+        return self._kept(client)
 
 
 @pytest.fixture
 def site(mock: MockServer, tenant: Tenant, clock: TenantClock) -> Iterator[Site]:
-    factory = Site(mock, tenant, clock)
-    yield factory
-    factory.close()
+    with Site(mock, tenant, clock) as factory:
+        yield factory
 
 
 class Faults:

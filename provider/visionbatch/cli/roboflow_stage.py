@@ -16,11 +16,9 @@ from visionbatch.cli.credentials import first_line
 from visionbatch.cli.numbers import POSITIVE
 from visionbatch.cli.roboflow import client, kept_here, staged_ref
 from visionbatch.flow.judge import Outcome, judge
-from visionbatch.io.signed_store import DAY_S
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnInputChange, OnPartial
 from visionbatch.model.secret import SecretUrl
-from visionbatch.pipelines.reference_sources import references_at
 from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.roboflow_stage import RoboflowStageRun
 from visionbatch.pipelines.run_places import stage_identity
@@ -44,7 +42,7 @@ log = logging.getLogger(__name__)
 )
 @click.option("--display-name", default="", help="Name of the batch that people see.")
 @click.option("--notify-file", type=Path, help="File with the address of a webhook, which is a secret.")
-@click.option("--url-life", type=int, default=DAY_S, show_default=True, help="Seconds that signed addresses live.")
+@click.option("--url-life", type=int, default=24 * 3600, show_default=True, help="Seconds that signed addresses live.")
 @click.option("--report-dir", type=Path, help="Folder for the manifest and the list of renamed files.")
 @click.option("--run-id", help="Identity of this run, such as $ORDERID; source and batch without.")
 @click.option("--run-record", help="Address of the run record in an object store, to share it with Airflow.")
@@ -110,6 +108,9 @@ def _filled(run: RoboflowStageRun, place: str, given: Mapping[str, Any], *, allo
     media, batch_id, life_s = Media(given["media"]), given["batch_id"], given["url_life"]
     if "://" not in place and Path(place).is_dir():
         return run.videos(place, batch_id) if media is Media.VIDEOS else run.images(place, batch_id)
+    # Folders need none of the stores.
+    from visionbatch.pipelines.reference_sources import references_at  # noqa: PLC0415
+
     with references_at(place, media, life_s=life_s, allow_inside=allow_inside) as listed:
         return run.references(listed, batch_id, videos=media is Media.VIDEOS)
 

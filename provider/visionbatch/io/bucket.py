@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any
 
 from visionbatch.config import DownloadSettings
@@ -12,7 +12,7 @@ from visionbatch.io.ranged import Ranges
 from visionbatch.io.wire import WireLimits
 
 
-class StoreBucket(Closable, ABC):
+class StoreBucket(Closable):
     """One bucket; use as a context manager. Nothing is asked before it is needed.
 
     Objects of it may be fetched from many threads.

@@ -11,6 +11,8 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
+from visionbatch.model.small_json import MANIFEST_BYTES
+
 MOST = 5000
 """Batches of one tally. The fates of so many fit into an event of 4 KB, however mixed they are: 2.8 bits each."""
 
@@ -109,10 +111,10 @@ class Tally:
         packed = b85encode(zlib.compress(self.marks, 9)).decode()
         return self.with_examples({"of": self.of, "marks": packed}, room=JSON_BYTES)
 
-    def with_examples(self, value: dict[str, Any], room: int) -> dict[str, Any]:
+    def with_examples(self, value: dict[str, Any], room: int = MANIFEST_BYTES - 1) -> dict[str, Any]:
         """A JSON object with as many of the examples as there is room for.
 
-        :param room: bytes of the whole as JSON.
+        :param room: greatest number of bytes of the whole as JSON; a manifest's without.
         """
         examples = [{"ref": it.ref, "fate": it.fate.value, "reason": it.reason} for it in self.examples]
         whole = {**value, "examples": examples}

@@ -16,18 +16,18 @@ from typing import Any
 from visionbatch.deepomatic.api import SERVICE, Batch
 from visionbatch.deepomatic.check_settings import CheckSettings
 from visionbatch.errors import InputMissing, NotFound, UploadStalled, VisionBatchError
+from visionbatch.flow.judge import Verdict
 from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import Policies
 from visionbatch.model.run import RunRecord, RunStore, Stage
 from visionbatch.model.snapshot import Snapshot
-from visionbatch.pipelines.attempt import Attempt, Found
+from visionbatch.pipelines.attempt import Found
 from visionbatch.pipelines.conclusion import concluded
 from visionbatch.pipelines.decide import Action, Decision
 from visionbatch.pipelines.deepomatic import Deepomatic
-from visionbatch.pipelines.ending import conclude
 from visionbatch.pipelines.inputs import Checked
-from visionbatch.pipelines.journal import Journal
 from visionbatch.pipelines.manifest import Manifest
+from visionbatch.pipelines.remote_run import RemoteRun
 from visionbatch.pipelines.sending import Sender
 from visionbatch.pipelines.submitted import Submitted
 from visionbatch.transfer.source import Source
@@ -52,7 +52,7 @@ class _Batches:
             log.info("%s batch %s: cancelled", SERVICE, record.ref)
 
 
-class DeepomaticRun:
+class DeepomaticRun(RemoteRun):
     """One run over one record.
 
     :param site: whose batch it is.
@@ -71,20 +71,18 @@ class DeepomaticRun:
         created: Callable[[str], None] | None = None,
         decided: Callable[[Decision], None] | None = None,
     ) -> None:
-        self._site = site
-        self._journal = Journal(store, RunRecord(SERVICE, ""))
-        self._sender = Sender(site, self._journal, progress)
-        self._policies = policies or Policies()
-        self._created = created
-        self._remote = _Batches(site)
-        self._attempt = Attempt(
-            self._journal,
-            self._remote,
-            self._policies,
+        super().__init__(
+            SERVICE,
+            store,
+            _Batches(site),
+            policies or Policies(),
             site.clock,
             grace_s=site.tuning.pace.grace_s,
+            created=created,
             decided=decided,
         )
+        self._site = site
+        self._sender = Sender(site, self._journal, progress)
 
     @property
     def batch_id(self) -> str:
@@ -146,37 +144,6 @@ class DeepomaticRun:
         self._journal.update(stage=Stage.UPLOADED)
         return Submitted(self._journal.record, self._archive_facts(checked, source), report.warnings)
 
-    def conclude(
-        self,
-        submitted: Submitted,
-        end: Callable[[], Snapshot],
-        *,
-        sink: Sink | None = None,
-        deliver: Callable[[Manifest], None] | None = None,
-    ) -> Manifest:
-        """Take the batch's end, fetch the error report, judge, and give the manifest of an accepted outcome.
-
-        :param end: gives the batch's last state: by waiting here, or by reading what a triggerer saw.
-        :param sink: where error report and manifest go; without one the report is only counted.
-        :param deliver: called with the manifest before a refused outcome is raised.
-        :raises DeadlinePassed: when ``end`` does; the batch is cancelled first if ``on_timeout`` says so.
-        :raises JobError: for an outcome that the policies do not accept.
-        """
-        return conclude(
-            self._journal,
-            self._policies,
-            submitted,
-            end,
-            sum_up=lambda snapshot: concluded(self._site, submitted, snapshot, self._policies.on_partial, sink),
-            cancel=self.cancel,
-            sink=sink,
-            deliver=deliver,
-        )
-
-    def cancel(self) -> None:
-        """Delete this run's batch, if there is one."""
-        self._remote.cancel(self._journal.record)
-
     def _take_what_is_ours(self, place: str | Path) -> None:
         """Take the stored record in hand, unless it is about another place: without the input nothing else tells."""
         record = self._journal.stored()
@@ -215,11 +182,6 @@ class DeepomaticRun:
         self._announce()
         return batch
 
-    def _announce(self) -> None:
-        log.info("%s batch %s", SERVICE, self.batch_id)
-        if self._created is not None:
-            self._created(self.batch_id)
-
     def _deliver(self, label: str, source: Source, batch: Batch, *, resumed: bool) -> None:
         """Send the archive; a batch that waits for it without giving a session is replaced, once in a try."""
         if self._sender.send(source, batch, resumed=resumed):
@@ -238,6 +200,9 @@ class DeepomaticRun:
                 ref=self.batch_id,
                 total=source.size,
             )
+
+    def _summed_up(self, submitted: Submitted, snapshot: Snapshot, sink: Sink | None) -> tuple[Manifest, Verdict]:
+        return concluded(self._site, submitted, snapshot, self._policies.on_partial, sink)
 
     def _archive_facts(self, checked: Checked, source: Source) -> dict[str, int | str]:
         record = self._journal.record

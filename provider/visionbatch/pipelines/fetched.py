@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from visionbatch.errors import UnreadableRecord
-from visionbatch.pipelines.manifest import MANIFEST_BYTES
+from visionbatch.model.small_json import MANIFEST_BYTES
 
 MANIFEST = "manifest.json"
 """Name of the file with the whole of it, in the folder that was fetched to."""

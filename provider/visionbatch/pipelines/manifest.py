@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
-MANIFEST_BYTES = 4096
-"""Greatest size as JSON: what travels through a scheduler's database stays small."""
+from visionbatch.model.small_json import is_small
 
 CODES_SHOWN = 20
 
@@ -40,7 +38,7 @@ class Manifest:
     schema: int = 1
 
     def to_json(self) -> dict[str, Any]:
-        """JSON primitives only, below `MANIFEST_BYTES`: codes are left out, rarest first, until it fits."""
+        """JSON primitives only, and small: codes are left out, rarest first, until it fits."""
         value = dataclasses.asdict(self)
         codes = sorted(self.errors.get("by_code", {}).items(), key=lambda pair: -pair[1])
         kept = min(len(codes), CODES_SHOWN)
@@ -48,7 +46,7 @@ class Manifest:
             value["errors"]["by_code"] = dict(codes[:kept])
             if kept < len(codes):
                 value["errors"]["codes_left_out"] = len(codes) - kept
-            if not kept or len(json.dumps(value).encode()) < MANIFEST_BYTES:
+            if not kept or is_small(value):
                 break
             kept -= 1
         return value

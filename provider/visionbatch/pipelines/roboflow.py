@@ -12,7 +12,7 @@ from visionbatch.model.credential import InQuery
 from visionbatch.model.policy import Policies
 from visionbatch.model.secret import Secret, usable_key
 from visionbatch.model.snapshot import Snapshot
-from visionbatch.pipelines.client import DAY_S, Client, Tuning
+from visionbatch.pipelines.client import DAY_S, Tuning, WaitingClient
 from visionbatch.pipelines.environment import ROBOFLOW, from_environment, roboflow_secret, roboflow_settings
 from visionbatch.pipelines.site import Site, told_at_once
 from visionbatch.roboflow.api import RoboflowApi
@@ -55,7 +55,7 @@ def _origin(settings: RoboflowSettings) -> Origin:
     return Origin(settings.base_url, settings.allow_plain_http)
 
 
-class Roboflow(Client):
+class Roboflow(WaitingClient):
     """One workspace of Roboflow; use as a context manager.
 
     Operations that are not here are flows of ``api.jobs`` and ``api.staging``, for `perform`.

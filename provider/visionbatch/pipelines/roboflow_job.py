@@ -18,11 +18,11 @@ from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import OnFailedJob, Policies
 from visionbatch.model.run import RunRecord, RunStore, Stage
 from visionbatch.model.snapshot import Phase, Snapshot
-from visionbatch.pipelines.attempt import Attempt, Found
+from visionbatch.pipelines.attempt import Found
 from visionbatch.pipelines.decide import Action, Decision
-from visionbatch.pipelines.ending import conclude, summed_up
-from visionbatch.pipelines.journal import Journal
+from visionbatch.pipelines.ending import summed_up
 from visionbatch.pipelines.manifest import Manifest
+from visionbatch.pipelines.remote_run import RemoteRun
 from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.roboflow_input import require_ready
 from visionbatch.pipelines.submitted import Submitted
@@ -83,7 +83,7 @@ class _Jobs:
         return decision
 
 
-class RoboflowJobRun:
+class RoboflowJobRun(RemoteRun):
     """One run over one record.
 
     :param identity: of the run, the same in every try of it, such as DAG, task, run and map index.
@@ -104,22 +104,21 @@ class RoboflowJobRun:
         created: Callable[[str], None] | None = None,
         decided: Callable[[Decision], None] | None = None,
     ) -> None:
-        self._site = site
-        self._identity = identity
-        self._journal = Journal(store, RunRecord(SERVICE, ""))
-        self._policies = policies or Policies()
-        self._created = created
-        self._remote = _Jobs(site, on_failed_job)
-        self._attempt = Attempt(
-            self._journal,
-            self._remote,
-            self._policies,
+        jobs = _Jobs(site, on_failed_job)
+        super().__init__(
+            SERVICE,
+            store,
+            jobs,
+            policies or Policies(),
             site.clock,
             grace_s=site.tuning.pace.grace_s,
-            noun="job",
+            created=created,
             decided=decided,
-            amend=self._remote.amend,
+            noun="job",
+            amend=jobs.amend,
         )
+        self._site = site
+        self._identity = identity
 
     @property
     def job_id(self) -> str:
@@ -163,37 +162,6 @@ class RoboflowJobRun:
         self._announce()
         return Submitted(self._journal.record, {"batch_id": definition.batch_id, "workflow": definition.workflow_id})
 
-    def conclude(
-        self,
-        submitted: Submitted,
-        end: Callable[[], Snapshot],
-        *,
-        sink: Sink | None = None,
-        deliver: Callable[[Manifest], None] | None = None,
-    ) -> Manifest:
-        """Take the job's end, count its tasks and errors, judge, and give the manifest of an accepted outcome.
-
-        :param end: gives the job's last state: by waiting here, or by reading what a triggerer saw.
-        :param sink: where the manifest goes.
-        :param deliver: called with the manifest before a refused outcome is raised.
-        :raises DeadlinePassed: when ``end`` does; the job is aborted first if ``on_timeout`` says so.
-        :raises JobError: for an outcome that the policies do not accept.
-        """
-        return conclude(
-            self._journal,
-            self._policies,
-            submitted,
-            end,
-            sum_up=lambda snapshot: self._summed_up(submitted, snapshot),
-            cancel=self.cancel,
-            sink=sink,
-            deliver=deliver,
-        )
-
-    def cancel(self) -> None:
-        """Abort this run's job, if there is one."""
-        self._remote.cancel(self._journal.record)
-
     def _create(self, definition: JobDefinition, name: str) -> None:
         """Make the job; its id is on record before."""
         job_id = derived_job_id(self._identity, self._journal.record.generation)
@@ -212,12 +180,7 @@ class RoboflowJobRun:
         self._site.restart(self.job_id)
         log.info("%s job %s: restarted", SERVICE, self.job_id)
 
-    def _announce(self) -> None:
-        log.info("%s job %s", SERVICE, self.job_id)
-        if self._created is not None:
-            self._created(self.job_id)
-
-    def _summed_up(self, submitted: Submitted, snapshot: Snapshot) -> tuple[Manifest, Verdict]:
+    def _summed_up(self, submitted: Submitted, snapshot: Snapshot, sink: Sink | None) -> tuple[Manifest, Verdict]:  # noqa: ARG002  # its only report is the log
         job_id = submitted.batch_id
         stages = self._site.progress(job_id)
         for stage in stages:

@@ -111,14 +111,11 @@ class RoboflowStageRun:
 
     def _files(self, found: Collection, batch_id: str, kind: Kind, cargo: Any) -> StageManifest:
         found.require()
-        plan = Plan("")
-        for member in found.members():
-            plan.add(member)
-        notes = self._begin(plan.fingerprint, found.location, batch_id, kind, len(found))
+        notes = self._begin(_fingerprint(found), found.location, batch_id, kind, len(found))
         names = self._keep_names(found)
         sent = self._send(cargo(notes.kind), notes)
         about = StageManifest(
-            "", "", 0, bytes=found.bytes, skipped=reasons(found.skipped), renamed=len(found.origins), names=names
+            "", "", 0, bytes=found.bytes, skipped=reasons(found.skipped), renamed=found.renamed, names=names
         )
         return self._done(notes, sent, about)
 
@@ -129,10 +126,10 @@ class RoboflowStageRun:
         return StageNotes(self._journal, self._site.clock, ahead=self._settings.parallel, every_s=every_s)
 
     def _keep_names(self, found: Collection) -> str:
-        if not found.origins:
+        if not found.renamed:
             return ""
         if self._sink is None:
-            log.warning("%d files have another name in the batch, and nobody asked for the list", len(found.origins))
+            log.warning("%d files have another name in the batch, and nobody asked for the list", found.renamed)
             return ""
         return self._sink.write(f"{self._journal.record.ref}.names.jsonl", names_as_lines(found))
 
@@ -177,6 +174,13 @@ class RoboflowStageRun:
             record.fingerprint,
             record.generation,
         )
+
+
+def _fingerprint(found: Collection) -> str:
+    plan = Plan("")
+    for member in found.members():
+        plan.add(member)
+    return plan.fingerprint
 
 
 def _tree(place: str | Path, filesystem: Any) -> AbstractContextManager[Tree]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from visionbatch.pipelines.manifest import MANIFEST_BYTES
+from visionbatch.model.small_json import is_small
 from visionbatch.roboflow.calls import SERVICE
 from visionbatch.roboflow.media import Collection
 from visionbatch.roboflow.ready import ready_ref
@@ -58,10 +58,10 @@ class StageManifest:
         return ready_ref(self.batch_id, self.expected, self.parts if self.kind in _INGESTED else None)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON primitives only, below `MANIFEST_BYTES`; ``ready_ref`` is among them."""
+        """JSON primitives only, and small; ``ready_ref`` is among them."""
         value = {**dataclasses.asdict(self), "ready_ref": self.ready_ref}
         for name in ("source", "names"):
-            if len(json.dumps(value)) >= MANIFEST_BYTES:
+            if not is_small(value):
                 value[name] = f"{value[name][:200]}…"
         return value
 
@@ -77,5 +77,5 @@ def reasons(skipped: Mapping[str, int]) -> dict[str, int]:
 
 def names_as_lines(images: Collection) -> bytes:
     """The files that were renamed, one JSON object a line, with ``name`` in the batch and ``path`` in the source."""
-    pairs = images.origins.items()
+    pairs = images.origins()
     return b"".join(json.dumps({"name": name, "path": path}).encode() + b"\n" for name, path in pairs)

@@ -8,16 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 from visionbatch.errors import ConfigError, JobFailed, NoRoom, TransportError, UnreadableAnswer
+from visionbatch.flow.judge import Verdict
 from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import OnPartial, PartialAction, Policies
 from visionbatch.model.run import RunRecord, RunStore, Stage
 from visionbatch.model.snapshot import Counts, Snapshot
-from visionbatch.pipelines.attempt import Attempt, Found
+from visionbatch.pipelines.attempt import Found
 from visionbatch.pipelines.decide import Action, Decision
-from visionbatch.pipelines.ending import conclude, summed_up
-from visionbatch.pipelines.journal import Journal
+from visionbatch.pipelines.ending import summed_up
 from visionbatch.pipelines.lag import shown
 from visionbatch.pipelines.manifest import Manifest
+from visionbatch.pipelines.remote_run import RemoteRun
 from visionbatch.pipelines.submitted import Submitted
 from visionbatch.pipelines.vias import Vias
 from visionbatch.pipelines.vias_answers import require_tasks
@@ -108,7 +109,7 @@ def _works(histogram: Histogram) -> bool:
     return not interpret(histogram, FINISHED).phase.is_terminal
 
 
-class ViasRun:
+class ViasRun(RemoteRun):
     """One run over one record.
 
     :param vias: whose batch it is.
@@ -134,22 +135,21 @@ class ViasRun:
         created: Callable[[str], None] | None = None,
         decided: Callable[[Decision], None] | None = None,
     ) -> None:
-        self._vias = vias
-        self._journal = Journal(store, RunRecord(SERVICE, ""))
-        self._policies = policies or default_policies()
-        self._goal = None if wait_for is None else Goal.parse(wait_for)
-        self._adopt = adopt
         require_cancel(on_cancel)
-        self._created = created
-        self._remote = _Batches(vias, self._goal or FINISHED, on_cancel)
-        self._attempt = Attempt(
-            self._journal,
-            self._remote,
-            self._policies,
+        self._goal = None if wait_for is None else Goal.parse(wait_for)
+        self._batches = _Batches(vias, self._goal or FINISHED, on_cancel)
+        super().__init__(
+            SERVICE,
+            store,
+            self._batches,
+            policies or default_policies(),
             vias.clock,
             grace_s=vias.settings.settle_s,
+            created=created,
             decided=decided,
         )
+        self._vias = vias
+        self._adopt = adopt
 
     @property
     def batch_id(self) -> str:
@@ -168,7 +168,7 @@ class ViasRun:
 
     def ref_of(self, record: RunRecord) -> str:
         """The same for a record that crossed a deferral."""
-        return self._remote.ref_of(record)
+        return self._batches.ref_of(record)
 
     def submit(self, task: BatchTask, *, deadline: float | None = None, cleared: bool = False) -> Submitted:
         """See that the batch is there exactly once, whatever earlier tries did.
@@ -197,32 +197,6 @@ class ViasRun:
         facts = _facts_of_another(task) if self.adopted else _facts(task)
         return Submitted(self._journal.record, facts, len(warnings))
 
-    def conclude(
-        self,
-        submitted: Submitted,
-        end: Callable[[], Snapshot],
-        *,
-        sink: Sink | None = None,
-        deliver: Callable[[Manifest], None] | None = None,
-    ) -> Manifest:
-        """Take the batch's last state, judge, and give the manifest; see `visionbatch.pipelines.ending.conclude`."""
-        return conclude(
-            self._journal,
-            self._policies,
-            submitted,
-            end,
-            sum_up=lambda snapshot: summed_up(
-                submitted,
-                _with_those_not_made(snapshot, submitted.record.notes),
-                self._policies.on_partial,
-                self._vias.api.console_url(submitted.batch_id),
-                errors=_errors(submitted.record.notes),
-            ),
-            cancel=self.cancel,
-            sink=sink,
-            deliver=deliver,
-        )
-
     def saw(self, _: Snapshot | None = None) -> None:
         """Note since when the batch is ABNORMAL, if that has changed: patience with it outlives this process.
 
@@ -239,10 +213,6 @@ class ViasRun:
             self._journal.update(notes={**{name: note for name, note in notes.items() if name != UNWELL}, **noted})
         except (NoRoom, TransportError, OSError) as error:
             log.warning("%s batch %s: since when it is ABNORMAL is not saved: %s", SERVICE, self.batch_id, error)
-
-    def cancel(self) -> None:
-        """Stop or delete the batch that this run made, if it did, by ``on_cancel``."""
-        self._remote.cancel(self._journal.record)
 
     def _make(self, task: BatchTask, *, seek: bool) -> None:
         """Make the batch; the intent, with the name that finds it again, is on record before."""
@@ -286,10 +256,15 @@ class ViasRun:
         kept = {name: note for name, note in self._journal.record.notes.items() if name != UNREAD}
         self._journal.update(notes={**kept, **_notes_of(Created(batch_id, task.name, tasks=tasks), task)})
 
-    def _announce(self) -> None:
-        log.info("%s batch %s", SERVICE, self.batch_id)
-        if self._created is not None:
-            self._created(self.batch_id)
+    def _summed_up(self, submitted: Submitted, snapshot: Snapshot, sink: Sink | None) -> tuple[Manifest, Verdict]:  # noqa: ARG002  # VIAS has no report
+        notes = submitted.record.notes
+        return summed_up(
+            submitted,
+            _with_those_not_made(snapshot, notes),
+            self._policies.on_partial,
+            self._vias.api.console_url(submitted.batch_id),
+            errors=_errors(notes),
+        )
 
     def _require_tasks(self) -> None:
         """Judge what the creation came to, also one that an earlier try has seen: no retry makes it a success."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from support.clients import Clients
 from support.clocks import TenantClock
 from visionbatch import JobDefinition, JobKind, Roboflow, RoboflowSettings, Secret, Tuning, roboflow_key
 from visionbatch.flow.effects import Body
@@ -16,18 +17,12 @@ from visionbatch_mock import MockServer
 from visionbatch_mock.tenant import Tenant
 
 
-class Workspace:
+class Workspace(Clients):
     """Makes clients of this test's workspace; each is closed at the end."""
 
-    def __init__(self, mock: MockServer, tenant: Tenant, clock: TenantClock) -> None:
-        self._mock = mock
-        self._tenant = tenant
-        self._clock = clock
-        self._made: list[Roboflow] = []
-
     def settings(self, **changes: Any) -> RoboflowSettings:
-        hosts = {"upload_hosts": (self._mock.url,), "download_hosts": (self._mock.url,)}
-        return RoboflowSettings(**{"base_url": self._mock.url, **hosts, **changes})
+        hosts = {"upload_hosts": (self.url,), "download_hosts": (self.url,)}
+        return RoboflowSettings(**{"base_url": self.url, **hosts, **changes})
 
     def __call__(
         self,
@@ -37,21 +32,14 @@ class Workspace:
         **changes: Any,
     ) -> Roboflow:
         settings = self.settings(**changes)
-        key = credentials or (lambda: roboflow_key(Secret(self._tenant.token), settings.key_in))
-        client = Roboflow(settings, key, tuning=Tuning(**(tuning or {})), clock=self._clock)
-        self._made.append(client)
-        return client
-
-    def close(self) -> None:
-        for client in self._made:
-            client.close()
+        key = credentials or (lambda: roboflow_key(Secret(self.tenant.token), settings.key_in))
+        return self._kept(Roboflow(settings, key, tuning=Tuning(**(tuning or {})), clock=self.clock))
 
 
 @pytest.fixture
 def workspace(mock: MockServer, tenant: Tenant, clock: TenantClock) -> Iterator[Workspace]:
-    factory = Workspace(mock, tenant, clock)
-    yield factory
-    factory.close()
+    with Workspace(mock, tenant, clock) as factory:
+        yield factory
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from support.clients import Clients
 from support.clocks import TenantClock
 from visionbatch import Pace, RetryPolicy, Secret, Tuning
 from visionbatch.pipelines.vias import Vias
@@ -19,14 +20,11 @@ from visionbatch_mock.tenant import Tenant
 TUNING = Tuning(retry=RetryPolicy(attempts=4), pace=Pace(first_s=10, longest_s=30))
 
 
-class Project:
+class Project(Clients):
     """Makes clients of this test's customer; each is closed at the end."""
 
     def __init__(self, mock: MockServer, tenant: Tenant, clock: TenantClock) -> None:
-        self.url = mock.url
-        self.tenant = tenant
-        self.clock = clock
-        self._made: list[Vias] = []
+        super().__init__(mock, tenant, clock)
         tenant.configure(vias_open_sources=True)
 
     @property
@@ -41,20 +39,13 @@ class Project:
         return ViasSettings(**{"base_url": self.url, "iam_url": self.url, **changes})
 
     def __call__(self, account: Account | None = None, tuning: Tuning = TUNING, **changes: Any) -> Vias:
-        client = Vias(self.settings(**changes), lambda: account or self.key, tuning=tuning, clock=self.clock)
-        self._made.append(client)
-        return client
-
-    def close(self) -> None:
-        for client in self._made:
-            client.close()
+        return self._kept(Vias(self.settings(**changes), lambda: account or self.key, tuning=tuning, clock=self.clock))
 
 
 @pytest.fixture
 def project(mock: MockServer, tenant: Tenant, clock: TenantClock) -> Iterator[Project]:
-    factory = Project(mock, tenant, clock)
-    yield factory
-    factory.close()
+    with Project(mock, tenant, clock) as factory:
+        yield factory
 
 
 @pytest.fixture

@@ -124,6 +124,18 @@ def test_an_unknown_state_is_kept_warned_of_once_and_polled_through(
     assert len([line for line in warnings if "not a word known here" in line]) == 1
 
 
+def test_an_unknown_state_that_never_goes_is_waited_for_until_the_deadline_with_one_warning(
+    vias: Vias, tenant: Tenant, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    tenant.configure(vias_lives={"*": ["HIBERNATING"]})
+    with pytest.raises(DeadlinePassed):
+        wait(vias, made(vias), deadline=clock.now() + 3600)
+    assert [record.getMessage() for record in caplog.records if "not a word known here" in record.getMessage()][
+        1:
+    ] == []
+    assert any("HIBERNATING" in record.getMessage() for record in caplog.records)
+
+
 @pytest.mark.parametrize("counters", [{"running": 1}, {"pending": 1}])
 def test_an_end_that_a_second_look_takes_back_is_none(
     vias: Vias, tenant: Tenant, faults: Faults, counters: dict[str, int]
@@ -183,6 +195,12 @@ def test_a_batch_that_was_renamed_is_still_found(vias: Vias) -> None:
     batch_id = made(vias)
     vias.update(batch_id, batch_task(name="renamed"))
     assert wait(vias, batch_ref(batch_id, "finished", "nightly")).phase is Phase.SUCCEEDED
+
+
+def test_the_page_of_what_is_waited_for_names_the_batch_alone(project: Project) -> None:
+    api = project(console_url="https://console.example.com/{region}/{batch_id}").api
+    page = "https://console.example.com/cn-north-4/0d47"
+    assert api.console_url("0d47") == api.console_url(batch_ref("0d47", "running", unwell_since=1)) == page
 
 
 def test_a_wait_has_its_deadline(vias: Vias, tenant: Tenant, clock: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support.clients import Clients
 from support.clocks import TenantClock
 from support.orders import photo
 from support.runs import MemoryStore
@@ -26,27 +27,23 @@ from visionbatch_mock.tenant import Tenant
 PUT, SIGN = "roboflow.files.put", "roboflow.shards.sign"
 
 
-class Workspace:
+class Workspace(Clients):
     """Makes clients of this test's workspace, and reads its ledger; each client is closed at the end."""
 
     def __init__(self, mock: MockServer, tenant: Tenant, clock: TenantClock) -> None:
-        self.tenant = tenant
+        super().__init__(mock, tenant, clock)
         self.inside = False
-        self._mock = mock
-        self._clock = clock
-        self._made: list[Roboflow] = []
 
     def client(self, *, patience: int = 6, **transfer: Any) -> Roboflow:
-        hosts = {"upload_hosts": (self._mock.url,), "download_hosts": (self._mock.url,)}
-        settings = RoboflowSettings(self._mock.url, allow_inside=self.inside, **hosts)
+        hosts = {"upload_hosts": (self.url,), "download_hosts": (self.url,)}
+        settings = RoboflowSettings(self.url, allow_inside=self.inside, **hosts)
         client = Roboflow(
             settings,
             lambda: roboflow_key(Secret(self.tenant.token)),
             tuning=Tuning(RetryPolicy(attempts=patience), transfer=TransferSettings(**transfer)),
-            clock=self._clock,
+            clock=self.clock,
         )
-        self._made.append(client)
-        return client
+        return self._kept(client)
 
     def run(
         self,
@@ -83,16 +80,11 @@ class Workspace:
             room.settle()
             return sorted(file.name for file in room.staging.get(batch_id).files())
 
-    def close(self) -> None:
-        for client in self._made:
-            client.close()
-
 
 @pytest.fixture
 def workspace(mock: MockServer, tenant: Tenant, clock: TenantClock) -> Iterator[Workspace]:
-    made = Workspace(mock, tenant, clock)
-    yield made
-    made.close()
+    with Workspace(mock, tenant, clock) as made:
+        yield made
 
 
 @pytest.fixture
