@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ import click
 
 from visionbatch.cli.credentials import Finder
 from visionbatch.cli.lazy import LazyGroup
+from visionbatch.cli.run_state import kept_run
 from visionbatch.errors import ConfigError
+from visionbatch.model.run import RunStore
 from visionbatch.pipelines.environment import roboflow_secret, roboflow_settings
+from visionbatch.pipelines.owned_records import OwnedRecord, workspace_of_roboflow
 from visionbatch.pipelines.roboflow import Roboflow, roboflow_key
 from visionbatch.roboflow.ready import ready_ref
 from visionbatch.roboflow.settings import KeyIn, RoboflowSettings
@@ -50,6 +54,21 @@ def client(options: Mapping[str, Any]) -> Roboflow:
     settings: RoboflowSettings = options["settings"]
     find = Finder()
     return Roboflow(settings, lambda: roboflow_key(roboflow_secret(options, find), settings.key_in))
+
+
+@contextmanager
+def kept_here(
+    site: Roboflow, options: Mapping[str, Any], known_as: Callable[[str], str]
+) -> Iterator[tuple[str, RunStore]]:
+    """What a run in this workspace is known by, and its record, held by this process.
+
+    :param known_as: gives the first for the slug of the workspace.
+    :raises ConfigError: when the record is that of a run in another workspace.
+    """
+    workspace = site.workspace()
+    identity = known_as(workspace)
+    with kept_run(options, identity) as store:
+        yield identity, OwnedRecord(store, workspace_of_roboflow(workspace))
 
 
 def staged_ref(batch_id: str, expected: int | None, shards: int | None) -> str:

@@ -16,8 +16,7 @@ from visionbatch.cli.credentials import first_line
 from visionbatch.cli.diagnoses import tell_diagnosis
 from visionbatch.cli.junit import reported
 from visionbatch.cli.numbers import POSITIVE
-from visionbatch.cli.roboflow import client, staged_ref
-from visionbatch.cli.run_state import kept_run
+from visionbatch.cli.roboflow import client, kept_here, staged_ref
 from visionbatch.errors import ConfigError
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnFailedJob, Policies
@@ -102,10 +101,14 @@ def run(options: Mapping[str, Any], /, **given: Any) -> None:
         told = {"dry_run": True, "batch_id": definition.batch_id, "workflow": definition.workflow_id}
         answer(options, told, f"would run {definition.workflow_id} over {definition.batch_id}")
         return
-    identity = job_identity(options["settings"], definition.batch_id, definition.workflow_id, run_id)
+
+    def known_as(workspace: str) -> str:
+        return job_identity(options["settings"], workspace, definition.batch_id, definition.workflow_id, run_id)
+
     decided: list[Decision] = []
     suite = reported(junit, "visionbatch roboflow run", definition.batch_id)
-    with suite, client(options) as site, kept_run({**options, "run_record": run_record}, identity) as store:
+    kept = {**options, "run_record": run_record}
+    with suite, client(options) as site, kept_here(site, kept, known_as) as (identity, store):
         job = RoboflowJobRun(site, store, identity, policies, on_failed_job=on_failed_job, decided=decided.append)
         # Whoever starts the command again means it to have its time.
         submitted = job.submit(definition, name=name, deadline=time.time() + timeout, cleared=True, ready_ref=staged)

@@ -14,8 +14,7 @@ import click
 from visionbatch.cli.answers import answer
 from visionbatch.cli.credentials import first_line
 from visionbatch.cli.numbers import POSITIVE
-from visionbatch.cli.roboflow import client, staged_ref
-from visionbatch.cli.run_state import kept_run
+from visionbatch.cli.roboflow import client, kept_here, staged_ref
 from visionbatch.flow.judge import Outcome, judge
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnInputChange, OnPartial
@@ -60,9 +59,13 @@ def stage(options: Mapping[str, Any], /, *, source: str, **given: Any) -> None:
     """
     batch_id, on_partial = given["batch_id"], OnPartial.parse(given["on_partial"])
     place = source if "://" in source else str(Path(source).resolve())
-    identity = stage_identity(options["settings"], _shown(place), batch_id, given["run_id"])
     sink = LocalSink(given["report_dir"]) if given["report_dir"] else None
-    with client(options) as site, kept_run({**options, "run_record": given["run_record"]}, identity) as store:
+
+    def known_as(workspace: str) -> str:
+        return stage_identity(options["settings"], workspace, _shown(place), batch_id, given["run_id"])
+
+    kept = {**options, "run_record": given["run_record"]}
+    with client(options) as site, kept_here(site, kept, known_as) as (identity, store):
         run = RoboflowStageRun(
             site,
             store,

@@ -122,21 +122,23 @@ def cancel(context: click.Context, *, name: str) -> None:
 def _cancel_roboflow(context: click.Context, record: RunRecord) -> str:
     from visionbatch.cli.roboflow import client, roboflow  # noqa: PLC0415  # only where it is needed
     from visionbatch.pipelines.environment import roboflow_settings  # noqa: PLC0415
+    from visionbatch.pipelines.owned_records import workspace_of_roboflow  # noqa: PLC0415
 
     own = roboflow.make_context("roboflow", ["abort", record.ref], parent=context.find_root())
     with own, client({**own.params, "settings": roboflow_settings(own.params)}) as site:
+        workspace_of_roboflow(site.workspace()).require(record)
         site.abort(record.ref)
     return record.ref
 
 
 def _cancel_vias(context: click.Context, record: RunRecord) -> str:
     from visionbatch.cli.vias import client, vias  # noqa: PLC0415  # only where it is needed
+    from visionbatch.pipelines.owned_records import project_of_vias  # noqa: PLC0415
     from visionbatch.pipelines.vias_create import cancel_recorded  # noqa: PLC0415
-    from visionbatch.pipelines.vias_records import require_project  # noqa: PLC0415
 
     own = vias.make_context("vias", ["stop", record.ref], parent=context.find_root())
     with own, client(own.params) as site:
-        require_project(record, site.api.settings.project_id)
+        project_of_vias(site.api.settings.project_id).require(record)
         return cancel_recorded(site, record)
 
 

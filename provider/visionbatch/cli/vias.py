@@ -28,12 +28,12 @@ from visionbatch.model.text import printable
 from visionbatch.pipelines.decide import Action
 from visionbatch.pipelines.doctor import doctor
 from visionbatch.pipelines.environment import vias_account, vias_settings
+from visionbatch.pipelines.owned_records import OwnedRecord, project_of_vias
 from visionbatch.pipelines.run_places import task_identity
 from visionbatch.pipelines.vias import Vias, batch_ref
 from visionbatch.pipelines.vias_access import Accounts
 from visionbatch.pipelines.vias_answers import require_tasks
 from visionbatch.pipelines.vias_create import ViasRun
-from visionbatch.pipelines.vias_records import ProjectRecord
 from visionbatch.pipelines.vias_wait import WaitForRun
 from visionbatch.pipelines.vias_wait import wait as wait_for_end
 from visionbatch.vias.batch_task import BatchTask
@@ -149,7 +149,7 @@ def _kept(options: Mapping[str, Any], site: Vias, task: BatchTask, given: Mappin
     settings = site.api.settings
     identity = task_identity(settings, task.name, given["run_id"])
     with kept_run({**options, "run_record": given["run_record"]}, identity) as store:
-        yield ProjectRecord(store, settings.project_id)
+        yield OwnedRecord(store, project_of_vias(settings.project_id))
 
 
 @vias.command("doctor")

@@ -55,7 +55,7 @@ def patrol(roster: Roster, look: Callable[[Roster], Flow[None]], pace: Pace) -> 
 
     :param look: makes a flow for one look at those whom it is given; it tells their vigils what they want to know.
     """
-    everybody, least = True, 0.0
+    everybody, least, rest = True, 0.0, Pause(0.0, 0.0)
     while roster:
         began: float = yield Now()
         mended, asked = yield from _look(roster if everybody else roster.hurried(began), look)
@@ -65,9 +65,10 @@ def patrol(roster: Roster, look: Callable[[Roster], Flow[None]], pace: Pace) -> 
             return
         if everybody or asked is not None:
             # The interval counts from look to look, for one at thousands takes seconds; after a failure it counts anew.
-            rest = roster.pause(pace, asked, spent_s=now - began if mended else 0.0)
+            # A clock that was set back meanwhile must not make it longer.
+            rest = roster.pause(pace, asked, spent_s=max(now - began, 0.0) if mended else 0.0)
             least, roster.due = now + rest.at_least, now + rest.at_most
-        everybody = yield from _rest(roster, pace, least)
+        everybody = yield from _rest(roster, pace, least, rest.at_most)
 
 
 def _look(some: Roster, look: Callable[[Roster], Flow[None]]) -> Flow[tuple[bool, float | None]]:
@@ -87,9 +88,14 @@ def _look(some: Roster, look: Callable[[Roster], Flow[None]]) -> Flow[tuple[bool
     return True, None
 
 
-def _rest(roster: Roster, pace: Pace, least: float) -> Flow[bool]:
-    """Pause until somebody wants a look; gives whether everybody does."""
+def _rest(roster: Roster, pace: Pace, least: float, longest: float) -> Flow[bool]:
+    """Pause until somebody wants a look; gives whether everybody does.
+
+    :param longest: seconds; when more than that seems to be left, the clock was set back.
+    """
     now: float = yield Now()
+    if roster.due - now > longest:
+        return True
     rest = Pause(max(min(least, roster.due) - now, 0.0), max(roster.due - now, 0.0))
     hurry = roster.hurry(pace, now)
     yield rest.capped(hurry)

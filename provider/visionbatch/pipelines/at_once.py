@@ -14,6 +14,7 @@ from visionbatch.model.policy import Policies
 from visionbatch.pipelines.deepomatic import Deepomatic
 from visionbatch.pipelines.deepomatic_run import DeepomaticRun
 from visionbatch.pipelines.manifest import Manifest
+from visionbatch.pipelines.owned_records import OwnedRecord, project_of_vias, workspace_of_roboflow
 from visionbatch.pipelines.progress import LoggedProgress
 from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.roboflow_job import RoboflowJobRun
@@ -28,7 +29,6 @@ from visionbatch.pipelines.run_places import (
 from visionbatch.pipelines.stage_manifest import StageManifest
 from visionbatch.pipelines.vias import Vias
 from visionbatch.pipelines.vias_create import ViasRun
-from visionbatch.pipelines.vias_records import ProjectRecord
 from visionbatch.pipelines.vias_wait import WaitForRun
 from visionbatch.roboflow.job import JobDefinition
 from visionbatch.roboflow.media import Media
@@ -76,9 +76,10 @@ def run_job(
     ready_ref: str,
 ) -> Manifest:
     """See `visionbatch.Roboflow.run`."""
-    identity = job_identity(site.settings, job.batch_id, job.workflow_id, run_id)
-    with held_run(identity, kept_in) as store:
-        run = RoboflowJobRun(site, store, identity, policies)
+    workspace = site.workspace()
+    identity = job_identity(site.settings, workspace, job.batch_id, job.workflow_id, run_id)
+    with held_run(identity, kept_in) as kept:
+        run = RoboflowJobRun(site, OwnedRecord(kept, workspace_of_roboflow(workspace)), identity, policies)
         submitted = run.submit(job, deadline=_deadline(timeout_s), cleared=True, ready_ref=ready_ref)
         return run.conclude(
             submitted,
@@ -91,10 +92,11 @@ def stage_folder(
     site: Roboflow, folder: str | Path, *, batch_id: str, media: Media, run_id: str, report_dir: Where, kept_in: Where
 ) -> StageManifest:
     """See `visionbatch.Roboflow.stage`."""
-    place = str(Path(folder).resolve())
-    identity = stage_identity(site.settings, place, batch_id, run_id)
+    place, workspace = str(Path(folder).resolve()), site.workspace()
+    identity = stage_identity(site.settings, workspace, place, batch_id, run_id)
     sink = _sink(report_dir)
-    with held_run(identity, kept_in) as store:
+    with held_run(identity, kept_in) as kept:
+        store = OwnedRecord(kept, workspace_of_roboflow(workspace))
         run = RoboflowStageRun(site, store, identity=identity, sink=sink)
         send: Callable[[str, str], StageManifest] = run.videos if media is Media.VIDEOS else run.images
         manifest = send(place, batch_id)
@@ -119,7 +121,11 @@ def run_task(
     with held_run(task_identity(settings, task.name, run_id), kept_in) as kept:
         waiting = WaitForRun(site, task, Goal.parse(wait_for))
         run = ViasRun(
-            site, ProjectRecord(kept, settings.project_id), policies, wait_for=wait_for, decided=waiting.decided
+            site,
+            OwnedRecord(kept, project_of_vias(settings.project_id)),
+            policies,
+            wait_for=wait_for,
+            decided=waiting.decided,
         )
         submitted = run.submit(task, deadline=_deadline(timeout_s), cleared=True)
         return run.conclude(submitted, lambda: waiting.end(run, submitted.record.deadline), sink=_sink(report_dir))

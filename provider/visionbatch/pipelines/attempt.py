@@ -155,7 +155,8 @@ class Attempt:
     def _look(self, record: RunRecord) -> Found | None:
         try:
             return self._remote.look(record)
-        except NotFound:
+        except NotFound as error:
+            log.info("%s %s %s does not show: %s", record.service, self._noun, record.ref, error.what)
             return None
 
     def _ended_badly(self, snapshot: Snapshot) -> bool:

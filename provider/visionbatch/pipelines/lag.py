@@ -10,8 +10,8 @@ from visionbatch.io.clock import Clock
 
 T = TypeVar("T")
 
-LOOKS = RetryPolicy(first_s=2.0, cap_s=10.0)
-"""Pauses between looks at what does not show."""
+LOOKS = RetryPolicy(first_s=2.0, cap_s=10.0, jitter=0.0)
+"""Pauses between looks at what does not show; they are added up, so that no clock that is set ends the patience."""
 
 
 def shown(look: Callable[[], T | None], clock: Clock, patience_s: float) -> T | None:
@@ -19,9 +19,11 @@ def shown(look: Callable[[], T | None], clock: Clock, patience_s: float) -> T | 
 
     :param patience_s: seconds; 0 for a single look.
     """
-    found, looks, until = look(), 0, clock.now() + patience_s
-    while found is None and (left := until - clock.now()) > 0:
+    found, looks, left = look(), 0, patience_s
+    while found is None and left > 0:
         looks += 1
-        clock.pause(LOOKS.pause_after(looks).capped(left))
+        pause = LOOKS.pause_after(looks).capped(left)
+        clock.pause(pause)
+        left -= pause.at_least
         found = look()
     return found

@@ -85,15 +85,25 @@ def deepomatic_identity(settings: DeepomaticSettings, source: str | Path, run_id
     return f"deepomatic {run_id or f'{settings.base_url} {Path(source).resolve()}'}"
 
 
-def job_identity(settings: RoboflowSettings, batch_id: str, workflow_id: str, run_id: str | None = None) -> str:
-    """What a run of a Roboflow job is known by: its own name, else the workspace, the batch and the Workflow."""
+def job_identity(
+    settings: RoboflowSettings, workspace: str, batch_id: str, workflow_id: str, run_id: str | None = None
+) -> str:
+    """What a run of a Roboflow job is known by: its own name, else the workspace, the batch and the Workflow.
+
+    :param workspace: its slug, looked up where the settings leave that to the key, or the runs of two would be one.
+    """
     # What is not named apart is told apart: other workspaces and services may have a batch of the same id.
-    return f"roboflow {run_id or f'{settings.base_url} {settings.workspace} {batch_id} {workflow_id}'}"
+    return f"roboflow {run_id or f'{settings.base_url} {workspace} {batch_id} {workflow_id}'}"
 
 
-def stage_identity(settings: RoboflowSettings, place: str, batch_id: str, run_id: str | None = None) -> str:
-    """What the filling of a Roboflow batch is known by: its own name, else the workspace, the source and the batch."""
-    return f"roboflow stage {run_id or f'{settings.base_url} {settings.workspace} {place} {batch_id}'}"
+def stage_identity(
+    settings: RoboflowSettings, workspace: str, place: str, batch_id: str, run_id: str | None = None
+) -> str:
+    """What the filling of a Roboflow batch is known by: its own name, else the workspace, the source and the batch.
+
+    :param workspace: as `job_identity` has it.
+    """
+    return f"roboflow stage {run_id or f'{settings.base_url} {workspace} {place} {batch_id}'}"
 
 
 def adopted_identity(record: RunRecord, run_id: str) -> str:

@@ -24,12 +24,13 @@ from visionbatch.errors import (
     UnreadableAnswer,
     VisionBatchError,
 )
-from visionbatch.flow.effects import Flow, Request, Response
+from visionbatch.flow.effects import Flow, Pause, Request, Response
 from visionbatch.flow.gathering import Gathering
 from visionbatch.flow.pace import LONGEST_ASKED_S
 from visionbatch.flow.vigil import Vigil
 from visionbatch.flow.watch import watch
 from visionbatch.io.drive import drive
+from visionbatch.pipelines.lag import shown
 
 QUEUED, RUNNING = Snapshot(Phase.QUEUED, "queued"), Snapshot(Phase.RUNNING, "running")
 DONE, FAILED = Snapshot(Phase.SUCCEEDED, "done"), Snapshot(Phase.FAILED, "failed")
@@ -301,3 +302,53 @@ def test_every_history_ends_with_a_confirmed_end(script: list[Snapshot | VisionB
 
     assert found.phase.is_terminal
     assert len(clock.pauses) <= len(script) + 2
+
+
+class SetClock(HandClock):
+    """A clock that somebody sets while a look is under way: the hour of summer time, or a machine's first contact."""
+
+    def __init__(self, by: float) -> None:
+        super().__init__()
+        self.slept = 0.0
+        self._by = by
+
+    def look(self) -> Flow[Snapshot]:
+        if len(self.pauses) == 2:
+            self.time += self._by
+            self._by = 0.0
+        return QUEUED if len(self.pauses) < 6 else DONE
+        yield  # pragma: no cover  # makes it a flow
+
+    def pause(self, pause: Pause) -> None:
+        super().pause(pause)
+        self.slept += pause.at_least
+
+
+@pytest.mark.fault("SE23")
+@pytest.mark.parametrize("by", [-3600.0, -100 * 86400.0, 3600.0])
+def test_a_clock_that_is_set_neither_holds_up_the_looks_nor_hurries_them(by: float) -> None:
+    clock = SetClock(by)
+    assert drive(watch(clock.look, subject="batch 1", pace=Pace(spread=0)), NoPlane(), clock) == DONE
+    assert all(Pace().confirm_s <= pause.at_least <= Pace().longest_s for pause in clock.pauses)
+    assert len(clock.pauses) == 7
+
+    # A deadline is a moment, and the same for every process: what the clock says then counts.
+    clock = SetClock(by)
+    late = watch(clock.look, subject="batch 1", pace=Pace(spread=0), deadline=clock.time + 60)
+    if by > 0:
+        with pytest.raises(DeadlinePassed):
+            drive(late, NoPlane(), clock)
+    else:
+        assert drive(late, NoPlane(), clock) == DONE
+    assert clock.slept < 300
+
+
+@pytest.mark.parametrize("by", [-3600.0, 3600.0])
+def test_patience_with_what_does_not_show_is_not_measured_by_a_clock_that_is_set(by: float) -> None:
+    clock = HandClock()
+
+    def look() -> None:
+        clock.time += by
+
+    assert shown(look, clock, 60) is None
+    assert sum(pause.at_least for pause in clock.pauses) == 60

@@ -135,6 +135,33 @@ def test_images_are_staged_and_a_workflow_runs_over_them(
     assert len(books.tenant.ledger.entries("roboflow.job_created")) == 1
 
 
+def test_two_workspaces_whose_keys_tell_them_apart_have_runs_of_their_own(
+    variables: pytest.MonkeyPatch, books: Books, mock: MockServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (8, 8)).save(photos / "0.jpg")
+    other = mock.world.tenant(f"{books.tenant.token}-other")
+    other.configure(roboflow_workspace="another-workspace")
+    for tenant in (books.tenant, other):
+        variables.setenv("VISIONBATCH_ROBOFLOW_API_KEY", tenant.token)
+        with Roboflow.from_env(tuning=QUICK) as workspace:
+            staged = workspace.stage(photos, "photos")
+            workspace.wait_ready(staged.batch_id, staged.expected)
+            job = JobDefinition(kind=JobKind.IMAGES, batch_id="photos", workflow_id="inspect")
+            assert workspace.run(job, ready_ref=staged.ready_ref).outcome == "done"
+        assert main(["roboflow", "run", "photos", "--workflow", "inspect", "--expected", "1"]) == 0
+        assert capsys.readouterr().out.startswith("already done")
+        assert len(tenant.ledger.entries("roboflow.job_created")) == 1
+        assert staged.batch_id in {entry["batch_id"] for entry in tenant.ledger.entries("roboflow.batch_made")}
+    # Under one name of its own a run is one workspace's, and the other's is not taken for it.
+    with Roboflow.from_env(tuning=QUICK) as workspace:
+        workspace.stage(photos, "named", run_id="nightly")
+        variables.setenv("VISIONBATCH_ROBOFLOW_API_KEY", books.tenant.token)
+    with Roboflow.from_env(tuning=QUICK) as workspace, pytest.raises(ConfigError, match="another-workspace, not to"):
+        workspace.stage(photos, "named", run_id="nightly")
+
+
 def test_a_batch_task_is_made_once_and_waited_for(variables: pytest.MonkeyPatch, books: Books) -> None:
     for _ in range(2):
         with Vias.from_env(tuning=QUICK) as project:

@@ -28,6 +28,7 @@ from visionbatch.io.wire import Wire, WireLimits
 from visionbatch.model.secret import SecretUrl
 from visionbatch.transfer.signed_put import SignedPut, SignedUpload, admitted
 from visionbatch.transfer.source import FileSource
+from visionbatch_mock import MockServer
 
 PUT = "roboflow.files.put"
 
@@ -103,10 +104,13 @@ def test_the_signed_headers_leave_and_no_credential_does(workspace: Any, clock: 
     ],
 )
 def test_headers_that_no_signature_needs_are_refused_and_nothing_is_sent(
-    put: Any, workspace: Any, silence: Any, headers: dict[str, str]
+    put: Any, workspace: Any, mock: MockServer, faults: Any, silence: Any, headers: dict[str, str]
 ) -> None:
+    # As the service's answer has them, and so through everything that reads it.
+    details = {"uploadURL": f"{mock.url}/staged/film?sig=1", "extensionHeaders": headers}
+    faults("roboflow.videos.sign", {"fault": "set-signedURLDetails", "value": details})
     with silence.raises(ProtocolError, match="a signed address asks for"):
-        put(BytesSource(b"film"), headers=headers)
+        put(BytesSource(b"film"))
     assert not workspace.requests(PUT)
 
 

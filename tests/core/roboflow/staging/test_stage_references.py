@@ -5,16 +5,24 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 
-from support.listener import Listener
+from support.listener import Listener, Silent
 from support.runs import MemoryStore
-from visionbatch.errors import InputChanged, InputMissing, InvalidInput, ServiceError, UnsafeUrl, UploadStalled
+from visionbatch.errors import (
+    InputChanged,
+    InputMissing,
+    InvalidInput,
+    Redirected,
+    ServiceError,
+    UnsafeUrl,
+    UploadStalled,
+)
 from visionbatch.pipelines.reference_sources import references_at
 from visionbatch.roboflow.references import Reference, references_of
 
@@ -172,7 +180,7 @@ def test_a_list_is_fetched_from_an_address(list_server: ListServer, workspace: A
 
 @pytest.mark.fault("SC4")
 def test_a_name_that_resolves_to_the_inside_is_found_out_where_the_connection_is_made(
-    list_server: ListServer, silence: Any
+    list_server: ListServer, silence: Any, workspace: Any, faults: Any, photos: Callable[..., Path]
 ) -> None:
     address = f"https://lists.example.com:{list_server.port}/list?sig=0123456789abcdef"
     silence.guard("0123456789abcdef")
@@ -182,6 +190,18 @@ def test_a_name_that_resolves_to_the_inside_is_found_out_where_the_connection_is
     for host in ("169.254.169.254", "[::1]", "0x7f.1"):
         with silence.raises(UnsafeUrl), references_at(f"https://{host}/list"):
             pass
+    # What the service answers with leads nowhere but to the hosts that the connection allows.
+    client = workspace.client()
+    listed = {"fileName": "a.tar", "downloadURL": "https://169.254.169.254/a.tar?sig=1", "contentType": "archives"}
+    faults("roboflow.batches.content", {"fault": "answer", "body": json.dumps({"filesMetadata": [listed]})})
+    with silence.raises(UnsafeUrl, match="169.254.169.254"):
+        client.perform(client.api.staging.each_file("results", lambda _: None))
+    with Silent() as inside:
+        elsewhere = f"http://127.0.0.1:{inside.port}/latest/meta-data"
+        faults("roboflow.files.put", {"fault": "redirect-307", "location": elsewhere})
+        with silence.raises(Redirected):
+            workspace.run(kind="shards").images(photos(2), "redirected")
+        assert inside.connections == 0
 
 
 def test_a_refused_list_is_an_error_and_a_redirect_is_not_followed() -> None:
