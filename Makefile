@@ -122,14 +122,16 @@ smoke-%: .venv-%/.ready
 test-fast: setup  ## The tests that need no Airflow.
 	$(BIN)/python -m pytest -m 'not airflow and not readers and not vendor' -n $(WORKERS) -q
 
-openapi: setup  ## Thousands of made-up calls of the mock's control interface, held against its document; CALLS=number for each.
-	MADE_UP_CALLS=$(or $(CALLS),100) $(BIN)/python -m pytest tests/mock/test_openapi.py --timeout 1200
+openapi: setup  ## Thousands of made-up calls of each of the mock's services, held against its document; CALLS=number for each.
+	MADE_UP_CALLS=$(or $(CALLS),100) $(BIN)/python -m pytest tests/mock/test_openapi.py --timeout 2400
 
 docs: setup  ## Build the site in build/docs; warnings are errors.
 	$(BIN)/python -m sphinx -W --keep-going docs build/docs
 
-pictures: setup  ## Photograph the mock's dashboard for the manual; needs Chromium.
+pictures: setup  ## Photograph the mock's dashboard, a report and Airflow's UI for the manual; needs Chromium.
 	$(BIN)/python docs/pictures/make.py
+	$(BIN)/python docs/pictures/report.py
+	$(BIN)/python -m docs.pictures.airflow
 
 images:  ## Build the images of docker/ without a container engine, and try them; BASE_IMAGE=name for another base.
 	.ci/install-debian-packages buildah crun debootstrap

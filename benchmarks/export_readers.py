@@ -1,22 +1,22 @@
 """One export made into tables by one method, in a process of its own.
 
-Run: ``python -m benchmarks.export_readers METHOD FILE FOLDER``. Prints wall and CPU seconds without the imports, the
-peak of the whole process, and the rows of each table. All methods write the same five tables with the same columns, as
-zstd Parquet of level 1; ours also looks for older versions, checks each record and hashes what it wrote.
+Run: ``python -m benchmarks.export_readers METHOD FILE FOLDER``. Prints wall and CPU seconds without imports but with
+children, the peak of this process, and the rows of each table. All methods write the same five tables with the same
+columns, as zstd Parquet of level 1; ours also looks for older versions, checks each record and hashes what it wrote.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import memory_kib
+from benchmarks.harness import memory_kib, own_cpu
 
 Convert = Callable[[Path, Path], dict[str, int]]
 TABLES = ("work_orders", "work_items", "inputs", "data_conformity", "job_conformity")
@@ -29,22 +29,30 @@ VALUES = tuple(
 JOB = (*INPUT_IDS, "position", "task_name", "corrected_date", "message", "is_conformity_validated", *VALUES)
 
 
-def visionbatch() -> Convert:
+def visionbatch(processes: int = 1) -> Convert:
     """Ours."""
     import visionbatch.pipelines.export_reading  # noqa: F401  # what the call below would import
     from visionbatch import export_tables
 
-    return lambda path, folder: export_tables([path], folder).rows
+    return lambda path, folder: export_tables([path], folder, processes=processes).rows
 
 
 def decode_only() -> Convert:
     """Not a peer but a limit: every line as a typed record, and nothing done with it."""
     import msgspec
 
-    from visionbatch.deepomatic.export_records import WorkOrder
+    from visionbatch.deepomatic import export_records as known
+
+    def whole(kind: Any, **parts: Any) -> Any:
+        """With the parts that ours leaves as texts."""
+        listed = [(name, list[part] | None, None) for name, part in parts.items()]
+        return msgspec.defstruct(kind.__name__, listed, bases=(kind,))
+
+    photo = whole(known.Input, data_conformity=known.DataConformity, job_conformity=known.JobConformity)
+    order = whole(known.WorkOrder, work_items=whole(known.WorkItem, input=photo))
 
     def convert(path: Path, _: Path) -> dict[str, int]:
-        decoder = msgspec.json.Decoder(WorkOrder)
+        decoder = msgspec.json.Decoder(order)
         count = 0
         with path.open("rb") as file:
             for line in file:
@@ -309,6 +317,7 @@ def duckdb() -> Convert:
 
 METHODS = {
     "visionbatch": visionbatch,
+    "visionbatch, 2 processes": partial(visionbatch, 2),
     "json": stdlib_json,
     "orjson": orjson_loop,
     "polars": polars,
@@ -320,16 +329,11 @@ METHODS = {
 def main() -> None:
     method, path, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     convert = METHODS[method]()
-    began, used = time.perf_counter(), _cpu()
+    began, used = time.perf_counter(), own_cpu()
     rows = convert(path, folder)
-    wall_s, cpu_s = time.perf_counter() - began, _cpu() - used
+    wall_s, cpu_s = time.perf_counter() - began, own_cpu() - used
     told = {"wall_s": wall_s, "cpu_s": cpu_s, "peak_mib": memory_kib(what="VmHWM") / 1024, "rows": rows}
     print(json.dumps(told))
-
-
-def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

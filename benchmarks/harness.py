@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from benchmarks.tree_memory import TreeMemory
+
 ROOT = Path(__file__).parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
 FOREIGN_LIMIT = 0.35
@@ -98,12 +100,14 @@ class Measured:
 class ChildUse:
     """What a child process took, interpreter start included.
 
-    :param peak_mib: never below what this process itself held when it started the child.
+    :param peak_mib: of the largest process; never below what this one itself held when it started the child.
+    :param tree_mib: of the child and all that it started together, see `benchmarks.tree_memory.TreeMemory`.
     """
 
     wall_s: float
     cpu_s: float
     peak_mib: float
+    tree_mib: float
     output: str
 
 
@@ -117,21 +121,27 @@ def run_child(command: Sequence[str], *, timeout_s: float = 600.0) -> ChildUse:
         child = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=complaint, env=quiet_environment())
         watchdog = threading.Timer(timeout_s, child.kill)
         watchdog.start()
-        # wait4 and not wait: only it says what this one child used.
-        _, status, used = os.wait4(child.pid, 0)
-        wall_s = time.perf_counter() - began
+        with TreeMemory(child.pid) as memory:
+            # wait4 and not wait: only it says what this one child used.
+            _, status, used = os.wait4(child.pid, 0)
+            wall_s = time.perf_counter() - began
         watchdog.cancel()
         child.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         complaint.seek(0)
         if child.returncode:
             raise RuntimeError(f"{command} ended with {child.returncode}: {complaint.read()[-2000:]}")
-        return ChildUse(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, output.read())
+        cpu_s = used.ru_utime + used.ru_stime
+        return ChildUse(wall_s, cpu_s, used.ru_maxrss / 1024, memory.peak_kib / 1024, output.read())
 
 
 def quiet_environment() -> dict[str, str]:
-    """The environment without proxies, so that loopback stays loopback."""
-    dropped = {"http_proxy", "https_proxy", "all_proxy"}
+    """The environment without proxies, so that loopback stays loopback.
+
+    Bytecode may be kept, as it is of whatever was installed: a peer has its own since then, and a checkout would be
+    compiled anew in each run.
+    """
+    dropped = {"http_proxy", "https_proxy", "all_proxy", "pythondontwritebytecode"}
     return {name: value for name, value in os.environ.items() if name.lower() not in dropped}
 
 

@@ -61,7 +61,7 @@ def run(method: str, number: int, peer: str, served: tuple[str, int], folders: t
     fetched = {path.name: path for path in target.rglob("*.bin")}
     if not all(filecmp.cmp(path, fetched[path.name], shallow=False) for path in source.iterdir()):
         raise RuntimeError(f"{method} fetched something else")
-    return Run(method=method, round=number, foreign=cores, wall_s=used.wall_s, cpu_s=used.cpu_s, peak_mib=used.peak_mib)
+    return Run(method=method, round=number, foreign=cores, wall_s=used.wall_s, cpu_s=used.cpu_s, peak_mib=used.tree_mib)
 
 
 def report(runs: list[Run], gib: float) -> str:

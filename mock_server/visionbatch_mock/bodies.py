@@ -24,7 +24,7 @@ class Body:
     """
 
     def __init__(self, pause: "Pause") -> None:
-        self.announced = request.content_length
+        self.announced = self.length = request.content_length
         if self.announced is None and "chunked" not in request.headers.get("Transfer-Encoding", ""):
             self.announced = 0
         self.received = 0

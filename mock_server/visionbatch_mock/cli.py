@@ -28,10 +28,10 @@ class Unstartable(RuntimeError):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; returns 0 then, 2 when it cannot be started as asked."""
+    """Serve until SIGTERM or SIGINT, or list presets; returns 0 then, 2 when it cannot be started as asked."""
     arguments = _parser().parse_args(argv)
     try:
-        return _serve(arguments)
+        return int(arguments.run(arguments))
     except Unstartable as cause:
         _complain(str(cause))
         return REFUSED
@@ -39,24 +39,67 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="visionbatch-mock", description="A stand-in for the vendors' services, for tests."
+        prog="visionbatch-mock",
+        description="A stand-in for Deepomatic, Roboflow Batch Processing, Huawei Cloud VIAS and Google's resumable "
+        "uploads, for tests without a network.",
+        epilog="Try: visionbatch-mock serve --port 8080, and open http://127.0.0.1:8080/ in a browser.",
     )
-    serve = parser.add_subparsers(required=True, metavar="serve").add_parser("serve", help="serve until interrupted")
-    serve.add_argument("--port", type=int, default=0, help="0 lets the system choose (default)")
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    serve.add_argument("--expose", action="store_true", help="permit an address that other machines reach")
-    serve.add_argument("--control-token", help="control calls need it in X-Control-Token")
-    serve.add_argument("--profile", choices=list(Profile), default=Profile.STRICT)
-    serve.add_argument("--session-kind", choices=list(SessionKind), default=SessionKind.JSON)
-    serve.add_argument("--speed", type=float, default=1.0, help="how fast the clocks run")
-    serve.add_argument("--seed", type=int, help="makes the ids repeatable")
-    serve.add_argument("--tls", action="store_true", help="speak HTTPS, with a certificate made up on the spot")
-    serve.add_argument("--tls-cert", type=Path, help="speak HTTPS, with this certificate chain")
-    serve.add_argument("--tls-key", type=Path, help="its key, where that is another file")
-    serve.add_argument("--state", type=Path, help="keep everything in this folder; without, a stop forgets it")
-    serve.add_argument("--grace", type=float, default=GRACE_S, help="seconds that a stop gives to running requests")
-    serve.add_argument("--access-log", action="store_true", help="write a line for each request to standard error")
+    commands = parser.add_subparsers(required=True, metavar="{serve,presets}", title="commands")
+    commands.add_parser("presets", help="list the fault plans that stand ready").set_defaults(run=_list_presets)
+    serve = commands.add_parser(
+        "serve",
+        help="serve until interrupted",
+        description="Serve until SIGTERM or SIGINT. The line on standard output says where.",
+    )
+    serve.set_defaults(run=_serve)
+    _add_places(serve.add_argument_group("where"))
+    _add_security(serve.add_argument_group("HTTPS and control"))
+    _add_behaviour(serve.add_argument_group("how it behaves; each test can change it for its own key"))
     return parser
+
+
+def _add_places(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--port", type=int, default=0, help="0, the default, lets the system choose")
+    group.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="to listen on (default: %(default)s)")
+    group.add_argument("--expose", action="store_true", help="permit an address that other machines reach")
+    group.add_argument(
+        "--state", type=Path, metavar="DIR", help="keep everything in this folder; without, a stop forgets it"
+    )
+    group.add_argument(
+        "--grace", type=float, default=GRACE_S, metavar="SECONDS",
+        help="that a stop gives to running requests (default: %(default)g)",
+    )  # fmt: skip
+    group.add_argument("--access-log", action="store_true", help="write a line for each request to standard error")
+
+
+def _add_security(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--tls", action="store_true", help="speak HTTPS, with a certificate made up on the spot")
+    group.add_argument("--tls-cert", type=Path, metavar="FILE", help="speak HTTPS, with this certificate chain")
+    group.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, where that is another file")
+    group.add_argument("--control-token", metavar="TEXT", help="control calls need it in X-Control-Token")
+
+
+def _add_behaviour(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--profile", choices=list(Profile), default=Profile.STRICT,
+        help="what the vendors' documents show (strict, the default), or what is assumed as well",
+    )  # fmt: skip
+    group.add_argument(
+        "--session-kind", choices=list(SessionKind), default=SessionKind.JSON,
+        help="Google's API whose upload sessions are given out (default: json)",
+    )  # fmt: skip
+    group.add_argument(
+        "--speed", type=float, default=1.0, metavar="FACTOR", help="of the clocks; 0 lets them stand (default: 1)"
+    )
+    group.add_argument("--seed", type=int, metavar="NUMBER", help="makes the ids repeatable")
+
+
+def _list_presets(_: argparse.Namespace) -> int:
+    from visionbatch_mock.faults.presets import PRESETS  # noqa: PLC0415 - not for those who serve
+
+    width = max(map(len, PRESETS))
+    sys.stdout.write("".join(f"{preset.name:{width}}  {preset.text}\n" for preset in PRESETS.values()))
+    return 0
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -72,7 +115,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     logs.to_standard_error(access=arguments.access_log)
     server = _started(arguments)
     try:
-        _complain(_banner(arguments, exposed=exposed))
+        _complain(_banner(arguments, server.url, exposed=exposed))
         sys.stdout.write(f"visionbatch-mock listening on {server.url}\n")
         sys.stdout.flush()
         stop.wait()
@@ -88,8 +131,12 @@ def _on_signal(stop: threading.Event, number: int, _: object) -> None:
 
 
 def _started(arguments: argparse.Namespace) -> "MockServer":
-    from visionbatch_mock.server import MockServer  # noqa: PLC0415 - see above
-    from visionbatch_mock.state import StateUnusable  # noqa: PLC0415
+    try:
+        from visionbatch_mock.server import MockServer  # noqa: PLC0415 - see above
+        from visionbatch_mock.state import StateUnusable  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        missing = f"the server needs {error.name}, which is not installed"
+        raise Unstartable(f"{missing}: pip install 'visionbatch[mock]'") from error
 
     config = MockConfig(
         profile=arguments.profile,
@@ -136,9 +183,9 @@ def _tls(arguments: argparse.Namespace, folder: Path) -> ssl.SSLContext | None:
     return context
 
 
-def _banner(arguments: argparse.Namespace, *, exposed: bool) -> str:
+def _banner(arguments: argparse.Namespace, url: str, *, exposed: bool) -> str:
     kept = f"its state is in {arguments.state}" if arguments.state else "it keeps nothing"
-    text = f"this is a stand-in for tests, not the real service; {kept}"
+    text = f"this is a stand-in for tests, not the real service; {kept}; its dashboard is at {url}/"
     if not exposed:
         return text
     control = "" if arguments.control_token else ", control calls included; --control-token guards those"

@@ -1,8 +1,12 @@
 """A tenant's clock: real time that a test may shift, stop or speed up."""
 
+import math
 import threading
 import time
 from datetime import UTC, datetime
+
+LATEST = 32_503_680_000.0
+"""Ours: a clock stops at the beginning of the year 3000, so that what follows from it can still be written."""
 
 
 class TenantClock:
@@ -27,12 +31,12 @@ class TenantClock:
         return iso(self.now())
 
     def advance(self, seconds: float) -> None:
-        """Jump by `seconds`; also moves a frozen clock. Negative jumps back."""
+        """Jump by `seconds`; also moves a frozen clock. Negative jumps back. Raises `ValueError` as `set` does."""
         with self._lock:
             self._set(self._now() + seconds)
 
     def set(self, epoch: float) -> None:
-        """Jump to a moment."""
+        """Jump to a moment; raises `ValueError` for one before 1970 or after 2999."""
         with self._lock:
             self._set(epoch)
 
@@ -50,7 +54,7 @@ class TenantClock:
 
     def speed_up(self, factor: float) -> None:
         """Run `factor` times as fast as real time from now on."""
-        if factor < 0:
+        if not 0 <= factor < math.inf:
             raise ValueError(f"a clock cannot run {factor} times as fast")
         with self._lock:
             self._set(self._now())
@@ -64,9 +68,11 @@ class TenantClock:
 
     def _now(self) -> float:
         rate = 0.0 if self._frozen else self._speed
-        return self._anchor + (time.time() - self._real) * rate
+        return min(LATEST, self._anchor + (time.time() - self._real) * rate)
 
     def _set(self, epoch: float) -> None:
+        if not 0 <= epoch <= LATEST:
+            raise ValueError(f"a clock shows moments from 1970 to 2999, not {epoch:g} s")
         self._anchor, self._real = epoch, time.time()
 
 

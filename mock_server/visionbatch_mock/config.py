@@ -174,7 +174,7 @@ class MockConfig(Behaviour):
 
 
 def _auth(name: str, value: Any) -> int:
-    if value not in {401, 403}:
+    if isinstance(value, bool) or value not in [401, 403]:
         raise SettingError(f"{name}: 401 or 403, not {value!r}")
     return int(value)
 

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 from werkzeug.serving import WSGIRequestHandler
 
 from visionbatch_mock.hangup import Ending, Hangup, wished
+from visionbatch_mock.text import whole_number
 
 if TYPE_CHECKING:
     from visionbatch_mock.listener import Listener
@@ -139,11 +140,10 @@ class ConnectionHandler(WSGIRequestHandler):
     def _body_length(self, environ: dict[str, Any]) -> int | None:
         if environ.get("wsgi.input_terminated"):
             return None
-        text = self.headers.get("Content-Length", "0").strip()
-        if not text.isdecimal():
+        length = whole_number(self.headers.get("Content-Length", "0").strip())
+        if length is None:
             self.close_connection = True
-            return 0
-        return int(text)
+        return length or 0
 
     def _answer(self, environ: dict[str, Any]) -> None:
         head: list[tuple[str, list[tuple[str, str]]]] = []
@@ -179,7 +179,7 @@ class ConnectionHandler(WSGIRequestHandler):
             self.close_connection = True
         self.send_response(int(code), reason)
         for name, value in headers:
-            self.send_header(name, value)
+            self.send_header(name, _as_bytes(value))
         if chunked:
             self.send_header("Transfer-Encoding", "chunked")
         if self.close_connection:
@@ -235,6 +235,11 @@ class ConnectionHandler(WSGIRequestHandler):
         linger = struct.pack("ii", 1, 0)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         os.close(self.connection.detach())
+
+
+def _as_bytes(value: str) -> str:
+    """A header in Latin-1, whose characters stand for the bytes that leave; what is beyond it goes as UTF-8."""
+    return value if max(value, default="") <= "\xff" else value.encode(errors="replace").decode("latin-1")
 
 
 class _Write:

@@ -23,8 +23,7 @@ from visionbatch_mock.faults import FaultPlan, UnknownInstruction
 from visionbatch_mock.faults.presets import PRESETS
 from visionbatch_mock.journal_view import explained
 from visionbatch_mock.lifecycle import BatchState
-from visionbatch_mock.openapi import document
-from visionbatch_mock.readers import SettingError, choice
+from visionbatch_mock.readers import SettingError, choice, flag
 from visionbatch_mock.roboflow import control as roboflow_control
 from visionbatch_mock.snapshots import NotAtRest, Snapshot
 from visionbatch_mock.storage.beginning import session_url
@@ -69,7 +68,20 @@ def health() -> Response:
 @bp.get("/openapi.json")
 def openapi() -> Response:
     """The control interface as an OpenAPI 3.1 document."""
-    return json_answer(document(current_app))
+    return openapi_of("control")
+
+
+@bp.get("/openapi/<service>.json")
+def openapi_of(service: str) -> Response:
+    """A service of this tenant as an OpenAPI 3.1 document."""
+    # Loaded by those who ask: nothing else of the mock needs these tables.
+    from visionbatch_mock.openapi import SERVICES, document  # noqa: PLC0415 - the line above argues it
+
+    if service not in SERVICES:
+        raise Unacceptable(404, {"error": f"there are documents of {sorted(SERVICES)}"})
+    tenant = tenant_of_control()
+    fixed = {"workspace": tenant.behaviour.roboflow_workspace, "project_id": tenant.iam.project_id}
+    return json_answer(document(current_app, SERVICES[service], **fixed))
 
 
 @bp.post("/reset")
@@ -188,14 +200,16 @@ def get_batch(batch_id: str) -> Response:
 
 @bp.post("/batches/<batch_id>")
 def move_batch(batch_id: str) -> Response:
-    """`{"advance": true}` moves one step, `{"force": state}` goes anywhere."""
+    """`{"advance": true}` moves one step, `{"force": state}` goes anywhere, `{"stall": true}` holds it until false."""
     batch, told = _batch(batch_id), json_object_of_control()
     if set(told) == {"advance"}:
         batch.advance()
     elif set(told) == {"force"}:
         batch.force(choice(BatchState, "force", told["force"]))
+    elif set(told) == {"stall"}:
+        batch.held = flag("stall", told["stall"])
     else:
-        raise Unacceptable(400, {"error": 'expected {"advance": true} or {"force": state}'})
+        raise Unacceptable(400, {"error": 'expected {"advance": true}, {"force": state} or {"stall": true or false}'})
     return json_answer(batch.inner_view())
 
 

@@ -4,7 +4,6 @@ A pair of hooks opens the exchange and completes its line in the journal when th
 that a client that has its answer in hand finds the line finished.
 """
 
-import hashlib
 import json
 import logging
 import time
@@ -26,7 +25,7 @@ from visionbatch_mock.logs import ACCESS
 from visionbatch_mock.operations import Operation, Surface
 from visionbatch_mock.refusals import Refusal
 from visionbatch_mock.tenant import Tenant
-from visionbatch_mock.text import printable
+from visionbatch_mock.text import printable, short
 from visionbatch_mock.vias.arrival import AUTH_TOKEN, tenant_of
 from visionbatch_mock.world import ANONYMOUS, World
 
@@ -35,6 +34,7 @@ P = ParamSpec("P")
 EXTENSION = "visionbatch_mock"
 INSIDE = "visionbatch_mock.inside"
 """In the environment of a request within another: the gate that this one has passed."""
+_DECLARED = "visionbatch_mock_operation"
 RETRY_TEST_HEADER = "x-retry-test-id"
 _WHOLE = frozenset({Surface.UPLOAD, Surface.PUT})
 _UNRECORDED = ("/_control", "/retry_test")
@@ -67,17 +67,19 @@ class Exchange:
         self.matched = request.routing_exception is None
         """False for a request that no route wants; one that the profile hides has a route all the same."""
         self._began = time.monotonic()
+        # Each look through the proxy costs as much as what it finds, and this is done for every request.
+        arguments, headers = request.args, request.headers
         self.seq = self._journal.open(
             tenant.clock.now(),
             request.method,
             _shown_path(),
-            query=tuple(request.args),
-            arguments=tuple(f"{k}={v if k in _OPEN else ''}" for k, v in request.args.items(multi=True)),
-            content_range=request.headers.get("Content-Range"),
-            content_length=request.content_length,
-            content_type=request.headers.get("Content-Type"),
-            authorization="Authorization" in request.headers or AUTH_TOKEN in request.headers,
-            user_agent=request.headers.get("User-Agent"),
+            query=tuple(arguments),
+            arguments=tuple(f"{k}={v if k in _OPEN else ''}" for k, v in arguments.items(multi=True)),
+            content_range=headers.get("Content-Range"),
+            content_length=self.body.length,
+            content_type=headers.get("Content-Type"),
+            authorization="Authorization" in headers or AUTH_TOKEN in headers,
+            user_agent=headers.get("User-Agent"),
         )
 
     def declare(self, operation: Operation) -> None:
@@ -120,11 +122,15 @@ class Exchange:
 
 
 def _shown_path() -> str:
-    """The path for the journal; a mailed link is a secret, of which a hash is enough."""
+    """The path for the journal; a link, a token or a session in it is a secret, of which a hash is enough."""
     link = (request.view_args or {}).get("link")
-    if link is None:
-        return request.path
-    return request.path.replace(link, hashlib.sha256(link.encode()).hexdigest()[:8])
+    shown = (short(part) if part == link or _is_secret(part) else part for part in request.path.split("/"))
+    return "/".join(shown)
+
+
+def _is_secret(part: str) -> bool:
+    """Wherever it stands: the routes of the store take every path, a misspelt one too."""
+    return bool(part) and (world().names.owner(link=part) is not None or world().session(part) is not None)
 
 
 def world() -> World:
@@ -174,13 +180,13 @@ def install(app: Flask) -> None:
 
 def _tenant_of_request() -> Tenant:
     """Session URLs and mailed links carry no credentials, and buckets may be claimed: then they say whose it is."""
-    session_id = request.args.get("upload_id")
-    found = world().session(session_id) if session_id else None
+    here, session_id = world(), request.args.get("upload_id")
+    found = here.session(session_id) if session_id else None
     if found:
         return found[0]
     named = request.view_args or {}
-    owner = world().names.owner(bucket=named.get("bucket"), link=named.get("link"))
-    return owner or tenant_of(world()) or world().tenant(token_of_request() or _key_of_query() or ANONYMOUS)
+    owner = here.names.owner(bucket=named.get("bucket"), link=named.get("link"))
+    return owner or tenant_of(here) or here.tenant(token_of_request() or _key_of_query() or ANONYMOUS)
 
 
 def _key_of_query() -> str | None:
@@ -214,9 +220,16 @@ def operation(
             beforehand(instruction)
             return altered(instruction, _answer(lambda: view(*args, **kwargs)), exchange.world.pause)
 
+        vars(serve)[_DECLARED] = name
         return serve
 
     return decorate
+
+
+def operation_of(view: Callable[..., Any]) -> Operation | None:
+    """What a view is for, if `operation` has declared one thing that it is."""
+    found: Operation | None = vars(view).get(_DECLARED)
+    return found
 
 
 def _answer(serve: Callable[[], Response]) -> Response:

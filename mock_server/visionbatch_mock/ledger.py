@@ -60,6 +60,8 @@ class Effect(StrEnum):
     VIAS_RESULT_WRITTEN = "vias.result_written"
     """One object in the customer's bucket."""
     VIAS_RESULT_FAILED = "vias.result_failed"
+    VIAS_RESULT_STREAMED = "vias.result_streamed"
+    """A record is in a stream."""
     VIAS_WEBHOOK_DELIVERED = "vias.webhook_delivered"
     """One attempt to deliver an event: `status` of the answer, or null with an `error`."""
     STAGED_BATCH_MADE = "roboflow.batch_made"

@@ -91,6 +91,9 @@ class Operation(StrEnum):
     VIAS_GROUPS_SHOW = "vias.groups.show"
     VIAS_GROUPS_UPDATE = "vias.groups.update"
     VIAS_GROUPS_DELETE = "vias.groups.delete"
+    VIAS_STREAMS_SHOW = "vias.streams.show"
+    VIAS_STREAMS_CURSOR = "vias.streams.cursor"
+    VIAS_STREAMS_RECORDS = "vias.streams.records"
     VIAS_SERVICES_LIST = "vias.services.list"
     VIAS_SERVICES_SHOW = "vias.services.show"
     VIAS_ALGORITHMS_DEPLOY = "vias.algorithms.deploy"
@@ -145,13 +148,15 @@ class Operation(StrEnum):
     def retry_test_names(self) -> tuple["Operation", ...]:
         """The same for Google's retry tests, which know objects and no sessions.
 
-        There initiation, chunks and probes all count as inserting, and cancelling as deleting.
+        There initiation, chunks and probes all count as inserting, and cancelling as deleting; so do here the calls of
+        an upload in parts.
         """
-        if self is Operation.SESSIONS_CANCEL:
+        if self in {Operation.SESSIONS_CANCEL, Operation.PARTS_ABORT}:
             return (Operation.OBJECTS_DELETE,)
         if self is Operation.OBJECTS_DOWNLOAD:
             return (Operation.OBJECTS_GET, self)
-        return (Operation.OBJECTS_INSERT,) if self.surface is Surface.SESSION else (self,)
+        inserts = self.surface is Surface.SESSION or self.startswith("storage.parts.")
+        return (Operation.OBJECTS_INSERT,) if inserts else (self,)
 
 
 _SURFACES = {

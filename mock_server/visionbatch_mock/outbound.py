@@ -6,7 +6,7 @@ A mock must not knock at anybody else's door.
 import ipaddress
 from collections.abc import Mapping
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 
@@ -20,10 +20,18 @@ class _NoRedirects(HTTPRedirectHandler):
 OPENER = build_opener(ProxyHandler({}), _NoRedirects)
 
 
+def split(url: str) -> SplitResult | None:
+    """The parts of a URL; None for a text that is none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
+
+
 def on_this_machine(url: str) -> bool:
     """Whether a URL is http or https on loopback."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"}:
+    parts = split(url)
+    if parts is None or parts.scheme not in {"http", "https"}:
         return False
     try:
         return ipaddress.ip_address(parts.hostname or "").is_loopback

@@ -5,6 +5,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from visionbatch_mock.clock import LATEST
+from visionbatch_mock.text import is_text
+
+MOST = 10**12
+"""Ours: seconds beyond it lead to no year that can be written, and no number of things is larger."""
+
 _E = TypeVar("_E", bound=StrEnum)
 
 
@@ -43,36 +49,43 @@ def seconds(name: str, value: Any) -> float:
 
 def amount(name: str, value: Any, unit: str = "a number") -> float:
     """Any number from 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise SettingError(f"{name}: expected {unit} from 0, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST:
+        raise SettingError(f"{name}: expected {unit} from 0 to {MOST:g}, got {value!r}")
+    return float(value)
+
+
+def moment(name: str, value: Any) -> float:
+    """Seconds since the epoch, of a moment that a tenant's clock can show."""
+    if amount(name, value) > LATEST:
+        raise SettingError(f"{name}: {value!r} is after the year 2999")
     return float(value)
 
 
 def positive(name: str, value: Any) -> int:
     """A whole number from 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise SettingError(f"{name}: expected a whole number from 1, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST:
+        raise SettingError(f"{name}: expected a whole number from 1 to {MOST:g}, got {value!r}")
     return value
 
 
 def text(name: str, value: Any) -> str:
     """A text that is not empty."""
-    if not isinstance(value, str) or not value:
+    if not is_text(value) or not value:
         raise SettingError(f"{name}: expected a text, got {value!r}")
-    return value
+    return str(value)
 
 
 def names(name: str, value: Any) -> tuple[str, ...] | None:
     """A list of texts, or null."""
     if value is None:
         return None
-    if isinstance(value, str) or not all(isinstance(item, str) and item for item in value):
+    if not isinstance(value, list | tuple) or not all(is_text(item) and item for item in value):
         raise SettingError(f"{name}: expected a list of names, got {value!r}")
     return tuple(value)
 
 
 def texts(name: str, value: Any) -> Mapping[str, str]:
     """An object of texts."""
-    if not isinstance(value, Mapping) or not all(isinstance(v, str) for v in value.values()):
+    if not isinstance(value, Mapping) or not all(is_text(v) for v in value.values()):
         raise SettingError(f"{name}: expected an object of texts, got {value!r}")
     return MappingProxyType({str(k): str(v) for k, v in value.items()})

@@ -1,9 +1,11 @@
-"""JSON Schema in few words, and what one call of the control interface takes and gives."""
+"""JSON Schema in few words, and what one call takes and gives, for the OpenAPI documents."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from visionbatch_mock.operations import Operation
 
 JSON_BODY = "application/json"
 BYTES_BODY = "application/octet-stream"
@@ -24,6 +26,12 @@ def record(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None
     """An object of these keys and no others."""
     told = {"type": "object", "properties": {**required, **(optional or {})}, "additionalProperties": False}
     return {**told, "required": list(required), **more} if required else {**told, **more}
+
+
+def open_record(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
+    """An object that has these keys, and perhaps others."""
+    told = {"type": "object", "properties": {**required, **(optional or {})}}
+    return {**told, "required": list(required)} if required else told
 
 
 def list_of(items: Schema) -> Schema:
@@ -48,15 +56,16 @@ def either(*schemas: Schema) -> Schema:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One argument of a call's query."""
+    """One argument of a call, of its query unless `place` says `header`."""
 
     name: str
     schema: Schema
     required: bool = False
+    place: str = "query"
 
     def as_json(self) -> dict[str, Any]:
         """The argument as OpenAPI has it."""
-        return {"name": self.name, "in": "query", "required": self.required, "schema": self.schema}
+        return {"name": self.name, "in": self.place, "required": self.required, "schema": self.schema}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,10 @@ class Call:
     query: Iterable[Query] = ()
     media: str = JSON_BODY
     """Type of the body that it takes."""
+    others: Mapping[str, Schema] = field(default_factory=dict)
+    """What else the answer may hold, by its type."""
+    also: Mapping[int, Schema | None] = field(default_factory=dict)
+    """Other statuses of answers that are no refusal."""
 
     @property
     def needs_body(self) -> bool:
@@ -76,5 +89,24 @@ class Call:
         return self.takes is not None and bool({"required", "minProperties", "oneOf"} & set(self.takes))
 
 
-Calls = Mapping[tuple[str, str], Call]
-"""By method and path below the prefix."""
+Calls = Mapping[Operation | tuple[str, str], Call]
+"""By operation; by method and path for routes that serve none, or several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What one document describes: the routes of some blueprints, and how they refuse.
+
+    `places` are the parameters of paths that are no free text.
+    """
+
+    name: str
+    title: str
+    text: str
+    blueprints: frozenset[str]
+    calls: Calls
+    refusals: Mapping[str, Schema]
+    """What a 4XX holds, by its type."""
+    keys: Mapping[str, Mapping[str, str]]
+    """Security schemes, each of which opens the service by itself."""
+    places: Mapping[str, Schema] = field(default_factory=dict)

@@ -131,6 +131,7 @@ VIAS_FIELDS: dict[str, Any] = {
         enum=["virtual", "path"],
         default="virtual",
     ),
+    "dis_url": _text("DIS URL", "Base URL of DIS, where result streams are, instead of the region's."),
     "allow_plain_http": {
         "label": "Allow plain http",
         "description": "Accept addresses with http beyond this machine, which shows tokens to the network.",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from visionbatch import Folder, Sink
+    from visionbatch import Folder, Landing, RunStore, Sink
 
 
 def object_store(place: str, conn_id: str | None = None) -> tuple[Any, str]:
@@ -47,6 +47,27 @@ def sink(place: str, conn_id: str | None) -> Sink:
 
     filesystem, path = source_place(place, conn_id)
     return LocalSink(Path(path)) if filesystem is None else ObjectSink(filesystem, path, place)
+
+
+def landing(place: str, conn_id: str | None) -> Landing:
+    """Where events are written down one by one."""
+    from visionbatch import LocalLanding, ObjectLanding
+
+    filesystem, path = source_place(place, conn_id)
+    return LocalLanding(Path(path)) if filesystem is None else ObjectLanding(filesystem, path)
+
+
+def run_record_beside(place: str, conn_id: str | None, key: str) -> RunStore:
+    """The record of a run that belongs to what lies in a place, rather than to a task.
+
+    :param key: what the run is known by there.
+    """
+    from visionbatch import FileRunStore, ObjectRunStore
+
+    filesystem, path = source_place(place, conn_id)
+    if filesystem is None:
+        return FileRunStore(Path(path) / ".read", key)
+    return ObjectRunStore(filesystem, f"{path.rstrip('/')}/.read/{sha256(key.encode()).hexdigest()[:32]}.json")
 
 
 def folder(place: str, conn_id: str | None) -> Folder:

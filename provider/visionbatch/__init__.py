@@ -77,6 +77,13 @@ if TYPE_CHECKING:
     from visionbatch.pipelines.vias_create import ViasRun
     from visionbatch.pipelines.vias_manifest import BucketOutcome, ViasResults
     from visionbatch.pipelines.vias_results import WantedResults, fetch_vias_results
+    from visionbatch.pipelines.vias_stream import (
+        StreamResults,
+        ViasStream,
+        read_vias_stream,
+        require_readable,
+        stream_record,
+    )
     from visionbatch.pipelines.vias_wait import LoggedTable, made_but_endless, require_finite, require_finite_sources
     from visionbatch.report.export import export_report
     from visionbatch.roboflow.ids import derived_job_id
@@ -92,6 +99,7 @@ if TYPE_CHECKING:
     from visionbatch.transfer.upload import Checkpoint
     from visionbatch.vias.account import IamUser
     from visionbatch.vias.batch_task import BatchTask
+    from visionbatch.vias.dis import stream_in
     from visionbatch.vias.entries import AlgorithmEntry, CreatedTasks, GroupEntry, SourceEntry, TaskAnswer, TaskEntry
     from visionbatch.vias.notifications import vias_event_line, vias_notice
     from visionbatch.vias.outputs import DisOutput, ObsOutput, Outputs, WebhookOutput
@@ -195,6 +203,7 @@ _HOMES = {
     "SourceForm": "vias.registered",
     "StageManifest": "pipelines.stage_manifest",
     "StageSettings": "roboflow.stage_settings",
+    "StreamResults": "pipelines.vias_stream",
     "Submitted": "pipelines.submitted",
     "SystemClock": "io.clock",
     "Tally": "model.tally",
@@ -210,6 +219,7 @@ _HOMES = {
     "ViasResults": "pipelines.vias_manifest",
     "ViasRun": "pipelines.vias_create",
     "ViasSettings": "vias.settings",
+    "ViasStream": "pipelines.vias_stream",
     "VideoSource": "vias.sources",
     "VideoSourceGroup": "vias.sources",
     "VisionBatchError": "errors",
@@ -241,6 +251,7 @@ _HOMES = {
     "outside_url": "model.outside",
     "pause_until": "io.clock",
     "read_manifest": "pipelines.export_manifest",
+    "read_vias_stream": "pipelines.vias_stream",
     "ready_ref": "roboflow.ready",
     "references_at": "pipelines.reference_sources",
     "references_of": "roboflow.references",
@@ -248,6 +259,7 @@ _HOMES = {
     "made_but_endless": "pipelines.vias_wait",
     "require_finite": "pipelines.vias_wait",
     "require_finite_sources": "pipelines.vias_wait",
+    "require_readable": "pipelines.vias_stream",
     "require_tasks": "pipelines.vias_answers",
     "result_bucket": "pipelines.vias_bucket",
     "roboflow_batches_site": "pipelines.roboflow",
@@ -258,6 +270,8 @@ _HOMES = {
     "settings_from": "config",
     "settled": "pipelines.export_arrival",
     "site_url": "deepomatic.settings",
+    "stream_in": "vias.dis",
+    "stream_record": "pipelines.vias_stream",
     "tasks_of_batch": "pipelines.vias_bucket",
     "token_header": "pipelines.deepomatic",
     "unpack": "transfer.unpack",
@@ -359,6 +373,7 @@ __all__ = [
     "SourceForm",
     "StageManifest",
     "StageSettings",
+    "StreamResults",
     "Submitted",
     "SystemClock",
     "Tally",
@@ -374,6 +389,7 @@ __all__ = [
     "ViasResults",
     "ViasRun",
     "ViasSettings",
+    "ViasStream",
     "VideoSource",
     "VideoSourceGroup",
     "VisionBatchError",
@@ -407,12 +423,14 @@ __all__ = [
     "outside_url",
     "pause_until",
     "read_manifest",
+    "read_vias_stream",
     "ready_ref",
     "references_at",
     "references_of",
     "refs_of",
     "require_finite",
     "require_finite_sources",
+    "require_readable",
     "require_tasks",
     "result_bucket",
     "roboflow_batches_site",
@@ -423,6 +441,8 @@ __all__ = [
     "settings_from",
     "settled",
     "site_url",
+    "stream_in",
+    "stream_record",
     "tasks_of_batch",
     "token_header",
     "unpack",

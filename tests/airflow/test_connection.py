@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import socket
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -83,11 +84,42 @@ def test_a_connection_that_cannot_be_is_refused_and_the_fault_named(connection, 
     assert caught.value.next_step
 
 
+def hook_of(service, conn_id):
+    from airflow_visionbatch.hooks.deepomatic import DeepomaticHook  # noqa: PLC0415
+    from airflow_visionbatch.hooks.roboflow import RoboflowHook  # noqa: PLC0415
+    from airflow_visionbatch.hooks.vias import ViasHook  # noqa: PLC0415
+
+    return {"deepomatic": DeepomaticHook, "roboflow": RoboflowHook, "huawei_vias": ViasHook}[service](conn_id)
+
+
+@contextmanager
+def heard(name):
+    """What a logger says, whoever has set logging up: Airflow does, when the first of these tests imports it."""
+    records = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    logging.getLogger(name).addHandler(handler)
+    try:
+        yield records
+    finally:
+        logging.getLogger(name).removeHandler(handler)
+
+
 @pytest.mark.fault("SC6")
-def test_an_unknown_extra_is_refused_with_the_connection_and_the_known_ones(connection, hook):
-    connection(extra={"bachpath": "/x", "verify": False})
-    with pytest.raises(ConfigError, match=r"deepomatic_default.*bachpath.*verify.*batch_path"):
-        hook.get_conn()
+@pytest.mark.parametrize("service", ["deepomatic", "roboflow", "huawei_vias"])
+def test_an_unknown_extra_is_refused_with_the_connection_and_the_known_ones(connection, service):
+    """No extra looks away from a certificate; the one that lets a key go over plain http is told of each time."""
+    whole = {"conn_type": service, "host": "http://service.example.com", "login": "AK", "password": "key"}
+    connection.raw("one", {**whole, "extra": {"bachpath": "/x", "verify": False, "allow_plain_http": True}})
+    with pytest.raises(ConfigError, match=r"one.*bachpath.*verify.*allow_plain_http"):
+        hook_of(service, "one").get_conn()
+    connection.raw("one", {**whole, "extra": {}})
+    with pytest.raises(ConfigError, match="in clear"):
+        hook_of(service, "one").get_conn()
+    connection.raw("one", {**whole, "extra": {"allow_plain_http": True}})
+    with heard("visionbatch.io.control") as records:
+        hook_of(service, "one").get_conn().close()
+    assert [record.levelname for record in records if "read the key" in record.getMessage()] == ["WARNING"]
 
 
 @pytest.mark.parametrize(

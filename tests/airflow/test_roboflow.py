@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from visionbatch_mock.tenant import Tenant
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow")]
 
 DAGS = Path(__file__).parents[2] / "dags" / "roboflow_batch.py"
-PAGE = Path(__file__).parents[2] / "docs" / "roboflow.md"
 JOB = "roboflow.jobs.get"
 CREATED, ABORTED, RESTARTED = "roboflow.job_created", "roboflow.job_aborted", "roboflow.job_restarted"
 
@@ -93,13 +91,6 @@ def test_each_day_becomes_a_batch_a_job_and_a_folder_of_its_own(airflow, workspa
     assert sorted(jobs) == sorted(batch["batch_id"] for batch in staged)
     folders = [fetched["folder"] for fetched in run.results("one_day.fetch")]
     assert [Path(folder).name for folder in folders] == ["2026-11-20", "2026-11-21"]
-
-
-@pytest.mark.parametrize("text", re.findall(r"^```python\n(from airflow.*?)^```", PAGE.read_text(), re.M | re.S))
-def test_a_snippet_of_the_page_is_a_dag_or_an_asset(text):
-    names: dict[str, Any] = {}
-    exec(text, names)  # the page's own words
-    assert names.get("ended") or names["fetched"].dag.task_ids == ["stage", "ready", "run", "fetch"]
 
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["sync", "deferrable"])

@@ -398,6 +398,24 @@ def fetch(project) -> Any:
     return lambda **more: ViasFetchResultsOperator(task_id="task", **more)
 
 
+@pytest.mark.parametrize("place", ["", "file://"])
+def test_a_stream_is_read_into_json_lines_and_by_the_next_run_from_where_it_was(
+    mock, on_paper, project, tenant, fetch, tmp_path, place
+):
+    project(extra={"dis_url": mock.url})
+    manifest = on_paper(outputs={"dis": {"stream_name": "inspections"}}).execute(paper_context())
+    tenant.vias.deliver()
+    task = {"source": "dis://inspections", "destination": f"{place}{tmp_path}/landed", "batch_id": manifest}
+    told = fetch(**task).execute(paper_context())
+    assert (told["counts"]["events"], is_small_json(told)) == (2, True)
+    landed = {json.loads(path.read_text())["message_id"] for path in tmp_path.glob("landed/*/*.jsonl")}
+    assert landed == {entry["message_id"] for entry in tenant.ledger.entries("vias.result_streamed")}
+    again = fetch(**task).execute(paper_context())
+    assert (again["outcome"], again["counts"]["repeated"]) == ("nothing", 0)
+    with pytest.raises(Exception, match="read to its end"):
+        fetch(**{**task, "until": "2026-01-01T00:00:00Z"}).execute(paper_context())
+
+
 def test_results_of_one_batch_are_fetched_verified_and_told(on_paper, store, tenant, fetch, tmp_path):
     manifest = on_paper(outputs=store.output()).execute(paper_context())
     on_paper(outputs=store.output(), name="other").execute(paper_context())

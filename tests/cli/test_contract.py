@@ -8,7 +8,6 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -17,6 +16,7 @@ import jsonschema
 import pytest
 
 from support.books import CHUNKS, CREATE
+from support.command_line import COMMAND
 from support.patience import wait_until
 from visionbatch.errors import ExitCode
 
@@ -70,7 +70,8 @@ def test_a_signal_ends_an_upload_with_its_own_code_and_the_next_one_goes_on(vb, 
     asked = time.monotonic()
     process.send_signal(number)
     ended = vb.ended(process)
-    assert time.monotonic() - asked < 20, "a stall of half a minute was waited for"
+    # What is under way would have taken thirty; a machine that is busy takes more than the five that are promised.
+    assert time.monotonic() - asked < 20
     assert ended.code == code, ended.err
     assert f"stopped by {number.name}; run the same command again to go on" in ended.err
     jsonschema.validate(ended.json, SCHEMA)
@@ -91,36 +92,45 @@ def test_a_reader_that_has_gone_away_is_no_error(vb, orders):
     assert (ended.code, "Traceback" in ended.err, "BrokenPipe" in ended.err) == (0, False, False)
 
 
+LABEL = "caf\N{LATIN SMALL LETTER E WITH ACUTE}\N{CAMERA}"
+
+
 @pytest.mark.fault("CL3")
-def test_without_a_terminal_that_can_do_more_there_are_lines_and_no_escape_sequences(vb, orders, tmp_path):
-    label = "caf\N{LATIN SMALL LETTER E WITH ACUTE}\N{CAMERA}"
-    ways = ({"NO_COLOR": "1"}, {"TERM": "dumb"}, {"COLUMNS": "20"}, {"LC_ALL": "C", "PYTHONUTF8": "0"})
-    for number, way in enumerate(ways):
-        ended = vb(
-            "deepomatic",
-            "run",
-            orders,
-            "--run-id",
-            f"r{number}",
-            "--label",
-            label,
-            **way,
-        )
-        assert ended.code == 0, ended.err
-        assert "\x1b" not in ended.out + ended.err
-        assert re.search(r"upload: \d+ of \d+ bytes \(100 %\)", ended.err)
+@pytest.mark.parametrize(
+    ("way", "escapes"),
+    [
+        ({"TERM": "xterm", "COLUMNS": "20"}, True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"TERM": "dumb"}, False),
+        ({"TERM": "xterm", "LC_ALL": "C", "PYTHONUTF8": "0"}, True),
+        (None, False),
+    ],
+    ids=["narrow", "no-color", "dumb", "ascii", "no-terminal"],
+)
+def test_escape_sequences_go_to_terminals_that_know_them_alone(vb, orders, way, escapes):
+    command = ("deepomatic", "run", orders, "--label", LABEL)
+    if way is None:
+        ended = vb(*command, LC_ALL="C", PYTHONUTF8="0")
+        code, shown = ended.code, (ended.out + ended.err).encode()
+        assert re.search(rb"upload: \d+ of \d+ bytes \(100 %\)", shown)
+    else:
+        code, shown = on_a_terminal([str(COMMAND), *map(str, command)], {**vb.environment, **way})
+    assert code == 0, shown
+    assert b"upload" in shown
+    assert b"Traceback" not in shown
+    assert (b"\x1b" in shown) is escapes
+
+
+def on_a_terminal(command: list[str], environment: dict[str, str]) -> tuple[int, bytes]:
+    """A command's exit code, and all that it showed."""
     parent, child = pty.openpty()
-    command = [str(Path(sys.executable).with_name("visionbatch")), "deepomatic", "run", str(orders), "--run-id", "tty"]
-    process = subprocess.Popen(
-        command, env={**vb.environment, "TERM": "xterm"}, stdout=child, stderr=child, stdin=child
-    )
+    process = subprocess.Popen(command, env=environment, stdout=child, stderr=child, stdin=child)
     os.close(child)
     shown = b""
     while block := _read(parent):
         shown += block
-    assert process.wait(30) == 0
-    assert b"upload" in shown
-    assert b"100%" in shown
+    os.close(parent)
+    return process.wait(30), shown
 
 
 def _read(terminal: int) -> bytes:
@@ -175,7 +185,7 @@ def test_a_run_that_is_held_by_another_process_names_it(vb, orders, books, tenan
 def test_records_that_cannot_be_kept_name_the_option(vb, orders, books, tmp_path):
     not_a_folder = tmp_path / "file"
     not_a_folder.write_text("")
-    for home in (str(not_a_folder), "/proc"):
+    for home in (str(not_a_folder), "/proc", ""):
         ended = vb("deepomatic", "run", orders, HOME=home)
         assert ended.code == ExitCode.USAGE
         assert "--state-dir" in ended.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from support.orders import photo
 from visionbatch.errors import ExitCode
 from visionbatch.io.run_files import FileRunStore
 from visionbatch.model.run import RunRecord, Stage
@@ -42,6 +43,27 @@ def test_a_run_goes_on_elsewhere_from_a_record_that_both_can_reach(vb, orders, b
     again = vb("--json", "--state-dir", tmp_path / "third", "deepomatic", "run", orders, "--run-id", "nightly")
     assert (again.json["batch_id"], again.json["already_done"]) == (batch, True)
     assert len(books.effects("archive.committed")) == 1
+
+
+def test_a_batch_that_was_half_filled_elsewhere_is_filled_on_under_a_name_of_its_own(vb, books, mock, tenant, tmp_path):
+    photos, record = tmp_path / "photos", f"file://{tmp_path}/shared/stage.json"
+    photos.mkdir()
+    for number in range(3):
+        (photos / f"{number}.jpg").write_bytes(photo(number, 16))
+    given = {"VISIONBATCH_ROBOFLOW_URL": mock.url, "VISIONBATCH_ROBOFLOW_HOSTS": mock.url}
+    given["VISIONBATCH_ROBOFLOW_API_KEY"] = tenant.token
+    tenant.faults.plan({"instructions": {"roboflow.images.upload": ["pass", "return-403"]}})
+    stage = ("roboflow", "stage", photos, "--kind", "single", "--parallel", 1)
+    there = vb("--json", "--state-dir", tmp_path / "there", *stage, "--run-record", record, **given)
+    assert there.code == ExitCode.NOT_AUTHORIZED, there.err
+    here = ("--json", "--state-dir", tmp_path / "here")
+    refused = vb(*here, "runs", "adopt", record, "--run-id", "night", "--service", "deepomatic")
+    assert (refused.code, "one of roboflow" in refused.json["what"]) == (ExitCode.USAGE, True)
+    batch = vb(*here, "runs", "adopt", record, "--run-id", "night").json["adopted"]
+    done = vb(*here, *stage, "--run-id", "night", **given)
+    assert (done.code, done.json["batch_id"], done.json["expected"]) == (0, batch, 3)
+    assert [run["key"] for run in vb(*here, "runs", "list").json["runs"]] == ["roboflow stage night"]
+    assert sorted(entry["name"] for entry in books.effects("roboflow.image_stored")) == ["0.jpg", "1.jpg", "2.jpg"]
 
 
 def test_a_run_that_somebody_works_on_is_neither_forgotten_nor_pruned(vb, state):

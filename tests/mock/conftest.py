@@ -2,8 +2,10 @@
 
 import io
 import itertools
+import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +16,10 @@ from PIL import Image
 from support.huawei import Account
 from support.roboflow_wire import Workspace
 from visionbatch_mock import MockConfig, MockServer
+
+# Read when gcsfs is imported, by whichever test comes first: else it asks Google's gRPC service about every bucket
+# before it speaks to the endpoint that it was given.
+os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 
 Q = 262_144
 DEADLINE_S = 20
@@ -108,11 +114,22 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def tenant(mock: MockServer) -> Iterator[Customer]:
-    customer = Customer(mock, f"token-{next(_numbers)}")
-    customer.inside.clock.freeze()
-    yield customer
-    customer.http.close()
+def tenant(customer_of: Callable[[str], Customer]) -> Customer:
+    return customer_of(f"token-{next(_numbers)}")
+
+
+@pytest.fixture
+def customer_of(mock: MockServer) -> Iterator[Callable[[str], Customer]]:
+    """The customer of a key, whose clock stands."""
+    with ExitStack() as stack:
+
+        def customer(token: str) -> Customer:
+            made = Customer(mock, token)
+            stack.callback(made.http.close)
+            made.inside.clock.freeze()
+            return made
+
+        yield customer
 
 
 @pytest.fixture

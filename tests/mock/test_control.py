@@ -437,3 +437,30 @@ def test_a_snapshot_waits_for_nobody_elses_requests(tenant, mock):
         wait_until(lambda: plan.completed)
         assert tenant.post("/_control/snapshots").status_code == 201
         assert not running.done()
+
+
+def test_a_stalled_batch_waits_until_it_is_let_go(tenant, archive):
+    batch_id = tenant.send(archive)
+    path = f"/_control/batches/{batch_id}"
+    tenant.post(path, json={"stall": True})
+    tenant.inside.clock.advance(3600)
+    assert tenant.get(path).json()["state"] == "uploaded"
+    tenant.post(path, json={"stall": False})
+    assert tenant.get(path).json()["state"] == "success"
+    assert tenant.post(path, json={"stall": "yes"}).status_code == 400
+
+
+@pytest.mark.parametrize("instruction", ["stall-for-0.01s-after-1K", "drop-response", "reset-mid-body-after-1K"])
+def test_what_happens_in_the_middle_of_a_body_or_after_its_effect_can_be_planned_over_http(tenant, data, instruction):
+    told = {"instructions": {"storage.sessions.chunk": [instruction]}}
+    plan = tenant.post("/_control/faults", json=told).json()["id"]
+    upload = tenant.new_upload()
+    try:
+        assert upload.put(body=data).status_code == 200
+    except requests.ConnectionError:
+        assert instruction != "stall-for-0.01s-after-1K"
+    (met,) = tenant.get(f"/_control/faults/{plan}").json()["met"]
+    assert met["instruction"] == instruction
+    kept = len(tenant.effects("archive.committed"))
+    assert upload.put(body=data).status_code == 200, "the client sends it again"
+    assert (kept, len(tenant.effects("archive.committed"))) == (0 if "reset" in instruction else 1, 1)

@@ -1,7 +1,6 @@
 """Unmodified foreign clients read, list, copy and describe what is in the mock's buckets."""
 
 import gzip
-import os
 import warnings
 
 import google_crc32c
@@ -11,8 +10,6 @@ import requests
 with warnings.catch_warnings():
     # Google's libraries warn at import when helpers for gRPC, which nobody asked for, are missing.
     warnings.simplefilter("ignore")
-    # Else gcsfs asks Google's gRPC service about every bucket before it speaks to the endpoint that it was given.
-    os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
     import gcsfs
     from google.api_core.exceptions import Conflict, Forbidden, NotFound, PreconditionFailed
     from google.auth.credentials import AnonymousCredentials

@@ -20,6 +20,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from support.patience import wait_until
 from support.served import Served, refused
+from visionbatch_mock.cli import main
+from visionbatch_mock.faults.presets import PRESETS
 from visionbatch_mock.logs import OneLine
 
 TOKEN = {"Authorization": "Token t"}
@@ -302,3 +304,10 @@ def test_memory_stays_flat_however_large_an_upload_is(tmp_path: Path, size: int)
 def send(url: str, body: object) -> None:
     made = requests.post(f"{url}/v0.2/batches", headers=TOKEN, timeout=20).json()
     assert requests.put(made["upload_url"], data=body, timeout=250).status_code == 200
+
+
+def test_the_presets_are_listed_with_what_happens_in_each(capsys):
+    assert main(["presets"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(PRESETS)
+    assert all(line.endswith(preset.text) for line, preset in zip(lines, PRESETS.values(), strict=True))

@@ -197,6 +197,13 @@ def test_a_bucket_that_nobody_made_is_no_route(tenant):
     assert [entry.matched for entry in tenant.inside.journal.entries()] == [False]
 
 
+def test_a_stray_call_of_another_service_makes_no_bucket(tenant):
+    for path in ("/v0.3/batches/1", "/v1/project/tasks", "/Photos/x"):
+        assert code(put(tenant, path)) == (404, "NoSuchBucket")
+    assert {entry.matched for entry in tenant.inside.journal.entries()} == {False}
+    assert tenant.effects() == []
+
+
 def test_permissions_and_faults_are_told_in_documents(filled):
     plan = filled.plan("storage.objects.list", "return-503")
     assert code(filled.get("/photos")) == (503, "ServiceUnavailable")

@@ -103,6 +103,18 @@ def test_the_base_install_brings_few_packages(empty: Path) -> None:
     assert {package["name"] for package in listed} - {"pip", "setuptools"} == {*COMES_ALONG, "visionbatch"}
 
 
+def test_a_command_that_needs_an_extra_names_it(empty: Path, tmp_path: Path) -> None:
+    for extra, *command in (
+        ("mock", "visionbatch-mock", "serve"),
+        ("report", "visionbatch", "deepomatic", "export", "report", tmp_path, "--out", tmp_path / "report.html"),
+    ):
+        ended = subprocess.run(
+            [empty / command[0], *command[1:]], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
+        assert (ended.returncode, f"visionbatch[{extra}]" in ended.stderr) == (2, True), ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
 def test_the_version_is_told_without_loading_what_runs_need(empty: Path) -> None:
     ran = subprocess.run(
         [empty / "visionbatch", "--version"],

@@ -1,18 +1,13 @@
 """Whose history a page shows: customers go by a short name, because a key is a secret."""
 
-import hashlib
 from dataclasses import dataclass
 
 from flask import abort, g, request
 
 from visionbatch_mock.exchange import world
 from visionbatch_mock.tenant import Tenant
+from visionbatch_mock.text import short
 from visionbatch_mock.world import ANONYMOUS
-
-
-def short(secret: str) -> str:
-    """Eight hexadecimal digits that tell one secret from another, and nothing else."""
-    return hashlib.sha256(secret.encode()).hexdigest()[:8]
 
 
 def name_of(tenant: Tenant) -> str:

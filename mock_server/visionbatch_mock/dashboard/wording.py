@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from visionbatch_mock.dashboard.picking import short
+from visionbatch_mock.text import short
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s<>\"']+", re.IGNORECASE)
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")

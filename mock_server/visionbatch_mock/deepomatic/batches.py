@@ -229,6 +229,7 @@ class Batch:
                 "filename": self.filename,
                 "state": self.state.value,
                 "history": history,
+                "stalled": self.held,
                 "counts": self.tally.as_json(),
                 "errors": [problem.as_json() for problem in self.problems],
                 "work_orders": [order.inner_view() for order in orders],

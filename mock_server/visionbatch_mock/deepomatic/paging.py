@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from flask import request
 
 from visionbatch_mock.exchange import Unacceptable
+from visionbatch_mock.text import whole_number
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 
@@ -28,9 +29,10 @@ def _number(key: str, default: int) -> int:
     text = request.args.get(key)
     if text is None:
         return default
-    if not text.isdecimal():
+    number = whole_number(text)
+    if number is None:
         raise Unacceptable(400, {key: ["A valid integer is required."]})
-    return int(text)
+    return number
 
 
 def _link(offset: int, limit: int) -> str:

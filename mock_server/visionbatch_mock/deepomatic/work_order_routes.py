@@ -152,8 +152,8 @@ def _find(store: WorkOrderStore, order_id: str) -> WorkOrder:
 
 def _checked(fields: dict[str, Any]) -> dict[str, Any]:
     """The known fields of a body; a wrong type is refused, an unknown key ignored."""
-    name = fields.get("name")
-    if name is not None and not (isinstance(name, str) and WORK_ORDER_NAME.fullmatch(name)):
+    name = fields.get("name", "absent")
+    if not (isinstance(name, str) and WORK_ORDER_NAME.fullmatch(name)):
         raise Unacceptable(400, {"name": ["Letters, digits, '_' and '-', at most 128 characters."]})
     for key, shape in _SHAPES.items():
         if key in fields and not isinstance(fields[key], shape):

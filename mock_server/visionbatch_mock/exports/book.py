@@ -17,6 +17,7 @@ from visionbatch_mock.exports.links import Link, Mail
 from visionbatch_mock.exports.writer import Deposit, Run, RunState, deposits
 from visionbatch_mock.ids import IdSource
 from visionbatch_mock.ledger import Effect
+from visionbatch_mock.readers import moment
 from visionbatch_mock.storage.objects import NoSuchBucket, StoredObject
 from visionbatch_mock.storage.permissions import EXPORT_WRITER, Denied, Permission
 
@@ -181,6 +182,7 @@ class ExportBook:
         `SettingError` for a wrong parameter, `NameTaken` for another customer's bucket.
         """
         configuration = ExportConfiguration.of(told)
+        start = None if start is None else moment("start", start)
         if configuration.connector_type is Connector.CLOUD_STORAGE:
             self.tenant.own_bucket(configuration.bucket)
         with self.lock:

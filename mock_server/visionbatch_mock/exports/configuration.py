@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from visionbatch_mock.readers import SettingError, choice, flag, names
+from visionbatch_mock.text import is_text
 
 _URI = re.compile(r"gs://(?P<bucket>[^/]+)(?:/(?P<prefix>.*?)/?)?")
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -100,7 +101,7 @@ class ExportConfiguration:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in shown.items()}
 
     def _place(self) -> re.Match[str]:
-        found = _URI.fullmatch(self.storage_uri or "")
+        found = _URI.fullmatch(self.storage_uri) if is_text(self.storage_uri) else None
         if found is None:
             raise SettingError(f"storage_uri: {self.storage_uri!r} is not gs://bucket or gs://bucket/prefix")
         return found

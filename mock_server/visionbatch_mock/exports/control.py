@@ -5,6 +5,7 @@ from flask import Blueprint, Response, request
 from visionbatch_mock.answers import empty_answer, json_answer
 from visionbatch_mock.exchange import Unacceptable, json_object_of_control, tenant_of_control
 from visionbatch_mock.exports.book import Export
+from visionbatch_mock.readers import moment
 
 bp = Blueprint("export_control", __name__)
 
@@ -43,9 +44,10 @@ def run(export_id: str) -> Response:
     """Run now; `{"since": epoch}` moves the beginning of the interval."""
     told = json_object_of_control()
     since = told.pop("since", None)
-    if told or isinstance(since, bool) or not isinstance(since, int | float | None):
+    if told:
         raise Unacceptable(400, {"error": "expected nothing or {'since': epoch seconds}"})
-    return json_answer(_export(export_id).run(since).as_json(), 201)
+    begin = None if since is None else moment("since", since)
+    return json_answer(_export(export_id).run(begin).as_json(), 201)
 
 
 @bp.post("/exports/<export_id>/seed")

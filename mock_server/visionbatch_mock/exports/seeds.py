@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 from visionbatch_mock.clock import iso
 from visionbatch_mock.exports.oddities import STRANGE, Oddity
 from visionbatch_mock.exports.records import Record
-from visionbatch_mock.readers import SettingError, amount, choices, positive
+from visionbatch_mock.readers import SettingError, amount, choices, moment, positive
 
 _T = TypeVar("_T")
 
@@ -45,8 +45,8 @@ class Generator:
     def __post_init__(self) -> None:
         for name in ("count", "work_items", "inputs", "every"):
             positive(name, getattr(self, name))
-        amount("first_day", self.first_day)
-        amount("days", self.days)
+        moment("first_day", self.first_day)
+        moment("first_day and days", self.first_day + amount("days", self.days) * DAY_S + DAY_S)
         object.__setattr__(self, "oddities", choices(Oddity, "oddities", self.oddities))
 
     @classmethod

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from visionbatch_mock.answers import json_answer
 from visionbatch_mock.exchange import Unacceptable, json_object_of_control, sure, tenant_of_control
-from visionbatch_mock.readers import choice
+from visionbatch_mock.readers import choice, flag
 from visionbatch_mock.roboflow.batches import Part, StagedBatch
 from visionbatch_mock.roboflow.files import BLOCK_BYTES
 from visionbatch_mock.roboflow.jobs import Job
@@ -76,7 +76,10 @@ def job(job_id: str) -> Response:
 
 @bp.post("/jobs/<job_id>")
 def move_job(job_id: str) -> Response:
-    """`{"advance": true}` moves one step, `{"force": state}` to a state, `{"outcome": word}` sets its end."""
+    """`{"advance": true}` moves one step, `{"force": state}` to a state, `{"outcome": word}` sets its end.
+
+    `{"stall": true}` holds it where it is, until false.
+    """
     room, told = _room(), json_object_of_control()
     with room.lock:
         found = _job(room, job_id)
@@ -86,8 +89,11 @@ def move_job(job_id: str) -> Response:
             found.force(choice(JobState, "force", told["force"]))
         elif set(told) == {"outcome"}:
             found.outcome = choice(Outcome, "outcome", told["outcome"])
+        elif set(told) == {"stall"}:
+            found.held = flag("stall", told["stall"])
         else:
-            raise Unacceptable(400, {"error": 'expected {"advance": true}, {"force": state} or {"outcome": word}'})
+            known = '{"advance": true}, {"force": state}, {"outcome": word} or {"stall": true or false}'
+            raise Unacceptable(400, {"error": f"expected {known}"})
         return json_answer(_view(found))
 
 
@@ -101,6 +107,16 @@ def deliveries() -> Response:
 def deliver() -> Response:
     """Try now what is due, and answer when that is done."""
     room = _room()
+    room.deliver()
+    return deliveries()
+
+
+@bp.post("/deliveries/<event_id>")
+def resend(event_id: str) -> Response:
+    """Send an event once more, now, with its id, whether or not it was taken."""
+    room = _room()
+    if not room.deliveries.resend(event_id):
+        raise Unacceptable(404, {"error": f"no event {event_id}"})
     room.deliver()
     return deliveries()
 
@@ -139,6 +155,7 @@ def _view(found: Job) -> dict[str, Any]:
     return {
         **found.as_json(),
         "state": found.state.value,
+        "stalled": found.held,
         "history": [{"at": at, "state": state.value} for at, state in found.history],
         "stages": [stage.as_json() for stage in found.stages],
     }

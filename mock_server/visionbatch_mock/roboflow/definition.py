@@ -88,7 +88,7 @@ def _whole(value: Any) -> str | None:
 
 
 def _workers(value: Any) -> str | None:
-    return None if value in {1, 2, 4, 8} and not isinstance(value, bool) else "is one of 1, 2, 4 and 8"
+    return None if value in [1, 2, 4, 8] and not isinstance(value, bool) else "is one of 1, 2, 4 and 8"
 
 
 def _rate(value: Any) -> str | None:

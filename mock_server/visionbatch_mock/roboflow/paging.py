@@ -9,6 +9,7 @@ from flask import request
 from visionbatch_mock.exchange import current
 from visionbatch_mock.faults import Outlook
 from visionbatch_mock.roboflow.refusals import Refused
+from visionbatch_mock.text import whole_number
 
 T = TypeVar("T")
 
@@ -46,9 +47,10 @@ def _size(default: int, most: int) -> int:
     text = request.args.get("pageSize")
     if text is None:
         return default
-    if not text.isdecimal() or not 1 <= int(text) <= most:
+    size = whole_number(text)
+    if size is None or not 1 <= size <= most:
         raise Refused(400, f"pageSize is a whole number from 1 to {most}, not {text!r}")
-    return int(text)
+    return size
 
 
 def _token(start: int) -> str:
@@ -62,6 +64,7 @@ def _start(token: str) -> int:
         word, _, number = base64.urlsafe_b64decode(token).decode().partition(" ")
     except ValueError:
         word, number = "", ""
-    if word != "from" or not number.isdecimal():
+    start = whole_number(number)
+    if word != "from" or start is None:
         raise Refused(400, "nextPageToken is not valid")
-    return int(number)
+    return start

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.error import URLError
-from urllib.parse import urlsplit
 
-from visionbatch_mock.outbound import OPENER, on_this_machine
+from visionbatch_mock.outbound import OPENER, on_this_machine, split
 from visionbatch_mock.pictures import picture
 from visionbatch_mock.roboflow.files import Warehouse
 from visionbatch_mock.roboflow.refusals import Refused
 from visionbatch_mock.roboflow.settings import RoboflowBehaviour, Sameness
 from visionbatch_mock.roboflow.tars import Found, Rejected, Subscription, is_image
 from visionbatch_mock.roboflow.words import ContentType, Rejection
+from visionbatch_mock.text import is_text
 
 MOST = {ContentType.IMAGES: 20_000, ContentType.VIDEOS: 5_000}
 """References in one request, by the vendor's pages."""
@@ -69,12 +69,12 @@ def read(told: Mapping[str, Any], kind: ContentType, new_id: Callable[[], str]) 
 def subscription(told: Mapping[str, Any], new_id: Callable[[], str]) -> Subscription:
     """Ingest id, webhook and categories of a body; raises `Refused`."""
     ingest_id, url = told.get("ingestId"), told.get("notificationsURL")
-    categories = told.get("notificationCategories") or CATEGORIES[:1]
+    categories = told.get("notificationCategories", [])
     if not isinstance(ingest_id, str | None) or not isinstance(url, str | None):
         raise Refused(400, "ingestId and notificationsURL have to be texts")
-    if not isinstance(categories, list | tuple) or not set(categories) <= set(CATEGORIES):
+    if not isinstance(categories, list | tuple) or not all(each in CATEGORIES for each in categories):
         raise Refused(400, f"notificationCategories are {list(CATEGORIES)}")
-    return Subscription(ingest_id or new_id(), url, tuple(categories))
+    return Subscription(ingest_id or new_id(), url, tuple(categories) or CATEGORIES[:1])
 
 
 def slices(request: Request, finder: "Finder") -> list[Callable[[], Found]]:
@@ -144,7 +144,9 @@ class Finder:
 
     def _trusted(self, url: str) -> bool:
         """Https on a trusted host; http is good enough on this machine."""
-        parts, trusted = urlsplit(url), self._rules.roboflow_trusted_hosts
+        parts, trusted = split(url), self._rules.roboflow_trusted_hosts
+        if parts is None:
+            return False
         host = parts.hostname or ""
         if parts.scheme != "https" and not on_this_machine(url):
             return False
@@ -152,7 +154,8 @@ class Finder:
 
 
 def _unsafe(url: str) -> Rejected:
-    return Rejected(Rejection.UNSAFE_URL, "", f"{urlsplit(url).hostname} is no trusted storage domain")
+    parts = split(url)
+    return Rejected(Rejection.UNSAFE_URL, "", f"{parts and parts.hostname} is no trusted storage domain")
 
 
 def _references(listed: Any, key: str, most: int) -> list[Reference]:
@@ -167,7 +170,7 @@ def _references(listed: Any, key: str, most: int) -> list[Reference]:
 
 
 def _reference(told: Any, where: str) -> Reference:
-    if not isinstance(told, dict) or not all(isinstance(told.get(key), str) and told[key] for key in ("name", "url")):
+    if not isinstance(told, dict) or not all(is_text(told.get(key)) and told[key] for key in ("name", "url")):
         raise ValueError(f"every entry of {where} has a name and a url")
     return Reference(told["name"], told["url"])
 

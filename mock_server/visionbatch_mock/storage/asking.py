@@ -9,13 +9,20 @@ from werkzeug.datastructures import Headers
 
 from visionbatch_mock.answers import empty_answer, error_for, google_error
 from visionbatch_mock.exchange import Unacceptable, current, token_of_request
+from visionbatch_mock.storage.description import WIRE, BadDescription, to_header
 from visionbatch_mock.storage.objects import Bucket, NoSuchBucket, StoredObject
 from visionbatch_mock.storage.permissions import Denied, Permission
 from visionbatch_mock.storage.preconditions import NotChanged, PreconditionFailed, Preconditions
+from visionbatch_mock.text import is_text, whole_number
 
 NAME_BYTES = 1024
 """Greatest length of an object's name in UTF-8, by Google's page on object names."""
+NO_NAME = ".well-known/acme-challenge/"
+"""How no name may begin, by the same page."""
 
+FIELDS = frozenset(WIRE.values())
+TEXTS = (*WIRE.values(), "name", "md5Hash", "crc32c")
+"""The fields of an object's resource that hold texts; those of its description stand in headers, too."""
 MAX_RESOURCE_BYTES = 1024 * 1024
 """Ours: a description is a few lines."""
 
@@ -43,15 +50,31 @@ def header_conditions(prefix: str = "x-goog-if-") -> Preconditions:
 def resource_of_request() -> dict[str, Any]:
     """The resource in the body, empty without one or for `null`; raises `Unacceptable` for what is none."""
     raw = current().body.read_all(MAX_RESOURCE_BYTES)
-    if raw and request.mimetype != "application/json":
+    if raw and request.mimetype not in {"", "application/json"}:
         raise Unacceptable(400, google_error(400, f"Unsupported content with type: {request.mimetype[:80]}"))
+    return read_resource(raw)
+
+
+def read_resource(raw: bytes | None) -> dict[str, Any]:
+    """The resource that a text says, None for one that is too long; raises `Unacceptable`."""
     try:
         value = json.loads(raw or b"null")
     except ValueError:
         value = False
     if raw is None or not (value is None or isinstance(value, dict)):
         raise Unacceptable(400, google_error(400, "Parse Error"))
-    return value or {}
+    return _checked(value or {})
+
+
+def _checked(resource: dict[str, Any]) -> dict[str, Any]:
+    """The same, when its texts are texts and its metadata are pairs."""
+    metadata = resource.get("metadata") or {}
+    wrong = [key for key in TEXTS if not _is_text(key, resource.get(key))]
+    if not isinstance(metadata, dict) or any(isinstance(value, dict | list) for value in metadata.values()):
+        wrong.append("metadata")
+    if wrong:
+        raise Unacceptable(400, google_error(400, f"Invalid value for: {wrong[0]}"))
+    return resource
 
 
 def held() -> tuple[str, tuple[Permission, ...]]:
@@ -77,13 +100,17 @@ def reading(bucket: str, permission: Permission) -> Bucket:
     return current().tenant.objects.bucket(bucket)
 
 
-def writing(bucket: str, name: str) -> None:
-    """Check that the caller may write an object; raises `Denied`, `NoSuchBucket` or `Unacceptable`."""
-    if not 0 < len(name.encode(errors="replace")) <= NAME_BYTES or {"\r", "\n"} & set(name):
+def writing(bucket: str, name: str, *, make: bool = True) -> None:
+    """Check that the caller may write an object; raises `Denied`, `NoSuchBucket` or `Unacceptable`.
+
+    A bucket that is not there is made where the settings say so, unless `make` is false.
+    """
+    named = is_text(name) and 0 < len(name.encode()) <= NAME_BYTES and not {"\r", "\n"} & set(name)
+    if not named or name in {".", ".."} or name.startswith(NO_NAME):
         raise Unacceptable(400, google_error(400, f"Invalid object name: {name[:80]!r}"))
     require(Permission.OBJECTS_CREATE, bucket, name)
     tenant = current().tenant
-    if name in tenant.objects.bucket(bucket, make=tenant.behaviour.implicit_buckets).objects:
+    if name in tenant.objects.bucket(bucket, make=make and tenant.behaviour.implicit_buckets).objects:
         require(Permission.OBJECTS_DELETE, bucket, name)
 
 
@@ -121,13 +148,20 @@ def refusal(error: Exception) -> Response:
             return error_for(request.path, 404, "The specified bucket does not exist.")
         case Denied():
             return error_for(request.path, 403, str(error))
+        case BadDescription():
+            return error_for(request.path, 400, str(error))
     return error_for(request.path, 409, str(error))
+
+
+def _is_text(key: str, value: object) -> bool:
+    return value is None or (isinstance(value, str) and (key not in FIELDS or to_header(value) is not None))
 
 
 def _number(told: Mapping[str, str] | Headers, key: str) -> int | None:
     text = told.get(key)
     if text is None:
         return None
-    if not text.isdecimal():
+    number = whole_number(text)
+    if number is None:
         raise Unacceptable(400, google_error(400, f"Invalid value for {key}: {text!r}"))
-    return int(text)
+    return number

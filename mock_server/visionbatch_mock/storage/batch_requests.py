@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, current_app, request
 
-from visionbatch_mock.answers import error_for
-from visionbatch_mock.exchange import INSIDE, current
+from visionbatch_mock.answers import error_for, google_error
+from visionbatch_mock.exchange import INSIDE, Unacceptable, current
 
 bp = Blueprint("batch_requests", __name__)
 
@@ -29,6 +29,8 @@ def serve() -> Response:
     told = BytesParser().parsebytes(head + (body or b""))
     parts = told.get_payload() if told.is_multipart() else []
     calls = [part for part in parts if isinstance(part, Message)]
+    if request.mimetype != "multipart/mixed":
+        return error_for(request.path, 400, "A batch is multipart/mixed.")
     if not 0 < len(calls) <= MAX_CALLS:
         return error_for(request.path, 400, f"A batch has 1 to {MAX_CALLS} calls.")
     answers = "".join(_answer(call) for call in calls)
@@ -38,7 +40,10 @@ def serve() -> Response:
 def _answer(call: Message) -> str:
     line, _, rest = str(call.get_payload()).lstrip().partition("\n")
     method, _, target = line.strip().removesuffix(" HTTP/1.1").partition(" ")
-    parts = urlsplit(target)
+    try:
+        parts = urlsplit(target)
+    except ValueError as cause:
+        raise Unacceptable(400, google_error(400, f"A call has no URL: {cause}")) from cause
     head, _, content = rest.replace("\r\n", "\n").partition("\n\n")
     headers = [("Authorization", request.headers["Authorization"])] if "Authorization" in request.headers else []
     kind = "application/json" if "content-type: application/json" in head.lower() else None
@@ -61,7 +66,7 @@ def _answer(call: Message) -> str:
         f"HTTP/1.1 {found.status}",
         f"Content-Type: {found.content_type}" if found.content_type else "Content-Length: 0",
         "",
-        found.get_data(as_text=True),
+        found.get_data().decode(errors="replace"),
         "",
     ]
     return "\r\n".join(lines)

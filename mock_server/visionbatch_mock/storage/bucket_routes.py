@@ -7,6 +7,7 @@ from visionbatch_mock.exchange import current, operation
 from visionbatch_mock.operations import Operation
 from visionbatch_mock.storage.asking import held, reading, require, resource_of_request
 from visionbatch_mock.storage.permissions import Permission
+from visionbatch_mock.text import is_text
 
 bp = Blueprint("buckets", __name__)
 
@@ -28,7 +29,7 @@ def list_buckets() -> Response:
 def make_bucket() -> Response:
     """A new bucket; 409 for a name that is taken, by whomever."""
     name = resource_of_request().get("name")
-    if not isinstance(name, str) or not name or "/" in name:
+    if not is_text(name) or not name or "/" in name:
         return error_for(request.path, 400, f"Invalid bucket name: {name!r}")
     require(Permission.BUCKETS_CREATE, name)
     return json_answer(current().tenant.objects.make_bucket(name).resource(request.host_url.rstrip("/")))

@@ -15,6 +15,7 @@ from werkzeug.http import http_date, parse_range_header
 from visionbatch_mock.answers import error_for, status_line
 from visionbatch_mock.exchange import current
 from visionbatch_mock.faults import Outlook
+from visionbatch_mock.storage.description import DEFAULT_TYPE, to_header
 from visionbatch_mock.storage.hashes import HEADER, write_hashes
 from visionbatch_mock.storage.objects import NoSuchBucket, StoredObject
 
@@ -31,8 +32,8 @@ def content(stored: StoredObject) -> Response:
         response.headers["Content-Range"] = f"bytes */{stored.size}"
         return response
     unpacked = _unpacks(stored)
-    blocks = read(stored, span.start, span.stop)
-    response = Response(_gunzip(blocks) if unpacked else blocks, content_type=stored.description.content_type)
+    blocks, kind = read(stored, span.start, span.stop), to_header(stored.description.content_type or DEFAULT_TYPE)
+    response = Response(_gunzip(blocks) if unpacked else blocks, content_type=kind)
     _describe(response, stored, unpacked=unpacked)
     if not unpacked:
         response.headers["Content-Length"] = str(len(span))
@@ -92,7 +93,7 @@ def _describe(response: Response, stored: StoredObject, *, unpacked: bool) -> No
         HEADER: write_hashes(stored.digests),
         "x-goog-generation": str(stored.generation),
         "x-goog-metageneration": str(stored.metageneration),
-        "x-goog-storage-class": "STANDARD",
+        "x-goog-storage-class": told.storage_class or "STANDARD",
         "x-goog-stored-content-encoding": told.content_encoding or "identity",
         "x-goog-stored-content-length": str(stored.size),
         "ETag": f'"{stored.etag}"',
@@ -104,7 +105,8 @@ def _describe(response: Response, stored: StoredObject, *, unpacked: bool) -> No
         "Cache-Control": told.cache_control,
         "Vary": "Accept-Encoding" if told.transcodes else None,
     }
-    response.headers.extend({name: value for name, value in headers.items() if value is not None})
+    sent = {name: to_header(value) for name, value in headers.items() if value is not None}
+    response.headers.extend({name: value for name, value in sent.items() if value is not None})
 
 
 def _gunzip(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -16,12 +16,12 @@ def promise_of_request() -> Promise:
 
 
 def read_hashes(headers: Iterable[str]) -> Promise:
-    """`crc32c=<base64>,md5=<base64>`, either or both, in one header or in two."""
+    """`crc32c=<base64>,md5=<base64>`, either or both, in one header or in two; one without a value fits nothing."""
     found: dict[str, str] = {}
     for pair in ",".join(headers).split(","):
         name, _, value = pair.strip().partition("=")
         found[name.lower()] = value
-    return Promise(found.get("crc32c") or None, found.get("md5") or None)
+    return Promise(found.get("crc32c"), found.get("md5"))
 
 
 def write_hashes(digests: Digests) -> str:

@@ -12,6 +12,7 @@ from visionbatch_mock.answers import INVALID_PAGE_TOKEN, google_error
 from visionbatch_mock.exchange import Unacceptable, current
 from visionbatch_mock.faults import Outlook
 from visionbatch_mock.storage.objects import StoredObject
+from visionbatch_mock.text import whole_number
 
 _BEYOND = frozenset({"matchGlob", "includeFoldersAsPrefixes", "softDeleted"})
 """Parameters that would change what is listed; ignoring one would be a wrong answer."""
@@ -94,8 +95,10 @@ def page_outlook(**_: str) -> Outlook:
 
 def page_items(asked: str | None) -> int:
     """How many entries a page has at most: as many as asked for, but no more than the setting allows."""
-    most = current().tenant.behaviour.list_page_items
-    return min(int(asked), most) if asked and asked.isdecimal() and int(asked) else most
+    most, wanted = current().tenant.behaviour.list_page_items, whole_number(asked or "0")
+    if wanted is None:
+        raise Unacceptable(400, google_error(400, "Invalid value for the number of results"))
+    return min(wanted, most) or most
 
 
 def packed(name: str) -> str:

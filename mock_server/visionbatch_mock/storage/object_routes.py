@@ -1,5 +1,7 @@
 """The object-store subset that unmodified Google clients need: insert, get, list, patch, delete, download."""
 
+from typing import Any
+
 from flask import Blueprint, Response, request
 
 from visionbatch_mock.answers import empty_answer, error_for, json_answer
@@ -15,6 +17,7 @@ from visionbatch_mock.storage.asking import (
     resource_of_request,
     writing,
 )
+from visionbatch_mock.storage.description import Description
 from visionbatch_mock.storage.disturbing import disturb
 from visionbatch_mock.storage.downloads import content, outlook
 from visionbatch_mock.storage.insert import initiate_json, insert_media, insert_multipart
@@ -65,7 +68,10 @@ def list_objects(bucket: str) -> Response:
 @bp.get(f"/download{OBJECTS}/<object:name>")
 def get_object(bucket: str, name: str) -> Response:
     """An object's description, or its content with `alt=media`."""
-    if request.args.get("alt") == "media" or request.path.startswith("/download/"):
+    form = request.args.get("alt", "json")
+    if form not in {"json", "media"}:
+        return error_for(request.path, 400, f"Invalid value for alt: {form!r}")
+    if form == "media" or request.path.startswith("/download/"):
         return _download(bucket, name)
     return _show(bucket, name)
 
@@ -89,7 +95,7 @@ def _show(bucket: str, name: str) -> Response:
 @operation(Operation.OBJECTS_PATCH)
 def patch_object(bucket: str, name: str) -> Response:
     """Change an object's description, which makes a new metageneration."""
-    changes = resource_of_request()
+    changes = _changes()
     require(Permission.OBJECTS_UPDATE, bucket, name)
     changed = current().tenant.objects.describe(bucket, name, changes, conditions())
     if changed is None:
@@ -109,7 +115,7 @@ def delete_object(bucket: str, name: str) -> Response:
 @operation(Operation.OBJECTS_REWRITE)
 def copy_object(bucket: str, name: str, verb: str, to_bucket: str, to_name: str) -> Response:
     """A second object of the same bytes, in one step however large it is."""
-    changes = resource_of_request()
+    changes = _changes()
     source = live_object(bucket, name, request.args.get("sourceGeneration"))
     conditions("ifSource").check(source)
     writing(to_bucket, to_name)
@@ -120,3 +126,10 @@ def copy_object(bucket: str, name: str, verb: str, to_bucket: str, to_name: str)
         return json_answer(shown)
     sizes = {"totalBytesRewritten": str(made.size), "objectSize": str(made.size)}
     return json_answer({"kind": "storage#rewriteResponse", **sizes, "done": True, "resource": shown})
+
+
+def _changes() -> dict[str, Any]:
+    """The body as changes of a description, which are refused before any condition is looked at."""
+    told = resource_of_request()
+    Description().changed(told)
+    return told

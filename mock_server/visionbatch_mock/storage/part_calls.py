@@ -8,7 +8,7 @@ from visionbatch_mock.answers import empty_answer
 from visionbatch_mock.exchange import current, operation
 from visionbatch_mock.ledger import Effect
 from visionbatch_mock.operations import Operation
-from visionbatch_mock.storage.asking import header_conditions, require, writing
+from visionbatch_mock.storage.asking import header_conditions, require
 from visionbatch_mock.storage.downloads import read
 from visionbatch_mock.storage.hashes import promise_of_request
 from visionbatch_mock.storage.objects import StoredObject, Target
@@ -19,7 +19,8 @@ from visionbatch_mock.storage.spool import Spool
 from visionbatch_mock.storage.watching import ObjectWatcher
 from visionbatch_mock.storage.whole import keep_whole
 from visionbatch_mock.storage.xml_documents import document, parts_of
-from visionbatch_mock.storage.xml_headers import described, promised, show_written
+from visionbatch_mock.storage.xml_headers import described, promised, show_written, writing_to
+from visionbatch_mock.text import whole_number
 
 MOST_DOCUMENT_BYTES = 4 * 1024 * 1024
 """Ours: room for a list of 10,000 parts."""
@@ -30,7 +31,7 @@ def begin(bucket: str, name: str) -> Response:
     """A new upload, with the description that its object shall have."""
     current().body.drain()
     _refuse_conditions()
-    writing(bucket, name)
+    writing_to(bucket, name)
     upload = current().tenant.parted.begin(Target(bucket, name, described(), of_parts=True))
     current().tenant.ledger.commit(Effect.PARTS_BEGUN, bucket=bucket, object=name, upload=upload.id)
     return document("InitiateMultipartUploadResult", _named(upload))
@@ -123,9 +124,10 @@ def _upload(bucket: str, name: str, *, even_complete: bool = False) -> PartedUpl
 
 def _number() -> int:
     told = request.args.get("partNumber", "")
-    if not told.isdecimal() or not 1 <= int(told) <= MOST_PARTS:
+    number = whole_number(told)
+    if number is None or not 1 <= number <= MOST_PARTS:
         raise XmlRefusal("InvalidArgument", f"partNumber has to be a number from 1 to {MOST_PARTS}, not {told[:20]!r}.")
-    return int(told)
+    return number
 
 
 def _refuse_conditions() -> None:

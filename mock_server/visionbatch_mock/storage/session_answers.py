@@ -24,6 +24,18 @@ _OVER_TEXTS = {
 }
 
 
+EXPOSED = "Location, Range, X-GUploader-UploadID, X-HTTP-Status-Code-Override"
+
+
+def allow_origin(session: UploadSession, response: Response) -> Response:
+    """Let a page of the origin that began the session read the answer, by Google's page on CORS of such sessions."""
+    if session.origin is not None and session.origin == request.headers.get("Origin"):
+        response.headers["Access-Control-Allow-Origin"] = session.origin
+        response.headers["Access-Control-Expose-Headers"] = EXPOSED
+        response.headers["Vary"] = "Origin"
+    return response
+
+
 def over(session: UploadSession) -> Response:
     """The answer to anything on a session that is not open any more."""
     state = session.status

@@ -18,6 +18,7 @@ from visionbatch_mock.storage.preconditions import PreconditionFailed
 from visionbatch_mock.storage.ranges import MalformedRange, parse_content_range
 from visionbatch_mock.storage.receiving import Taken, receive
 from visionbatch_mock.storage.session_answers import (
+    allow_origin,
     cancelled,
     final,
     incomplete_with_lies,
@@ -46,6 +47,11 @@ def is_session_request() -> bool:
 
 def serve_session() -> Response:
     """Answer a chunk, a probe or a cancellation."""
+    found = current().world.session(request.args["upload_id"])
+    return _serve() if found is None else allow_origin(found[1], _serve())
+
+
+def _serve() -> Response:
     if request.method == "DELETE":
         return _serve_cancel()
     if request.method == "POST" and "uploadType" not in request.args:

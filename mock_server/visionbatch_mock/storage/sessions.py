@@ -89,6 +89,8 @@ class UploadSession:
         self.lock = threading.RLock()
         self.total = total
         self.stored: StoredObject | None = None
+        self.origin: str | None = None
+        """Of the page that began it, if one did."""
         self.requests: list[int] = []
         """Numbers in the tenant's journal of all that was asked of it."""
         self._spool = spool

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable
 from visionbatch_mock.config import SessionKind
 from visionbatch_mock.exchange import current
 from visionbatch_mock.storage.objects import StoredObject, Target
-from visionbatch_mock.storage.preconditions import PreconditionFailed
-from visionbatch_mock.storage.sessions import Promise, SessionState, SessionWatcher
+from visionbatch_mock.storage.sessions import Promise, SessionState, SessionWatcher, UploadSession
 from visionbatch_mock.storage.spool import Spool
 
 Put = Callable[[Target, Spool], StoredObject]
@@ -26,16 +25,19 @@ def keep_whole(
     """
     tenant = current().tenant
     session = tenant.new_session(target, watcher, SessionKind.JSON)
-    for block in content:
-        session.append(session.persisted, memoryview(block))
-    if current().body.broken:
-        session.end(SessionState.CANCELLED)
-        raise BrokenBody("The body ended before its announced length.")
     try:
+        _receive(session, content)
         session.complete(put or tenant.objects.put, promise)
-    except PreconditionFailed:
+    except Exception:
         session.end(SessionState.CANCELLED)
         raise
     if session.stored is None:
         raise RuntimeError("a completed session has an object")
     return session.stored
+
+
+def _receive(session: UploadSession, content: Iterable[bytes]) -> None:
+    for block in content:
+        session.append(session.persisted, memoryview(block))
+    if current().body.broken:
+        raise BrokenBody("The body ended before its announced length.")

@@ -10,7 +10,7 @@ from visionbatch_mock.config import SessionKind
 from visionbatch_mock.exchange import current, operation
 from visionbatch_mock.faults import Outlook
 from visionbatch_mock.operations import Operation
-from visionbatch_mock.storage.asking import header_conditions, live_object, remove, writing
+from visionbatch_mock.storage.asking import header_conditions, live_object, remove
 from visionbatch_mock.storage.beginning import begin
 from visionbatch_mock.storage.description import Description
 from visionbatch_mock.storage.disturbing import disturb
@@ -20,7 +20,7 @@ from visionbatch_mock.storage.parts import XmlRefusal
 from visionbatch_mock.storage.watching import ObjectWatcher
 from visionbatch_mock.storage.whole import keep_whole
 from visionbatch_mock.storage.xml_documents import document
-from visionbatch_mock.storage.xml_headers import check_entity, described, promised, show, show_written
+from visionbatch_mock.storage.xml_headers import check_entity, described, promised, show, show_written, writing_to
 
 COPY_SOURCE = "x-goog-copy-source"
 DIRECTIVE = "x-goog-metadata-directive"
@@ -29,7 +29,7 @@ DIRECTIVE = "x-goog-metadata-directive"
 @operation(Operation.OBJECTS_INSERT)
 def insert(bucket: str, name: str) -> Response:
     """The body as a whole object."""
-    writing(bucket, name)
+    writing_to(bucket, name)
     target = Target(bucket, name, described(), conditions=header_conditions())
     watcher = ObjectWatcher(current().tenant.ledger, bucket, name)
     stored = keep_whole(target, current().body.blocks(), watcher, promised())
@@ -44,7 +44,7 @@ def _before_bytes(*_: str) -> Outlook:
 def begin_session(bucket: str, name: str) -> Response:
     """A resumable session, which ends with the headers that `insert` answers with."""
     current().body.drain()
-    writing(bucket, name)
+    writing_to(bucket, name)
     target = Target(bucket, name, described(), conditions=header_conditions())
     return begin(target, SessionKind.XML)
 
@@ -83,7 +83,7 @@ def copy(bucket: str, name: str) -> Response:
     current().body.drain()
     source = _source()
     description = _description(source, bucket, name)
-    writing(bucket, name)
+    writing_to(bucket, name)
     target = Target(bucket, name, description, conditions=header_conditions())
     made = current().tenant.copy(source, target)
     fields = [("ETag", made.entity_tag), ("LastModified", iso(made.updated))]

@@ -5,11 +5,11 @@ those made of parts, which have no MD5.
 """
 
 import re
-from urllib.parse import quote
 
 from flask import Response, request
 
-from visionbatch_mock.storage.description import Description
+from visionbatch_mock.storage.asking import writing
+from visionbatch_mock.storage.description import Description, from_header, to_header
 from visionbatch_mock.storage.hashes import HEADER, promise_of_request, write_hashes
 from visionbatch_mock.storage.objects import StoredObject
 from visionbatch_mock.storage.preconditions import NotChanged, PreconditionFailed
@@ -21,17 +21,33 @@ _FIELDS = {
     "contentLanguage": "Content-Language",
     "contentDisposition": "Content-Disposition",
     "cacheControl": "Cache-Control",
+    "storageClass": "x-goog-storage-class",
+    "customTime": "x-goog-custom-time",
 }
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]")
+"""By Google's page on names of buckets; one with dots has to be a domain that was verified."""
 _NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
-_PLAIN = "".join(chr(code) for code in range(0x20, 0x7F))
+
+
+def writing_to(bucket: str, name: str) -> None:
+    """Check that the caller may write to the path; raises what `writing` raises.
+
+    A stray call of another service looks like an object in a bucket, so only a name that Google would allow without
+    further ado makes one.
+    """
+    writing(bucket, name, make=_BUCKET.fullmatch(bucket) is not None)
 
 
 def described() -> Description:
     """What the request's headers say of the object that it makes."""
     told = request.headers
-    resource = {key: told[name] for key, name in _FIELDS.items() if name in told}
-    metadata = {name.lower().removeprefix(META): value for name, value in told if name.lower().startswith(META)}
+    resource = {key: from_header(told[name]) for key, name in _FIELDS.items() if name in told}
+    metadata = {name.lower().removeprefix(META): from_header(value) for name, value in told if _is_meta(name)}
     return Description.of({**resource, "metadata": metadata}, told.get("Content-Type"))
+
+
+def _is_meta(name: str) -> bool:
+    return name.lower().startswith(META)
 
 
 def promised() -> Promise:
@@ -43,12 +59,12 @@ def promised() -> Promise:
 def show(response: Response, stored: StoredObject) -> Response:
     """Put what only the XML API tells into the answer to a read."""
     response.headers["ETag"] = stored.entity_tag
-    if stored.description.content_language is not None:
-        response.headers["Content-Language"] = stored.description.content_language
-    for name, value in stored.description.metadata.items():
-        # What cannot stand in a header can still have come by the JSON API.
-        if _NAME.fullmatch(name):
-            response.headers[META + name] = quote(value, safe=_PLAIN)
+    about = stored.description
+    told = {"Content-Language": about.content_language, "x-goog-custom-time": about.custom_time}
+    told |= {META + name: value for name, value in about.metadata.items() if _NAME.fullmatch(name)}
+    sent = {name: to_header(value) for name, value in told.items() if value is not None}
+    # What cannot stand in a header can still have come by the JSON API.
+    response.headers.extend({name: value for name, value in sent.items() if value is not None})
     return response
 
 

@@ -15,6 +15,7 @@ from visionbatch_mock.storage.objects import StoredObject
 from visionbatch_mock.storage.parts import XmlRefusal
 from visionbatch_mock.storage.permissions import Permission
 from visionbatch_mock.storage.xml_documents import Fields, document
+from visionbatch_mock.text import whole_number
 
 TOKEN = "continuation-token"  # noqa: S105 - an argument's name, no password
 
@@ -40,7 +41,7 @@ def list_objects(bucket: str) -> Response:
 
 def _number(argument: str) -> str | None:
     told = request.args.get(argument)
-    if told is not None and not told.isdecimal():
+    if told is not None and whole_number(told) is None:
         raise XmlRefusal("InvalidArgument", f"{argument} has to be a number, not {told[:20]!r}.")
     return told
 
@@ -85,7 +86,7 @@ def _object(stored: StoredObject, shown: Callable[[str], str]) -> Fields:
     yield "LastModified", iso(stored.updated)
     yield "ETag", stored.entity_tag
     yield "Size", stored.size
-    yield "StorageClass", "STANDARD"
+    yield "StorageClass", stored.description.storage_class or "STANDARD"
 
 
 def _shown() -> Callable[[str], str]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from flask import request
 
 from visionbatch_mock.exchange import current
+from visionbatch_mock.text import whole_number
 from visionbatch_mock.vias import rules
 from visionbatch_mock.vias.codes import Code
 from visionbatch_mock.vias.errors import ViasError
@@ -60,10 +61,10 @@ def pages(number_key: str, largest: int, *, paged: bool | None = None) -> Pages:
 
 def whole(key: str, default: int, least: int, most: int) -> int:
     """A whole number of the query."""
-    text = request.args.get(key, str(default))
-    if not text.isdecimal() or not least <= int(text) <= most:
+    number = whole_number(request.args.get(key, str(default)))
+    if number is None or not least <= number <= most:
         raise invalid(key, f"a whole number from {least} to {most} is required")
-    return int(text)
+    return number
 
 
 def yes(key: str, *, default: bool) -> bool:

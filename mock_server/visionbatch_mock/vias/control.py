@@ -8,6 +8,7 @@ from visionbatch_mock.answers import empty_answer, json_answer
 from visionbatch_mock.exchange import Unacceptable, json_object_of_control, sure, tenant_of_control
 from visionbatch_mock.vias.book import ViasBook
 from visionbatch_mock.vias.errors import ViasError
+from visionbatch_mock.vias.outbox import Way
 from visionbatch_mock.vias.tasks import Task
 
 bp = Blueprint("vias_control", __name__, url_prefix="/vias")
@@ -60,7 +61,10 @@ def tasks() -> Response:
 
 @bp.post("/tasks/<task_id>")
 def move_task(task_id: str) -> Response:
-    """`{"force": state}` puts it into any state, known or not; `{"find": true}` lets it find something."""
+    """`{"advance": true}` moves one step, `{"force": state}` to any state, known or not.
+
+    `{"stall": true}` lets it stay where it is until it is forced on; `{"find": true}` lets it find something.
+    """
     told, tenant, book = json_object_of_control(), tenant_of_control(), _book()
     book.settle()
     with book.lock:
@@ -69,8 +73,13 @@ def move_task(task_id: str) -> Response:
             book.force(task_id, _text(told, "force"))
         elif sure(told, "find"):
             book.find(task, tenant.clock.now())
+        elif sure(told, "advance"):
+            book.step(task_id)
+        elif sure(told, "stall"):
+            book.force(task_id, task.state)
         else:
-            raise Unacceptable(400, {"error": "expected {'force': state} or {'find': true}"})
+            known = "{'advance': true}, {'force': state}, {'stall': true} or {'find': true}"
+            raise Unacceptable(400, {"error": f"expected {known}"})
         return json_answer(_inner(task))
 
 
@@ -83,6 +92,15 @@ def deliveries() -> Response:
 @bp.post("/deliveries")
 def deliver() -> Response:
     """Deliver now what is due."""
+    _book().deliver()
+    return deliveries()
+
+
+@bp.post("/deliveries/<way>/<message_id>")
+def resend(way: str, message_id: str) -> Response:
+    """Send an event once more, now, on one of its ways, whether or not it was taken."""
+    if way not in list(Way) or not _book().deliveries.resend(message_id, Way(way)):
+        raise Unacceptable(404, {"error": f"no event {message_id} that went by {way}; the ways are {[*Way]}"})
     _book().deliver()
     return deliveries()
 

@@ -7,7 +7,6 @@ from visionbatch_mock.schemas import (
     TEXT,
     WHOLE,
     Call,
-    Calls,
     Query,
     either,
     list_of,
@@ -35,9 +34,9 @@ _PARCEL = record(
         "attempts": list_of(or_null(WHOLE)),
     }
 )  # fmt: skip
-_MOVED = either(record({"force": NAME}), record({"find": SURE}))
+_MOVED = either(record({"force": NAME}), record({"find": SURE}), record({"advance": SURE}), record({"stall": SURE}))
 
-CALLS: Calls = {
+CALLS: dict[tuple[str, str], Call] = {
     ("get", "/vias/project"): Call(None, 200, record({"id": TEXT})),
     ("post", "/vias/groups"): Call(record({"name": NAME}, {"sources": list_of(_SOURCE)}), 201, _GROUP),
     ("post", "/vias/services"): Call(_SERVICE, 201, record({"service_id": TEXT, "alg_id": TEXT})),
@@ -45,5 +44,6 @@ CALLS: Calls = {
     ("post", "/vias/tasks/{task_id}"): Call(_MOVED, 200, _TASK),
     ("get", "/vias/deliveries"): Call(None, 200, list_of(_PARCEL)),
     ("post", "/vias/deliveries"): Call(None, 200, list_of(_PARCEL)),
+    ("post", "/vias/deliveries/{way}/{message_id}"): Call(None, 200, list_of(_PARCEL)),
     ("post", "/vias/tokens/revoke"): Call(None, 204, None),
 }

@@ -47,9 +47,10 @@ def list_groups() -> Response:
     wanted = asking.pages("page_num", 200, paged=False)
     newest_first = asking.one_of("order_by", "desc", ("asc", "desc")) == "desc"
     sort_name = asking.one_of("sort_name", "create_at", SORTS)
+    has_task = asking.yes("has_task", default=True) if "has_task" in request.args else None
     book = settled()
     with book.lock:
-        found = [group for group in book.places.groups.values() if _is_wanted(book, group)]
+        found = [group for group in book.places.groups.values() if _is_wanted(book, group, has_task)]
         keys = {"modify_at": lambda group: group.modified, "num_task": lambda group: _batches_of(book, group)}
         if sort_name == "num_video_source":
             keys[sort_name] = lambda group: len(book.places.members(group.id))
@@ -101,14 +102,13 @@ def delete(group_id: str) -> Response:
         return json_answer("success")
 
 
-def _is_wanted(book: ViasBook, group: VideoGroup) -> bool:
+def _is_wanted(book: ViasBook, group: VideoGroup, has_task: bool | None) -> bool:
     access, types = asking.many("access_type"), asking.many("type")
-    has_task = request.args.get("has_task")
     return (
         request.args.get("name", "").lower() in group.name.lower()
         and (not access or group.access_type in access)
         and (not types or any(source.type in types for source in book.places.members(group.id)))
-        and (has_task is None or asking.yes("has_task", default=True) is bool(_batches_of(book, group)))
+        and has_task in {None, bool(_batches_of(book, group))}
     )
 
 

@@ -16,6 +16,7 @@ from visionbatch_mock.ledger import Effect
 from visionbatch_mock.outbound import post
 from visionbatch_mock.vias.bucket import NotWritten, files_of, write
 from visionbatch_mock.vias.events import Event
+from visionbatch_mock.vias.streams import Streams
 
 if TYPE_CHECKING:
     from visionbatch_mock.tenant import Tenant
@@ -26,10 +27,12 @@ class Way(StrEnum):
 
     OBS = "obs"
     WEBHOOK = "webhook"
+    DIS = "dis"
+    """Into a stream that is read here."""
 
 
 def pushes(output: Mapping[str, Any]) -> bool:
-    """Whether anything leaves the mock by this output; event center and DIS have no way out of it."""
+    """Whether anything leaves by this output; the event center has no way out."""
     return any(output.get(way) for way in Way)
 
 
@@ -65,6 +68,7 @@ class Outbox:
         self._lock = threading.Lock()
         self._sending = threading.Lock()
         self._parcels: list[Parcel] = []
+        self.streams = Streams()
 
     def put(self, event: Event, output: Mapping[str, Any]) -> None:
         """Send an event on every way of an output."""
@@ -98,7 +102,11 @@ class Outbox:
 
         Called without any other lock, because a receiver may well ask the mock something.
         """
-        tries: dict[Way, Callable[[Parcel], None]] = {Way.OBS: self._write, Way.WEBHOOK: self._post}
+        tries: dict[Way, Callable[[Parcel], None]] = {
+            Way.OBS: self._write,
+            Way.WEBHOOK: self._post,
+            Way.DIS: self._stream,
+        }
         with self._sending:
             now = self._tenant.clock.now()
             for parcel in self.parcels():
@@ -116,6 +124,16 @@ class Outbox:
                 return
             where = {"bucket": parcel.target["bucket"], "key": key, "size": len(content)}
             self._tenant.ledger.commit(Effect.VIAS_RESULT_WRITTEN, **facts, **where)
+
+    def _stream(self, parcel: Parcel) -> None:
+        parcel.due, at = None, parcel.event.at
+        stream, data = parcel.target["stream_name"], json.dumps(parcel.event.document).encode()
+        for _ in range(self._tenant.behaviour.vias_webhook_copies):
+            partition, sequence = self.streams.put(
+                stream, parcel.event.task_id, data, at, self._tenant.behaviour.vias_stream_partitions
+            )
+            where = {"stream": stream, "partition": partition, "sequence": sequence}
+            self._tenant.ledger.commit(Effect.VIAS_RESULT_STREAMED, **_facts(parcel), **where)
 
     def _post(self, parcel: Parcel) -> None:
         told, at = self._tenant.behaviour, self._tenant.clock.now()

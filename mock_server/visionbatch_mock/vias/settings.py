@@ -110,7 +110,11 @@ class ViasBehaviour:
     vias_webhook_timeout_s: float = 5.0
     """Of real time."""
     vias_webhook_copies: int = 1
-    """Deliver what was taken so many times in all, as no guarantee excludes it."""
+    """Deliver what was taken so many times in all, as no guarantee excludes it; into a stream as well."""
+    vias_stream_partitions: int = 2
+    """Of a stream (DIS) that is made with its first record."""
+    vias_stream_page: int = 100
+    """Most records in one answer."""
     vias_count_errors: Mapping[str, int] = field(default_factory=dict)
     """What to add to the counts of answers about batches, which makes them disagree or negative."""
 
@@ -203,6 +207,8 @@ READERS: Mapping[str, Any] = MappingProxyType(
         "vias_webhook_pause_s": seconds,
         "vias_webhook_timeout_s": seconds,
         "vias_webhook_copies": positive,
+        "vias_stream_partitions": positive,
+        "vias_stream_page": positive,
         "vias_count_errors": _counts,
     }
 )

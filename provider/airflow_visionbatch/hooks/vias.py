@@ -8,7 +8,7 @@ from airflow_visionbatch.connection_form import WEBHOOK_EXTRAS
 from airflow_visionbatch.hooks.service import ServiceHook, base_url, filled_in
 
 if TYPE_CHECKING:
-    from visionbatch import AccessKey, DownloadSettings, IamUser, Pace, S3Bucket, Site, Vias, ViasSettings
+    from visionbatch import AccessKey, DownloadSettings, IamUser, Pace, S3Bucket, Site, Vias, ViasSettings, ViasStream
 
 
 class ViasHook(ServiceHook):
@@ -51,6 +51,15 @@ class ViasHook(ServiceHook):
         from visionbatch import result_bucket
 
         return result_bucket(self._settings(self.get_connection(self.conn_id)), self._credentials, name, download)
+
+    def stream(self, name: str) -> ViasStream:
+        """A stream of DIS, for use in a worker; a context manager.
+
+        :raises visionbatch.errors.ConfigError: for a name that no stream can have.
+        """
+        from visionbatch import ViasStream
+
+        return ViasStream(self._settings(self.get_connection(self.conn_id)), self._credentials, name)
 
     async def site(self) -> Site:
         """The project, for use on an event loop; the connection is looked up without blocking it."""

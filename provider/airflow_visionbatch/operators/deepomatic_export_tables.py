@@ -19,18 +19,26 @@ class DeepomaticExportTablesOperator(BaseOperator):
     :param source: folder that the export was fetched to, with its ``manifest.json``; on the worker. Templated.
     :param tables: folder for the tables, on the worker; ``tables`` in the source's by default. Templated.
     :param on_broken_line: ``quarantine`` or ``fail``. Templated.
+    :param processes: how many read lines; several run beside the task's own process, which then only writes.
     """
 
     template_fields: Sequence[str] = ("source", "tables", "on_broken_line")
     ui_color = "#e0f2f1"
 
     def __init__(
-        self, *, source: str, tables: str | None = None, on_broken_line: str = "quarantine", **kwargs: Any
+        self,
+        *,
+        source: str,
+        tables: str | None = None,
+        on_broken_line: str = "quarantine",
+        processes: int = 1,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**with_retry_policy(kwargs))
         self.source = source
         self.tables = tables
         self.on_broken_line = on_broken_line
+        self.processes = processes
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Read the files that the manifest names, from old to new."""
@@ -40,7 +48,8 @@ class DeepomaticExportTablesOperator(BaseOperator):
             source = Path(self.source)
             manifest = read_manifest(source)
             files = [source / file.path for file in manifest.data_files]
-            told = export_tables(files, Path(self.tables or source / "tables"), on_broken_line=self.on_broken_line)
+            target = Path(self.tables or source / "tables")
+            told = export_tables(files, target, on_broken_line=self.on_broken_line, processes=self.processes)
             value: dict[str, Any] = told.to_json()
             self.log.info("%d files: %s", len(files), value.get("rows"))
             return value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_visionbatch.links import RoboflowJobLink
 from airflow_visionbatch.operators.remote_run import RemoteRunOperator
-from airflow_visionbatch.staged import batch_in
+from airflow_visionbatch.staged import batch_in, ready_ref_in
 
 if TYPE_CHECKING:
     from visionbatch import JobDefinition, Roboflow, RoboflowJobRun, RunStore, Submitted
@@ -25,7 +25,8 @@ class RoboflowRunJobOperator(RemoteRunOperator):
     waits, retries, judges and cancels: `airflow_visionbatch.operators.remote_run.RemoteRunOperator`. To cancel a job is
     to abort it.
 
-    :param batch: id of the input batch, or the manifest of `RoboflowStageOperator`. Templated.
+    :param batch: id of the input batch, or the manifest of `RoboflowStageOperator`, which tells how much was sent: no
+        job is made before all of it is indexed, which is what `RoboflowBatchReadySensor` waits for. Templated.
     :param workflow_id: a saved Workflow with exactly one image input. Templated.
     :param media: ``images`` or ``videos``.
     :param workflow_parameters: run-time parameters of the Workflow. Templated.
@@ -133,6 +134,7 @@ class RoboflowRunJobOperator(RemoteRunOperator):
             name=self.job_name or f"{ti.dag_id} {ti.task_id}",
             deadline=deadline,
             cleared=was_cleared(ti),
+            ready_ref=ready_ref_in(self.batch),
         )
 
     def _definition(self) -> JobDefinition:

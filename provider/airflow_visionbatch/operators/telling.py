@@ -43,7 +43,7 @@ class Telling:
     ) -> None:
         """Push the manifest and tell what it says.
 
-        :param told: keys of the manifest for outlets and lineage.
+        :param told: keys of the manifest for outlets and lineage, where it has them.
         :param inputs: addresses of what was read.
         :param outputs: addresses of what was written.
         """
@@ -51,7 +51,7 @@ class Telling:
         from airflow_visionbatch.lineage import Lineage
 
         context["ti"].xcom_push(key=MANIFEST_KEY, value=manifest)
-        facts = {name: manifest[name] for name in told}
+        facts = {name: manifest[name] for name in told if name in manifest}
         tell_outlets(self, context, facts)
         self._lineage = Lineage(self.service, inputs, outputs, {"service": self.service, **facts})
         self._lineage.tell_airflow(self)

@@ -136,7 +136,8 @@ class ViasCreateBatchTaskOperator(RemoteRunOperator):
 
     def _submit(self, client: Vias, context: Any) -> Submitted:
         from airflow_visionbatch.ownership import was_cleared
-        from visionbatch import ConfigError, made_but_endless, require_finite, require_finite_sources
+        from visionbatch import made_but_endless, require_finite, require_finite_sources
+        from visionbatch.errors import ConfigError
 
         task = self._task()
         task.check()

@@ -8,7 +8,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_visionbatch._compat import AirflowNotFoundException, BaseHook, conf
@@ -58,11 +57,9 @@ class Address:
         """Where results are written down."""
         if not self.folder:
             return None
-        from airflow_visionbatch.places import source_place
-        from visionbatch import LocalLanding, ObjectLanding
+        from airflow_visionbatch.places import landing
 
-        filesystem, path = source_place(self.folder, self.folder_conn_id)
-        return LocalLanding(Path(path)) if filesystem is None else ObjectLanding(filesystem, path)
+        return landing(self.folder, self.folder_conn_id)
 
 
 def receiver_url(service: str, conn_id: str) -> SecretUrl:

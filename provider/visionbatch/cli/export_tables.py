@@ -26,6 +26,7 @@ from visionbatch.pipelines.export_tables import export_tables
 )
 @click.option("--assume-utc", is_flag=True, help="Take a time without an offset for UTC.")
 @click.option("--max-line-bytes", type=int, default=MAX_LINE_BYTES, show_default=True, help="A longer line is broken.")
+@click.option("--processes", type=int, default=1, show_default=True, help="How many read lines.")
 @click.pass_obj
 def tables(
     options: Mapping[str, Any],
@@ -35,11 +36,17 @@ def tables(
     on_broken_line: str,
     assume_utc: bool,
     max_line_bytes: int,
+    processes: int,
 ) -> None:
     """Make tables of JSON Lines files, given from old to new, or of a folder that `fetch` has filled."""
     files = [file for source in sources for file in _data_files(source)]
     made = export_tables(
-        files, out, on_broken_line=on_broken_line, assume_utc=assume_utc, max_line_bytes=max_line_bytes
+        files,
+        out,
+        on_broken_line=on_broken_line,
+        assume_utc=assume_utc,
+        max_line_bytes=max_line_bytes,
+        processes=processes,
     )
     counts = ", ".join(f"{count} {name}" for name, count in made.rows.items())
     answer(options, made.to_json(), f"{counts} in {out}")

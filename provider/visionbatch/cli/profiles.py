@@ -14,7 +14,6 @@ What is given on the command line or in the environment goes before it. Secrets 
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -45,6 +44,8 @@ def profile_of(file: Path | None, name: str | None) -> dict[str, Any]:
         if name is not None:
             raise ConfigError(f"there is no configuration file to find the profile {name} in")
         return {}
+    import tomllib  # noqa: PLC0415  # most have no such file
+
     try:
         profiles = tomllib.loads(file.read_text())
     except OSError as error:

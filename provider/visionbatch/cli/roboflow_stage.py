@@ -14,15 +14,12 @@ import click
 from visionbatch.cli.answers import answer
 from visionbatch.cli.credentials import first_line
 from visionbatch.cli.numbers import POSITIVE
-from visionbatch.cli.roboflow import client
+from visionbatch.cli.roboflow import client, staged_ref
 from visionbatch.cli.run_state import kept_run
-from visionbatch.errors import ConfigError
 from visionbatch.flow.judge import Outcome, judge
-from visionbatch.io.signed_store import DAY_S
 from visionbatch.io.sinks import LocalSink
 from visionbatch.model.policy import OnInputChange, OnPartial
 from visionbatch.model.secret import SecretUrl
-from visionbatch.pipelines.reference_sources import references_at
 from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.roboflow_stage import RoboflowStageRun
 from visionbatch.pipelines.run_places import stage_identity
@@ -41,9 +38,12 @@ log = logging.getLogger(__name__)
 @click.option("--kind", type=click.Choice(["single", "shards"]), default=None, help="How images go; by number without.")
 @click.option("--images-per-shard", type=int, default=IMAGES_PER_SHARD, show_default=True)
 @click.option("--parallel", type=int, default=8, show_default=True, help="Requests at a time.")
+@click.option(
+    "--settle", type=float, default=60.0, show_default=True, help="Seconds in which what arrived may not show yet."
+)
 @click.option("--display-name", default="", help="Name of the batch that people see.")
 @click.option("--notify-file", type=Path, help="File with the address of a webhook, which is a secret.")
-@click.option("--url-life", type=int, default=DAY_S, show_default=True, help="Seconds that signed addresses live.")
+@click.option("--url-life", type=int, default=24 * 3600, show_default=True, help="Seconds that signed addresses live.")
 @click.option("--report-dir", type=Path, help="Folder for the manifest and the list of renamed files.")
 @click.option("--run-id", help="Identity of this run, such as $ORDERID; source and batch without.")
 @click.option("--run-record", help="Address of the run record in an object store, to share it with Airflow.")
@@ -95,6 +95,7 @@ def _settings(given: Mapping[str, Any]) -> StageSettings:
         kind=given["kind"] or "",
         images_per_shard=given["images_per_shard"],
         parallel=given["parallel"],
+        settle_s=given["settle"],
         display_name=given["display_name"],
         notifications_url=SecretUrl(first_line(notify)) if notify else None,
     )
@@ -104,6 +105,9 @@ def _filled(run: RoboflowStageRun, place: str, given: Mapping[str, Any], *, allo
     media, batch_id, life_s = Media(given["media"]), given["batch_id"], given["url_life"]
     if "://" not in place and Path(place).is_dir():
         return run.videos(place, batch_id) if media is Media.VIDEOS else run.images(place, batch_id)
+    # Folders need none of the stores.
+    from visionbatch.pipelines.reference_sources import references_at  # noqa: PLC0415
+
     with references_at(place, media, life_s=life_s, allow_inside=allow_inside) as listed:
         return run.references(listed, batch_id, videos=media is Media.VIDEOS)
 
@@ -125,9 +129,7 @@ def ready(
     on_partial: str,
 ) -> None:
     """Wait until a batch can be processed: all of it is indexed."""
-    if shards is not None and expected is None:
-        raise ConfigError("--shards tells nothing without --expected")
-    ref = ready_ref(batch_id, expected, shards)
+    ref = staged_ref(batch_id, expected, shards)
     with client(options) as site:
         value, line = _await_ready(site, ref, timeout, OnPartial.parse(on_partial))
     answer(options, value, line)

@@ -15,6 +15,7 @@ from visionbatch.errors import AlreadyRunning, ConfigError, UnreadableRecord
 from visionbatch.io.run_files import FileRunStore, KeptRun, held, kept_run, kept_runs
 from visionbatch.model.run import RunRecord, Stage
 from visionbatch.model.text import printable
+from visionbatch.pipelines.run_places import adopted_identity
 
 DAY_S = 24 * 3600.0
 NAME_CHARS = 12
@@ -58,24 +59,25 @@ def forget(options: Mapping[str, Any], *, name: str) -> None:
 @runs.command()
 @click.argument("address")
 @click.option("--run-id", required=True, help="What the run is to be called here.")
-@click.option("--service", default="deepomatic", show_default=True, help="Whose command goes on with it.")
+@click.option("--service", help="Refuse a record of any other service than this one.")
 @click.pass_obj
-def adopt(options: Mapping[str, Any], *, address: str, run_id: str, service: str) -> None:
+def adopt(options: Mapping[str, Any], *, address: str, run_id: str, service: str | None) -> None:
     """Take over a run from its record in an object store or file, such as one that Airflow began.
 
-    The command of the service goes on with it when it is given the same --run-id.
+    The command that begins such runs goes on with it when it is given the same --run-id: deepomatic run, vias create,
+    roboflow stage or roboflow run.
     """
     record = object_record(address).load()
     if record is None:
         raise ConfigError(f"there is no run record at {address}")
-    if record.service != service:
+    if service not in (None, record.service):
         raise ConfigError(f"the record at {address} is one of {record.service}, not of {service}")
-    store = FileRunStore(state_directory(options), f"{service} {run_id}")
+    store = FileRunStore(state_directory(options), adopted_identity(record, run_id))
     with store.locked():
         if _readable(store) is not None:
             raise ConfigError(f"there is a run {run_id} already", next_step="Forget it first, or take another name.")
         store.save(record)
-    answer(options, {"adopted": record.ref, "run_id": run_id}, f"{run_id} is now at {service} batch {record.ref}")
+    answer(options, {"adopted": record.ref, "run_id": run_id}, f"{run_id} is now at {record.service} {record.ref}")
 
 
 @runs.command()

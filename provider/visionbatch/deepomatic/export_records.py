@@ -4,12 +4,16 @@ A line is read by a strict decoder first, which is fast and knows exactly what i
 field by field: a key that nobody documented is kept as text, and so is an optional field of another type than
 documented. Only what a table cannot be without makes a line broken.
 
-`Raw` stands where the document allows any JSON: it keeps the text as it was delivered.
+`Raw` stands where the document allows any JSON: it keeps the text as it was delivered. It also stands for what lies
+below an input, of which an export has many and few that differ: who makes tables of them reads each distinct text once,
+with `RecordReader.parts`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import repeat
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 from msgspec import UNSET, DecodeError, Meta, Raw, Struct, ValidationError, json
@@ -46,13 +50,13 @@ class JobConformity(_Object):
 
 
 class Input(_Object):
-    """One photo or value that was analysed."""
+    """One photo or value that was analysed, with the texts of each `DataConformity` and `JobConformity`."""
 
     id: Identifier
     file_extension: str | None = None
     metadata: Raw = ABSENT
-    data_conformity: list[DataConformity] | None = None
-    job_conformity: list[JobConformity] | None = None
+    data_conformity: list[Raw] | None = None
+    job_conformity: list[Raw] | None = None
 
 
 class WorkItem(_Object):
@@ -93,10 +97,13 @@ _S = TypeVar("_S", bound=_Object)
 _PARTS: Final[dict[type[_Object], dict[str, type[_Object]]]] = {
     WorkOrder: {"work_items": WorkItem},
     WorkItem: {"input": Input},
+}
+_TEXTS: Final[dict[type[_Object], dict[str, type[_Object]]]] = {
     Input: {"data_conformity": DataConformity, "job_conformity": JobConformity},
 }
+"""Parts that stay texts in the record."""
 _DECODERS: Final[dict[type[_Object], dict[str, json.Decoder[Any]]]] = {
-    kind: {field.name: json.Decoder(field.type) for field in fields(kind) if field.name not in _PARTS.get(kind, {})}
+    kind: {field.name: json.Decoder(field.type) for field in fields(kind)}
     for kind in (WorkOrder, WorkItem, Input, DataConformity, JobConformity)
 }
 _REQUIRED: Final[dict[type[_Object], list[str]]] = {
@@ -104,6 +111,9 @@ _REQUIRED: Final[dict[type[_Object], list[str]]] = {
 }
 _MOMENTS: Final = {"create_date", "update_date", "corrected_date"}
 _STRICT: Final = json.Decoder(WorkOrder)
+_STRICT_PART: Final[dict[type[_Object], json.Decoder[Any]]] = {
+    kind: json.Decoder(kind) for kind in (DataConformity, JobConformity)
+}
 _LOOSE: Final = json.Decoder(dict[str, Raw])
 _LIST: Final = json.Decoder(list[Raw] | None)
 _MOMENT: Final = json.Decoder(datetime)
@@ -123,49 +133,75 @@ class RecordReader:
         self.extras: dict[int, str] = {}
         """What no column holds, as a JSON object, by `id` of its record; the caller clears it with the records."""
 
-    def read_many(self, content: bytes, lines: list[bytes]) -> list[WorkOrder] | None:
+    def read_many(self, lines: list[bytes]) -> list[WorkOrder] | None:
         """The records of some lines at once; ``None`` when one of them must be looked at by itself.
 
-        :param content: the lines as one, which is checked faster.
+        Texts that stay texts in them may turn out not to be UTF-8, or not to become `parts`.
         """
         try:
-            _check_encoding(content)
             return [*map(_STRICT.decode, lines)]
         except (UnicodeDecodeError, DecodeError, RecursionError):
             return None
 
     def read(self, line: bytes) -> WorkOrder:
-        """The record of one line.
+        """The record of one line, whose texts are known to become `parts`.
 
         :raises Broken: when it is not UTF-8, not JSON, or lacks what the tables cannot be without.
         """
         try:
             _check_encoding(line)
-            return _STRICT.decode(line)
+            record = _STRICT.decode(line)
+            for text, kind in _texts_of(record):
+                _STRICT_PART[kind].decode(text)
         except ValidationError:
-            return self._leniently(line)
+            record, extras = self._leniently(WorkOrder, Raw(line))
+            # Only now: a part of a record that turned out broken is gone, and its identity free for another.
+            self.extras.update(extras)
         except UnicodeDecodeError as error:
             raise Broken("not-utf-8", f"byte {error.start} of the line is not UTF-8: {error.reason}") from None
         except DecodeError as error:
             raise Broken("not-json", str(error)) from None
         except RecursionError:
             raise Broken("too-deep", "arrays or objects are nested too deeply") from None
+        return record
 
-    def _leniently(self, line: bytes) -> WorkOrder:
+    def parts(self, kind: type[_S], texts: list[str]) -> tuple[list[_S], list[str | None]]:
+        """What lies below inputs, from texts, and for each what no column holds, as a JSON object.
+
+        :raises Broken: when one of them lacks what the tables cannot be without.
+        """
+        try:
+            return [*map(_STRICT_PART[kind].decode, texts)], [None] * len(texts)
+        except (DecodeError, RecursionError):
+            read = [self._leniently(kind, Raw(text)) for text in texts]
+            return [part for part, _ in read], [extras.get(id(part)) for part, extras in read]
+
+    def _leniently(self, kind: type[_S], text: Raw) -> tuple[_S, dict[int, str]]:
+        """An object, and what no column holds by `id` of the object and of those in it."""
         self._fresh = {}
         try:
-            record = self._object(WorkOrder, Raw(line), "$")
+            return self._object(kind, text, "$"), self._fresh
         except ValidationError as error:
             raise Broken("wrong-type", str(error)) from None
         except DecodeError as error:
             raise Broken("not-json", str(error)) from None
         except RecursionError:
             raise Broken("too-deep", "arrays or objects are nested too deeply") from None
-        # Only now: a part of a record that turned out broken is gone, and its identity free for another.
-        self.extras.update(self._fresh)
-        return record
 
     def _object(self, kind: type[_S], text: Raw, where: str) -> _S:
+        values, extra = self._fields(kind, text, where)
+        record = kind(**values)
+        if extra:
+            self._fresh[id(record)] = json.encode(extra).decode()
+        return record
+
+    def _sound(self, kind: type[_Object], text: Raw, where: str) -> Raw:
+        """A text that will become one of `parts`."""
+        self._fields(kind, text, where)
+        return text
+
+    def _fields(self, kind: type[_Object], text: Raw, where: str) -> tuple[dict[str, Any], dict[str, Raw]]:
+        """The values of an object by their names, and what no column can hold."""
         given = _decoded(_LOOSE, text, where, "an object")
         values: dict[str, Any] = {}
         extra: dict[str, Raw] = {}
@@ -178,18 +214,17 @@ class RecordReader:
         for name in _REQUIRED[kind]:
             if name not in values:
                 raise Broken("missing-field", f"{where}.{name} is not there")
-        record = kind(**values)
-        if extra:
-            self._fresh[id(record)] = json.encode(extra).decode()
-        return record
+        return values, extra
 
     def _field(self, kind: type[_Object], key: str, text: Raw, where: str) -> Any:
         """The value of one key; `UNSET` when no column can hold it."""
-        part = _PARTS.get(kind, {}).get(key)
         place = f"{where}.{key}"
-        if part is not None:
-            listed = _decoded(_LIST, text, place, "an array")
-            return [self._object(part, item, f"{place}[{index}]") for index, item in enumerate(listed or [])]
+        if key in _PARTS.get(kind, {}):
+            part = _PARTS[kind][key]
+            return [self._object(part, item, at) for at, item in _listed(text, place)]
+        if key in _TEXTS.get(kind, {}):
+            part = _TEXTS[kind][key]
+            return [self._sound(part, item, at) for at, item in _listed(text, place)]
         decoder = _DECODERS[kind].get(key)
         if decoder is None:
             return UNSET
@@ -213,6 +248,14 @@ class RecordReader:
         if moment.tzinfo is not None:
             return moment
         return moment.replace(tzinfo=UTC) if self._assume_utc else None
+
+
+def _texts_of(record: WorkOrder) -> Iterator[tuple[Raw, type[_Object]]]:
+    """All texts in a record, each with what it should become."""
+    for item in record.work_items or ():
+        for photo in item.input or ():
+            yield from zip(photo.data_conformity or (), repeat(DataConformity))
+            yield from zip(photo.job_conformity or (), repeat(JobConformity))
 
 
 def _check_encoding(text: bytes) -> None:
@@ -243,6 +286,13 @@ def _decoded(decoder: json.Decoder[Any], text: Raw, where: str, wanted: str) -> 
         return decoder.decode(text)
     except ValidationError:
         raise Broken("wrong-type", f"{where} is not {wanted}") from None
+
+
+def _listed(text: Raw, where: str) -> Iterator[tuple[str, Raw]]:
+    """The elements of an array, each with its place; none of ``null``."""
+    listed = _decoded(_LIST, text, where, "an array")
+    for index, item in enumerate(listed or ()):
+        yield f"{where}[{index}]", item
 
 
 def _first(error: Exception) -> str:

@@ -49,7 +49,8 @@ VisionBatchError
 │   ├── JobFailed             the service says that it failed
 │   ├── JobCancelled          somebody cancelled it
 │   ├── JobPartial            more items failed than ``on_partial`` accepts         exit 7
-│   └── DeadlinePassed        still running at the deadline                         exit 8
+│   ├── DeadlinePassed        still running at the deadline                         exit 8
+│   └── NotReady              its input is not all there yet                        exit 5
 └── RunError                another process has the run                             exit 10
     ├── AlreadyRunning        it holds the lock
     ├── Superseded            it has replaced this one; the remote batch is its now
@@ -125,6 +126,7 @@ from visionbatch.errors.work import (
     JobError,
     JobFailed,
     JobPartial,
+    NotReady,
     RunError,
     Superseded,
     UnreadableRecord,
@@ -156,6 +158,7 @@ __all__ = [
     "NoRoom",
     "NotAuthorized",
     "NotFound",
+    "NotReady",
     "ObjectChanged",
     "OutOfCredits",
     "OutcomeUnknown",

@@ -38,6 +38,16 @@ class DeadlinePassed(JobError):
     default_next_step = "Wait again with a later deadline, or look into the service's console."
 
 
+class NotReady(JobError):
+    """What a job is to run over is not all there yet; no job was made."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_retry_safe = True
+    default_next_step = (
+        "Wait for it first, with RoboflowBatchReadySensor, wait_ready() or visionbatch roboflow ready; then run again."
+    )
+
+
 class RunError(VisionBatchError):
     """Another process has the run."""
 

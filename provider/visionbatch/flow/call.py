@@ -19,7 +19,6 @@ from visionbatch.errors import (
 )
 from visionbatch.flow.effects import Flow, Now, Request, Response, Send
 from visionbatch.flow.retry import RetryPolicy, persist, retry_after_seconds, transient
-from visionbatch.model.text import excerpt
 
 TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 """Answers that time may mend; what Google's and Deepomatic's own clients retry."""
@@ -63,7 +62,7 @@ def unhappy(request: Request, response: Response, now: float) -> VisionBatchErro
     :param now: Unix seconds, to read a ``Retry-After`` that is a date.
     """
     status = response.status
-    what = f"{request.method} {request.path} was answered {status}: {excerpt(response.body)}"
+    what = f"{request.method} {request.path} was answered {status}: {response.shown()}"
     if 300 <= status < 400:
         return Redirected(f"{request.method} {request.path} was answered with redirect {status}")
     if status in (401, 403):

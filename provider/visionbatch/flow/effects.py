@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 from visionbatch.errors import UnreadableAnswer
+from visionbatch.model.secret import Secret, scrubbed
 from visionbatch.model.text import excerpt
 
 MAX_DEPTH = 64
@@ -55,12 +56,18 @@ class Response:
 
     :param headers: names in lower case.
     :param credential: which of the plane's credentials it was asked with; see `Send`.
+    :param secrets: what was secret in the request, and is in no text about the answer, should that repeat it.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     credential: int = 0
+    secrets: tuple[Secret, ...] = field(default=(), repr=False, compare=False)
+
+    def shown(self, text: bytes | None = None) -> str:
+        """The beginning of the body, or of a text out of it, safe to print."""
+        return excerpt(scrubbed(self.body if text is None else text, *self.secrets))
 
     def json_object(self) -> dict[str, Any]:
         """The body as a JSON object.
@@ -69,7 +76,7 @@ class Response:
         """
         value = self.json()
         if not isinstance(value, dict):
-            raise UnreadableAnswer(f"the answer is JSON but not an object: {excerpt(self.body)}")
+            raise UnreadableAnswer(f"the answer is JSON but not an object: {self.shown()}")
         return value
 
     def json(self) -> Any:
@@ -79,11 +86,12 @@ class Response:
         """
         try:
             value = json.loads(self.body)
-        except (ValueError, RecursionError) as error:
-            kind = self.headers.get("content-type", "no content type")
+        except (ValueError, RecursionError):
+            kind = self.shown(self.headers.get("content-type", "no content type").encode("utf-8", "replace"))
+            # A decoder's error holds the whole document.
             raise UnreadableAnswer(
-                f"the answer with status {self.status} is not JSON ({kind}): {excerpt(self.body)}"
-            ) from error
+                f"the answer with status {self.status} is not JSON ({kind}): {self.shown()}"
+            ) from None
         if _deeper_than(value, MAX_DEPTH):
             raise UnreadableAnswer(f"the answer is JSON nested deeper than {MAX_DEPTH} levels")
         return value

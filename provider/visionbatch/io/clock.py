@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from typing import Protocol
@@ -51,6 +50,8 @@ class LoopClock:
 
     async def pause(self, pause: Pause) -> None:
         """Let the loop go on with others."""
+        import asyncio  # noqa: PLC0415  # who waits in threads spares its 4 MiB
+
         await asyncio.sleep(drawn(pause))
 
 
@@ -59,6 +60,8 @@ async def pause_until(moment: float) -> None:
 
     :param moment: seconds of ``time.monotonic()``; one that has passed is now.
     """
+    import asyncio  # noqa: PLC0415  # as above
+
     await asyncio.sleep(max(moment - time.monotonic(), 0.0))
 
 

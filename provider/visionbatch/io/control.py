@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from visionbatch._version import __version__
-from visionbatch.config import MIB
+from visionbatch.config import KIB, MIB
 from visionbatch.errors import (
     AnswerTooLarge,
     ConfigError,
@@ -25,14 +25,18 @@ from visionbatch.errors import (
     Unreachable,
     VisionBatchError,
 )
-from visionbatch.flow.effects import Body, Request
+from visionbatch.flow.effects import Body, Request, Response
+from visionbatch.io.network import proxy_secrets
 from visionbatch.model.credential import Credential, InQuery, Outgoing, ends_at, headers_of, renew_at, secrets_of
-from visionbatch.model.secret import Secret, scrubbed, written_out
+from visionbatch.model.secret import Secret, scrubbed, secrets_in, written_out
 
 log = logging.getLogger(__name__)
 
 BODY_CAP = 8 * MIB
 """Bytes of a JSON answer: a thousand times what the documented ones have."""
+
+REFUSAL_CAP = 256 * KIB
+"""Bytes of a refusal that are looked at; what people are shown of it is far less."""
 
 USER_AGENT = f"visionbatch/{__version__}"
 
@@ -111,7 +115,11 @@ class Origin:
         if parts.username is not None or parts.query or parts.fragment:
             raise ConfigError("the base URL must carry no user information, query or fragment")
         loopback = host in ("localhost", "127.0.0.1", "::1")
-        if parts.scheme == "http" and not (loopback or self.allow_plain_http):
+        if parts.scheme != "http" or loopback:
+            return
+        if self.allow_plain_http:
+            log.warning("%s is plain http: everybody on that network can read the key", host)
+        else:
             raise ConfigError(
                 f"base URL for {host} is plain http, which would send the key in clear",
                 next_step="Use https, or set allow_plain_http if that network is trusted.",
@@ -160,14 +168,19 @@ def with_query(url: str, query: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
 
 
-def discreet(body: bytes, status: int, credential: Credential) -> bytes:
-    """The body of an answer; a refusal that repeats the key, as gateways do with the whole request, without it."""
-    if status < 300:
-        return body
-    for secret in secrets_of(credential):
-        # What follows the scheme's word, as in "Bearer", is the key.
-        body = scrubbed(body, Secret(secret.reveal().rpartition(" ")[2]))
-    return body
+def answered(
+    status: int, headers: Any, body: bytes, number: int, request: Request, credential: Credential, proxy: str | None
+) -> Response:
+    """An answer; a refusal that repeats what was secret in the request, as gateways do with the whole of it, without
+    that.
+
+    :param number: of the credential.
+    """  # noqa: D205  # one sentence
+    # What follows the scheme's word, as in "Bearer", is the key.
+    keys = [Secret(secret.reveal().rpartition(" ")[2]) for secret in secrets_of(credential)]
+    secrets = (*keys, *secrets_in(request.body), *proxy_secrets(proxy))
+    body = body if status < 300 else scrubbed(body[:REFUSAL_CAP], *secrets)
+    return Response(status, lower_names(headers), body, number, secrets)
 
 
 def encoded(body: Any) -> bytes:

@@ -22,11 +22,10 @@ from visionbatch.io.control import (
     HeldCredential,
     Origin,
     add_capped,
+    answered,
     authenticated,
-    discreet,
     encoded,
     head_of,
-    lower_names,
     query_of,
     transport_error,
     unsendable,
@@ -124,8 +123,8 @@ class AsyncControlPlane:
                 ssl=tls,
                 timeout=self._timeout,
             ) as answer:
-                read = discreet(await self._read(answer), answer.status, credential)
-                response = Response(answer.status, lower_names(answer.headers), read, number)
+                read = await self._read(answer)
+                response = answered(answer.status, answer.headers, read, number, request, credential, proxy)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise transport_error(error, request, self.origin.host) from None
         except ValueError:

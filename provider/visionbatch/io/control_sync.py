@@ -19,11 +19,10 @@ from visionbatch.io.control import (
     HeldCredential,
     Origin,
     add_capped,
+    answered,
     authenticated,
-    discreet,
     encoded,
     head_of,
-    lower_names,
     query_of,
     transport_error,
     unsendable,
@@ -125,8 +124,8 @@ class ControlPlane(Closable):
                     proxies={"http": proxy, "https": proxy} if proxy else {},
                 ) as answer,
             ):
-                body = discreet(self._read(answer), answer.status_code, credential)
-                return Response(answer.status_code, lower_names(answer.headers), body, number)
+                read = self._read(answer)
+                return answered(answer.status_code, answer.headers, read, number, request, credential, proxy)
         except (requests.RequestException, HTTPError) as error:
             # The text of a requests error holds the whole URL, so the chain is cut here.
             raise transport_error(error, request, self._origin.host) from None

@@ -81,7 +81,7 @@ class LocalFolder:
 
     def keep(self, name: str) -> str:
         """See `Folder.keep`: it is there already."""
-        return str(self.target(name))
+        return str(self._path / name)
 
     def opened(self, name: str) -> BinaryIO:
         """See `Folder.opened`."""

@@ -30,12 +30,14 @@ class Block(NamedTuple):
 
     :param number: that of the first, from 1.
     :param content: their bytes with all line feeds but the last.
-    :param lines: the same cut up, blank ones included.
     """
 
     number: int
     content: bytes
-    lines: list[bytes]
+
+    def lines(self) -> list[bytes]:
+        """The same cut up, blank ones included."""
+        return self.content.split(b"\n")
 
 
 class Line(NamedTuple):
@@ -85,14 +87,14 @@ def blocks(stream: BinaryIO, limit: int) -> Iterator[Block]:
     """
     number, head = 1, b""
     for read in iter(partial(_block, stream), b""):
-        body, end, tail = read.rpartition(b"\n")
-        if end:
-            block = _cut(number, head + body)
+        end = read.rfind(b"\n")
+        if end >= 0:
+            block = _cut(number, b"".join((head, memoryview(read)[:end])))
+            number, head = number + 1 + block.content.count(b"\n"), b""
             yield block
-            number, head = number + len(block.lines), b""
         if len(head) <= limit + len(_BOM):
             # What exceeds the limit is not kept, or a file without line feeds would fill the memory.
-            head = (head + tail)[: limit + len(_BOM) + 1]
+            head = (head + read[end + 1 :])[: limit + len(_BOM) + 1]
     yield _cut(number, head)
 
 
@@ -101,14 +103,13 @@ def lines(block: Block, limit: int) -> Iterator[Line]:
 
     :param limit: bytes of the longest line that is given whole.
     """
-    for number, content in enumerate(block.lines, block.number):
+    for number, content in enumerate(block.lines(), block.number):
         if len(content) > limit or (content and not content.isspace()):
             yield Line(number, content[:limit], len(content) <= limit)
 
 
 def _cut(number: int, content: bytes) -> Block:
-    content = content.removeprefix(_BOM) if number == 1 else content
-    return Block(number, content, content.split(b"\n"))
+    return Block(number, content.removeprefix(_BOM) if number == 1 else content)
 
 
 def _block(stream: BinaryIO) -> bytes:

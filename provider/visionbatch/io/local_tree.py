@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Lock
 from typing import BinaryIO
 
 from visionbatch.io.closing import Closable
@@ -18,6 +17,10 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # Without O_NONBLOCK a pipe that takes a file's place between listing and opening would hang us.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
+FOLDERS_KEPT = 32
+"""Folders that stay open: the files of a folder are read one after another, by each thread in another one, and walking
+there costs more than reading a photo."""
+
 _NO_NAMES = frozenset({"", ".", ".."})
 
 
@@ -25,19 +28,19 @@ class LocalTree(Closable):
     """A folder on disk.
 
     Every path is walked from the root one component at a time, each refused if it is a link, so that
-    nothing outside of the root is read even while somebody changes the tree. The folder of the file that was read last
-    is kept open: one that is moved away meanwhile is read on from where it went.
+    nothing outside of the root is read even while somebody changes the tree. The folders of the files that were read
+    last are kept open: one that is moved away meanwhile is read on from where it went.
 
     :param root: may be a link itself: whoever names it means what it leads to.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._last = _LastFolder()
+        self._folders: dict[str, _OpenFolder] = {}
 
     def close(self) -> None:
-        """Let go of the folder that was read last."""
-        self._last.close()
+        """Let go of the folders that were read last."""
+        self._folders.clear()
 
     @property
     def location(self) -> str:
@@ -89,7 +92,11 @@ class LocalTree(Closable):
         if name in _NO_NAMES:
             raise _outside(path)
         try:
-            handle = self._last.open(folder, name, self._descend, look=look)
+            kept = self._folder(folder)
+            if look:
+                # Opening alone already acts on devices.
+                _require_plain(os.stat(name, dir_fd=kept.descriptor, follow_symlinks=False), name)
+            handle = os.open(name, _FILE, dir_fd=kept.descriptor)
         except ValueError as error:  # what the system could not take, such as a NUL
             raise _outside(path) from error
         try:
@@ -98,6 +105,24 @@ class LocalTree(Closable):
             os.close(handle)
             raise
         return handle
+
+    def _folder(self, path: str) -> _OpenFolder:
+        """A folder, opened only if no file was read there lately. There is no lock for threads to wait at: one that
+        finds its folder forgotten walks there again.
+        """  # noqa: D205  # one sentence
+        kept = self._folders.get(path)
+        if kept is None:
+            if len(self._folders) >= FOLDERS_KEPT:
+                self._folders.clear()
+            try:
+                with self._descend(path) as descriptor:
+                    kept = _OpenFolder(os.dup(descriptor))
+            except OSError:
+                # Somebody changes the tree.
+                self._folders.clear()
+                raise
+            self._folders[path] = kept
+        return kept
 
     @contextmanager
     def _descend(self, folder: str) -> Iterator[int]:
@@ -112,41 +137,14 @@ class LocalTree(Closable):
             os.close(descriptor)
 
 
-class _LastFolder(Closable):
-    """The folder of the file that was opened last, kept open.
+class _OpenFolder:
+    """A folder that is closed when nobody holds it any more, so that it never is under the hands of a thread."""
 
-    The files of a folder are read one after another, and walking there costs more than reading a photo.
-    """
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
 
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._folder = ""
-        self._descriptor = -1
-
-    def open(self, folder: str, name: str, descend: Callable[[str], AbstractContextManager[int]], *, look: bool) -> int:
-        """Open a plain file in a folder, going there only if the last file lay elsewhere.
-
-        :param look: see that it is a plain file before it is opened, for opening alone already acts on devices.
-        """
-        with self._lock:
-            if self._descriptor < 0 or folder != self._folder:
-                self._forget()
-                with descend(folder) as descriptor:
-                    self._descriptor = os.dup(descriptor)
-                self._folder = folder
-            if look:
-                _require_plain(os.stat(name, dir_fd=self._descriptor, follow_symlinks=False), name)
-            return os.open(name, _FILE, dir_fd=self._descriptor)
-
-    def close(self) -> None:
-        """Let go of it."""
-        with self._lock:
-            self._forget()
-
-    def _forget(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+    def __del__(self) -> None:
+        os.close(self.descriptor)
 
 
 def _parts(path: str) -> list[str]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import ssl
 from functools import lru_cache
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from visionbatch.errors import ConfigError
+from visionbatch.model.secret import Secret
 
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 """Variables that name a file or folder of certificate authorities, the first one set wins."""
@@ -34,6 +35,15 @@ def proxy_for(url: str) -> str | None:
     if urlsplit(proxy).scheme != "http":
         raise ConfigError("the environment names a proxy that is not http://; only those are supported")
     return proxy
+
+
+def proxy_secrets(proxy: str | None) -> tuple[Secret, ...]:
+    """What of a proxy's address opens it: its password, and the pair that goes to it in base64."""
+    parts = urlsplit(proxy or "")
+    if not parts.password:
+        return ()
+    password = unquote(parts.password)
+    return Secret(f"{unquote(parts.username or '')}:{password}"), Secret(password)
 
 
 def ca_place() -> str | None:

@@ -7,25 +7,26 @@ those are asked for again.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import shutil
 import threading
 import time
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 import google_crc32c
 
 from visionbatch.config import KIB, MIB
-from visionbatch.errors import AlreadyRunning, Damaged, NoRoom, UnsafeName
+from visionbatch.errors import AlreadyRunning, NoRoom, UnsafeName
 from visionbatch.io.closing import Closable
-from visionbatch.io.disk import FULL
+from visionbatch.io.disk import FULL, RESERVE_BYTES
 from visionbatch.model.safe_names import NAME_BYTES, broken_rule
 from visionbatch.model.text import printable
 
@@ -35,6 +36,9 @@ SMALL_BYTES = 1 * MIB
 
 CRC_BYTES = 64 * KIB
 """The checksum takes no buffer that can be written to; copies of this size stay in the processor's cache."""
+
+Expand = Callable[[BinaryIO], Iterable[bytes]]
+"""Makes of a file as it is stored the file that is wanted, in blocks."""
 
 _AROUND = len(".partial.json") + len(".")
 
@@ -156,14 +160,14 @@ class Partial(Closable):
         self._note.unlink(missing_ok=True)
         self._cut(0)
 
-    def finish(self, *, gzipped: bool = False) -> int:
+    def finish(self, expand: Expand | None = None) -> int:
         """Give the file its final name, and its size.
 
-        :param gzipped: it is stored compressed; the final file is not.
-        :raises Damaged: when it should be compressed and is not, or not wholly.
+        :param expand: makes the final file of what is stored, such as a compressed one; what it raises is passed on.
+        :raises NoRoom: when what comes out of it does not fit on the disk.
         """
         self._cut(self.arrived)
-        whole = self._expanded() if gzipped else self._path
+        whole = self._expanded(expand) if expand is not None else self._path
         size = whole.stat().st_size
         whole.replace(self.target)
         self._let_go()
@@ -255,26 +259,19 @@ class Partial(Closable):
                     file.write(text)
                     file.truncate()
 
-    def _expanded(self) -> Path:
+    def _expanded(self, expand: Expand) -> Path:
         expanded = self._path.with_name(f"{self._path.name}.expanded")
-        inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
         try:
-            with expanded.open("wb") as file:
-                for block in self.read(0, self.arrived):
-                    held = block
-                    while held and not inflate.eof:
-                        file.write(inflate.decompress(held, MIB))
-                        held = inflate.unconsumed_tail
-                file.write(inflate.flush())
-        except zlib.error as error:
+            with expanded.open("wb") as file, self._path.open("rb") as stored:
+                for block in expand(stored):
+                    if file.tell() >= MIB and len(block) + RESERVE_BYTES > shutil.disk_usage(expanded.parent).free:
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301  # as the disk says it
+                    file.write(block)
+        except BaseException as error:
             expanded.unlink(missing_ok=True)
-            raise Damaged(f"{self.target} is stored as gzip and cannot be expanded: {error}") from error
-        except OSError as error:
-            expanded.unlink(missing_ok=True)
-            raise self._failed(error) from error
-        if not inflate.eof:
-            expanded.unlink(missing_ok=True)
-            raise Damaged(f"{self.target} is stored as gzip and ends too early")
+            if isinstance(error, OSError):
+                raise self._failed(error) from error
+            raise
         return expanded
 
 

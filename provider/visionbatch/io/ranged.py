@@ -18,7 +18,7 @@ from visionbatch.io.closing import Closable
 from visionbatch.io.wire import WireLimits
 from visionbatch.io.wire_body import WireBody
 from visionbatch.io.wire_pool import WirePool
-from visionbatch.model.secret import SecretUrl
+from visionbatch.model.secret import Secret, SecretUrl, scrubbed
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
 _CRC32C = re.compile(r"crc32c=([A-Za-z0-9+/]{6}==)")
@@ -87,7 +87,7 @@ class Ranges(Closable):
             elif body.status == 200:
                 yield _described(body, 0, body.length)
             else:
-                raise _refused(body, url, name)
+                raise _refused(body, url, headers, name)
 
 
 def _ranged(body: WireBody, start: int, stop: int | None, name: str) -> Part:
@@ -125,8 +125,10 @@ def crc32c_number(text: str | None) -> int | None:
     return int.from_bytes(raw, "big") if len(raw) == 4 else None
 
 
-def _refused(body: WireBody, url: SecretUrl, name: str) -> Exception:
+def _refused(body: WireBody, url: SecretUrl, headers: Mapping[str, str], name: str) -> Exception:
     if body.status in (412, 416):
         return ObjectChanged(f"{name} is not what it was when it was listed (answer {body.status})")
-    response = Response(body.status, body.headers, url.scrub(body.text()))
+    # A bucket is read with a token, which a proxy's page may repeat as well.
+    sent = Secret(headers.get("Authorization", "").rpartition(" ")[2])
+    response = Response(body.status, body.headers, scrubbed(body.text(), url, sent))
     return unhappy(Request("GET", name), response, time.time())

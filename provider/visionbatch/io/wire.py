@@ -77,6 +77,7 @@ class Wire(Closable):
         self._bandwidth = bandwidth
         self._connection: http.client.HTTPConnection | None = None
         self._peer: tuple[str, str] | None = None
+        self._proxy: str | None = None
 
     def close(self) -> None:
         """Close the connection."""
@@ -165,11 +166,13 @@ class Wire(Closable):
             # Readable while idle means that the peer has hung up, or says what nobody asked.
             self.close()
         if self._connection is None:
+            # Once for a connection: it takes a look at the whole environment.
+            self._proxy = proxy_for(url.reveal())
             self._connection = self._new_connection(url)
             # The debug output of http.client prints the session's address, whoever has switched it on.
             self._connection.set_debuglevel(0)
             self._connection.connect()
-            if self._outside_only and proxy_for(url.reveal()) is None:
+            if self._outside_only and self._proxy is None:
                 _require_outside(self._connection.sock, url.host)
             self._peer = peer
             self._connection.sock.settimeout(self._limits.read_timeout_s)
@@ -178,20 +181,19 @@ class Wire(Closable):
 
     def _new_connection(self, url: SecretUrl) -> http.client.HTTPConnection:
         parts = urlsplit(url.reveal())
-        proxy = proxy_for(url.reveal())
-        via = urlsplit(proxy) if proxy else None
+        via = urlsplit(self._proxy) if self._proxy else None
         host, port = ((via.hostname, via.port or 80) if via else (parts.hostname, parts.port)) or ("", None)
         timeout = self._limits.connect_timeout_s
         if parts.scheme == "http":
             return http.client.HTTPConnection(host or "", port, timeout=timeout)
         secure = http.client.HTTPSConnection(host or "", port, timeout=timeout, context=tls_context())
         if via is not None:
-            secure.set_tunnel(parts.hostname or "", parts.port or 443, headers=_proxy_head(proxy))
+            secure.set_tunnel(parts.hostname or "", parts.port or 443, headers=_proxy_head(self._proxy))
         return secure
 
     def _target(self, url: SecretUrl) -> str:
         parts = urlsplit(url.reveal())
-        if parts.scheme == "http" and proxy_for(url.reveal()):
+        if parts.scheme == "http" and self._proxy:
             return url.reveal()
         return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 

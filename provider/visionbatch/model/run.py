@@ -39,6 +39,7 @@ class RunRecord:
     :param checked: prefix of the archive that ``crc32c`` covers, in bytes.
     :param crc32c: CRC-32C of that prefix, which tells a later try whether the source still is the same.
     :param deadline: Unix seconds by which the batch has to end; ``None`` is never.
+    :param created_at: Unix seconds at which the service had made the remote batch; ``None`` when it is not on record.
     :param outcome: last word about the batch once it ended.
     :param token: part of the batch's label that no other run has, by which it can be found again.
     :param notes: what one service needs beyond these, JSON primitives; whoever writes one gives it a name of its own.
@@ -54,6 +55,7 @@ class RunRecord:
     checked: int = 0
     crc32c: int = 0
     deadline: float | None = None
+    created_at: float | None = None
     outcome: str = ""
     place: str = ""
     token: str = ""
@@ -103,6 +105,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(_TEXTS, (str,)),
     **dict.fromkeys(_NUMBERS, (int,)),
     "deadline": (int, float, type(None)),
+    "created_at": (int, float, type(None)),
     "notes": (dict,),
 }
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote, quote_plus, unquote_plus, urlsplit
 
 from visionbatch.errors import ConfigError
 
 TELLING_CHARS = 12
-"""A query value this long may be the one that carries the authority; shorter ones are words like ``resumable``."""
+"""A query value this long may be the one that carries the authority; shorter ones are words like ``resumable``. As long
+a piece of base64 is no accident."""
 
 
 class Secret:
@@ -28,6 +32,10 @@ class Secret:
     def reveal(self) -> str:
         """The value itself; called where it goes on the wire and nowhere else."""
         return self._value
+
+    def pieces(self) -> Iterable[str]:
+        """What of it may be shown nowhere."""
+        yield self._value
 
     def __repr__(self) -> str:
         return "Secret(***)"
@@ -61,15 +69,44 @@ def usable_key(key: Secret, what: str = "the API key") -> str:
     return text
 
 
-def scrubbed(text: bytes, secret: Secret) -> bytes:
-    """A foreign text without a secret, as it is and as JSON, HTML and addresses write it."""
-    plain = secret.reveal()
-    as_json = (json.dumps(plain)[1:-1], json.dumps(plain, ensure_ascii=False)[1:-1])
-    quoted = (quote(plain), quote(plain, safe=""), escape(plain))
-    ways = {plain, *as_json, *(way.replace("/", "\\/") for way in as_json), *quoted}
-    for way in sorted(ways - {""}, key=len, reverse=True):
-        text = text.replace(way.encode("utf-8", "surrogatepass"), b"***")
+def scrubbed(text: bytes, *secrets: Secret) -> bytes:
+    """A foreign text without these secrets, in whichever way it writes them.
+
+    Gateways and proxies repeat what they were sent: as it is, as JSON, HTML, Python or an address writes it, in base64.
+    """
+    ways = {way for secret in secrets for piece in secret.pieces() for way in _spellings(piece)}
+    for way in sorted(ways - {b""}, key=len, reverse=True):
+        text = text.replace(way, b"***")
     return text
+
+
+def _spellings(plain: str) -> set[bytes]:
+    as_json = (json.dumps(plain)[1:-1], json.dumps(plain, ensure_ascii=False)[1:-1])
+    as_html = escape(plain)
+    once = {
+        quote(plain, errors="surrogatepass"),
+        quote(plain, "", errors="surrogatepass"),
+        quote_plus(plain, errors="surrogatepass"),
+    }
+    quoted = once | {quote(way, "") for way in once}
+    ways = {plain, repr(plain)[1:-1], *as_json, as_html, as_html.replace("&#x27;", "&#39;"), *quoted}
+    ways |= {way.replace("/", "\\/") for way in as_json} | {
+        _ESCAPE.sub(lambda found: found[0].lower(), way) for way in quoted
+    }
+    raw = [way.encode("utf-8", "surrogatepass") for way in ways]
+    return {*raw, *_in_base64(plain.encode("utf-8", "surrogatepass"))}
+
+
+_ESCAPE = re.compile("%[0-9A-F]{2}")
+
+
+def _in_base64(raw: bytes) -> Iterator[bytes]:
+    """What of it stands in base64 whatever is before and behind it, in both alphabets."""
+    for ahead, skipped in enumerate((0, 2, 3)):
+        core = b64encode(bytes(ahead) + raw)[skipped : (ahead + len(raw)) * 8 // 6]
+        if len(core) >= TELLING_CHARS:
+            yield core
+            yield core.translate(bytes.maketrans(b"+/", b"-_"))
 
 
 class SecretUrl(Secret):
@@ -85,14 +122,12 @@ class SecretUrl(Secret):
         """Host name, without port."""
         return urlsplit(self._value).hostname or ""
 
-    def scrub(self, text: bytes) -> bytes:
-        """A foreign text without this URL's path, query or long query values, which a proxy's page likes to repeat."""
+    def pieces(self) -> Iterable[str]:
+        """All of it; and path, query and long values of the query, which a page likes to repeat without the rest."""
         parts = urlsplit(self._value)
-        pieces = [f"{parts.path}?{parts.query}", parts.query, *(value for _, value in parse_qsl(parts.query))]
-        for piece in pieces:
-            if len(piece) >= TELLING_CHARS:
-                text = text.replace(piece.encode(), b"***").replace(quote(piece).encode(), b"***")
-        return text
+        values = [pair.partition("=")[2] for pair in parts.query.split("&")]
+        found = [f"{parts.path}?{parts.query}", parts.query, *values, *(unquote_plus(value) for value in values)]
+        return [self._value, *(piece for piece in (parts.path, *found) if len(piece) >= TELLING_CHARS)]
 
     def __str__(self) -> str:
         digest = hashlib.sha256(self._value.encode()).hexdigest()[:8]
@@ -112,6 +147,15 @@ def written_out(value: Any, *, sort_keys: bool = False) -> bytes:
     :raises ValueError: for a number that is not finite.
     """
     return json.dumps(value, allow_nan=False, sort_keys=sort_keys, default=_revealed).encode()
+
+
+def secrets_in(value: Any) -> Iterator[Secret]:
+    """Every `Secret` in a JSON value."""
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, (Mapping, list, tuple)):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from secrets_in(item)
 
 
 def _revealed(value: Any) -> str:

@@ -22,7 +22,7 @@ def printable(text: str, limit: int | None = None) -> str:
 
 
 _ADDRESS = re.compile(
-    r"""(https?:\\?/\\?/)(?:[^\s/\\?#"'<>@]*@)?([^\s/\\?#"'<>@]*)[^\s"'<>]*""",
+    r"""(https?(?::|%(?:25)*3A)(?:\\?/|%(?:25)*2F){2})(?:[^\s/\\?#"'<>@%]*@)?([^\s/\\?#"'<>@%]*)[^\s"'<>]*""",
     re.IGNORECASE,
 )
 

@@ -73,12 +73,13 @@ def run_job(
     timeout_s: float,
     policies: Policies | None,
     kept_in: Where,
+    ready_ref: str,
 ) -> Manifest:
     """See `visionbatch.Roboflow.run`."""
     identity = job_identity(site.settings, job.batch_id, job.workflow_id, run_id)
     with held_run(identity, kept_in) as store:
         run = RoboflowJobRun(site, store, identity, policies)
-        submitted = run.submit(job, deadline=_deadline(timeout_s), cleared=True)
+        submitted = run.submit(job, deadline=_deadline(timeout_s), cleared=True, ready_ref=ready_ref)
         return run.conclude(
             submitted,
             lambda: site.wait(submitted.batch_id, deadline=submitted.record.deadline),

@@ -16,6 +16,7 @@ from visionbatch.model.run import RunRecord, Stage
 from visionbatch.model.snapshot import Snapshot
 from visionbatch.pipelines.decide import Action, Decision, belongs_to_another, decide
 from visionbatch.pipelines.journal import Journal
+from visionbatch.pipelines.lag import shown
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Attempt:
     """The beginning of one try.
 
     :param journal: the record in hand, as good as empty before.
+    :param grace_s: seconds from its creation in which a batch may not show yet, although it is there.
     :param noun: what the service calls what it works on.
     :param decided: called with what the try is going to do, before it does anything.
     """
@@ -68,6 +70,7 @@ class Attempt:
         policies: Policies,
         clock: Clock,
         *,
+        grace_s: float,
         noun: str = "batch",
         decided: Callable[[Decision], None] | None = None,
         amend: Amend = lambda decision, _record, _found: decision,
@@ -76,6 +79,7 @@ class Attempt:
         self._remote = remote
         self._policies = policies
         self._clock = clock
+        self._grace_s = grace_s
         self._noun = noun
         self._decided = decided
         self._amend = amend
@@ -135,11 +139,18 @@ class Attempt:
 
     def _look_twice(self, record: RunRecord) -> Found | None:
         """What the record names; a state that would have it replaced has to show twice."""
-        found = self._look(record)
-        if found is None or self._ended_badly(found.snapshot):
+        found = shown(lambda: self._look(record), self._clock, max(self._may_be_unseen_s(record), CONFIRM.at_most))
+        if found is not None and self._ended_badly(found.snapshot):
             self._clock.pause(CONFIRM)
             found = self._look(record)
         return found
+
+    def _may_be_unseen_s(self, record: RunRecord) -> float:
+        """For how long the batch may not show yet; whose end was seen, or creation not noted, is older than that."""
+        if record.stage is Stage.ENDED or record.created_at is None:
+            return 0.0
+        # Another machine's clock may be ahead of this one's.
+        return min(record.created_at + self._grace_s - self._clock.now(), self._grace_s)
 
     def _look(self, record: RunRecord) -> Found | None:
         try:

@@ -47,7 +47,7 @@ class Tuning:
 class Client(Closable):
     """One service at one origin; use as a context manager.
 
-    What a service's client adds is its settings, its operations, and whole runs.
+    What a service's client adds is its settings and its operations.
 
     :param credentials: gives what authenticates, see `visionbatch.io.control.Credentials`.
     """
@@ -63,15 +63,19 @@ class Client(Closable):
         """Close the connections."""
         self._planes.close()
 
-    @property
-    @abstractmethod
-    def api(self) -> Watched:
-        """The operations as flows, for `perform`."""
-
     def perform(self, flow: Flow[T]) -> T:
         """Run a flow of the service's operations with this client's planes and clock; many threads may call it."""
         with self._planes.plane() as plane:
             return drive(flow, plane, self.clock)
+
+
+class WaitingClient(Client):
+    """A client of a service that works on batches or jobs, for which one waits."""
+
+    @property
+    @abstractmethod
+    def api(self) -> Watched:
+        """The operations as flows, for `perform`."""
 
     def status(self, ref: str) -> Snapshot:
         """The state of a batch or job, now; a look alone has the patience that a wait has between its looks."""

@@ -19,7 +19,7 @@ from visionbatch.io.wire_pool import WirePool
 from visionbatch.model.policy import Policies
 from visionbatch.model.secret import Secret, SecretUrl, usable_key
 from visionbatch.model.snapshot import Phase
-from visionbatch.pipelines.client import DAY_S, Client, Tuning
+from visionbatch.pipelines.client import DAY_S, Tuning, WaitingClient
 from visionbatch.pipelines.environment import DEEPOMATIC, deepomatic_key, deepomatic_settings, from_environment
 from visionbatch.pipelines.inputs import Checked, opened
 from visionbatch.pipelines.site import Site, told_at_once
@@ -45,7 +45,7 @@ def deepomatic_site(settings: DeepomaticSettings, credentials: AsyncCredentials)
     return Site(DeepomaticApi(settings), Origin(settings.base_url, settings.allow_plain_http), credentials)
 
 
-class Deepomatic(Client):
+class Deepomatic(WaitingClient):
     """One site of Deepomatic; use as a context manager.
 
     :param settings: the site.

@@ -72,7 +72,14 @@ class DeepomaticRun(RemoteRun):
         decided: Callable[[Decision], None] | None = None,
     ) -> None:
         super().__init__(
-            SERVICE, store, _Batches(site), policies or Policies(), site.clock, created=created, decided=decided
+            SERVICE,
+            store,
+            _Batches(site),
+            policies or Policies(),
+            site.clock,
+            grace_s=site.tuning.pace.grace_s,
+            created=created,
+            decided=decided,
         )
         self._site = site
         self._sender = Sender(site, self._journal, progress)
@@ -169,7 +176,9 @@ class DeepomaticRun(RemoteRun):
         found = self._site.perform(self._site.api.find(mark)) if seek else None
         self._journal.update(stage=Stage.INTENT, token=token)
         batch = found or self._site.create(mark)
-        self._journal.update(stage=Stage.CREATED, ref=batch.batch_id, sent=0, checked=0, crc32c=0)
+        self._journal.update(
+            stage=Stage.CREATED, ref=batch.batch_id, created_at=self._site.clock.now(), sent=0, checked=0, crc32c=0
+        )
         self._announce()
         return batch
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from visionbatch.deepomatic.settings import UPLOAD_HOSTS, DeepomaticSettings, site_url
 from visionbatch.errors import ConfigError
 from visionbatch.io.secret_places import secret_of
 from visionbatch.model.secret import Secret
 from visionbatch.roboflow.settings import STORES, KeyIn, RoboflowSettings, roboflow_url
-from visionbatch.vias.account import Account, IamUser
-from visionbatch.vias.settings import ViasSettings
-from visionbatch.vias.signing import AccessKey
+
+if TYPE_CHECKING:
+    from visionbatch.vias.account import Account
+    from visionbatch.vias.settings import ViasSettings
 
 Options: TypeAlias = Mapping[str, Any]
 Find: TypeAlias = Callable[[str, Path | None], Secret]
@@ -115,6 +116,8 @@ def roboflow_secret(options: Options, find: Find = secret_of) -> Secret:
 
 def vias_settings(options: Options) -> ViasSettings:
     """The project that the options name."""
+    from visionbatch.vias.settings import ViasSettings  # noqa: PLC0415  # the other services' commands start without it
+
     return ViasSettings(
         options["region"],
         options["project_id"],
@@ -122,6 +125,7 @@ def vias_settings(options: Options) -> ViasSettings:
         iam_url=options["iam_url"],
         obs_url=options.get("obs_url", ""),
         obs_addressing=options.get("obs_addressing", "virtual"),
+        dis_url=options.get("dis_url", ""),
         states_from=options["states_from"],
     )
 
@@ -131,6 +135,9 @@ def vias_account(options: Options, find: Find = secret_of) -> Account:
 
     :raises ConfigError: when the options name both or none.
     """
+    from visionbatch.vias.account import IamUser  # noqa: PLC0415  # as above
+    from visionbatch.vias.signing import AccessKey  # noqa: PLC0415
+
     if bool(options["access_key"]) == bool(options["user"]):
         raise ConfigError(
             "an account is either an access key or a user, and one of them has to be named",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 from visionbatch.config import MIB
 from visionbatch.deepomatic.export_schema import COLUMNS, Kind, Table
 from visionbatch.pipelines.export_columns import SCHEMAS, repeated_columns
+from visionbatch.pipelines.export_versions import Dated
 
 _DICTIONARY_BYTES = 64 * MIB
 """Larger than the distinct texts of a row group, so that none is written out for every row."""
 
 
-GROUP_BYTES = 4 * MIB
+GROUP_BYTES = 8 * MIB
 """Least size of a row group in Arrow's memory. Each costs a kilobyte per column until the file is closed, so that many
 small ones would make the memory grow with the export."""
 
@@ -44,15 +45,17 @@ class TableFiles:
         self._writers = {table: self._open.enter_context(_writer(table, self.path(table))) for table in Table}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="export-tables")
         self._pending: Future[None] | None = None
+        self._chunks = 0
 
     def path(self, table: Table) -> Path:
         """Where the file of a table lies."""
         return self._folder / table.file_name
 
-    def write(self, chunk: int, tables: Mapping[Table, pa.Table]) -> None:
-        """Hand a chunk to the writing thread, once that has done with the one before."""
+    def write(self, tables: Mapping[Table, pa.Table]) -> None:
+        """Hand the next chunk to the writing thread, once that has done with the one before."""
         self._settle()
-        self._pending = self._thread.submit(self._write, chunk, tables)
+        self._pending = self._thread.submit(self._write, self._chunks, tables)
+        self._chunks += 1
 
     def finish(self) -> None:
         """Write what is held and the ends of the files."""
@@ -60,6 +63,16 @@ class TableFiles:
         for table in Table:
             self._write_group(table)
         self._open.close()
+
+    def work_orders(self) -> Iterator[Dated]:
+        """What is told of the versions of work orders, chunk by chunk, after `finish`."""
+        columns = ["work_order_id", "update_date", "source_line"]
+        with pq.ParquetFile(self.path(Table.WORK_ORDERS)) as file:
+            for number, group in enumerate(self._groups[Table.WORK_ORDERS]):
+                rows = file.read_row_group(number, columns, use_threads=False)
+                for chunk, part in _parts(rows, group):
+                    ids, updated, lines = part.columns
+                    yield Dated(chunk, ids.to_pylist(), updated.cast(pa.int64()).to_pylist(), lines.to_pylist())
 
     def drop(self, superseded: Callable[[int], list[int]]) -> None:
         """Leave out the rows of some lines, after `finish`.
@@ -69,7 +82,7 @@ class TableFiles:
         for table in Table:
             path = self.path(table)
             kept = path.with_suffix(".kept")
-            with pq.ParquetFile(path) as old, _writer(table, kept) as new:
+            with pq.ParquetFile(path, read_dictionary=repeated_columns(table)) as old, _writer(table, kept) as new:
                 self.rows[table] = sum(
                     # One thread, for several hold several columns in memory, and win nothing beside the writing.
                     _copy(old.read_row_group(number, use_threads=False), new, group, superseded)
@@ -89,6 +102,8 @@ class TableFiles:
 
     def _write(self, chunk: int, tables: Mapping[Table, pa.Table]) -> None:
         for table, found in tables.items():
+            if not found.num_rows:
+                continue
             self._held[table].append((chunk, found))
             self._held_bytes[table] += found.nbytes
             if self._held_bytes[table] >= GROUP_BYTES:
@@ -120,14 +135,18 @@ def _writer(table: Table, path: Path) -> Any:
 
 def _copy(rows: pa.Table, writer: Any, group: Sequence[tuple[int, int]], superseded: Callable[[int], list[int]]) -> int:
     """Write a row group without the lines that do not count; gives the number of rows that do."""
-    kept, start = [], 0
-    for chunk, count in group:
-        kept.append(_without(rows.slice(start, count), superseded(chunk)))
-        start += count
-    counted = pa.concat_tables(kept)
+    counted = pa.concat_tables([_without(part, superseded(chunk)) for chunk, part in _parts(rows, group)])
     if counted.num_rows:
         writer.write_table(counted.cast(writer.schema).unify_dictionaries(), row_group_size=counted.num_rows)
     return int(counted.num_rows)
+
+
+def _parts(rows: pa.Table, group: Sequence[tuple[int, int]]) -> Iterator[tuple[int, pa.Table]]:
+    """The rows of each chunk in a row group."""
+    start = 0
+    for chunk, count in group:
+        yield chunk, rows.slice(start, count)
+        start += count
 
 
 def _without(rows: pa.Table, left_out: list[int]) -> pa.Table:

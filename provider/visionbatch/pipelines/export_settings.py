@@ -39,21 +39,25 @@ class TableSettings:
     :param on_broken_line: keep broken lines in a file of their own and go on, or fail at the first.
     :param assume_utc: take a time without an offset for UTC; otherwise its line is broken.
     :param max_line_bytes: a longer line is broken. The memory needed grows with it.
+    :param processes: how many read lines; one is this process, of several each is another beside it.
     """
 
     on_broken_line: OnBrokenLine = OnBrokenLine.QUARANTINE
     assume_utc: bool = False
     max_line_bytes: int = MAX_LINE_BYTES
+    processes: int = 1
 
     @classmethod
-    def of(cls, on_broken_line: str, *, assume_utc: bool, max_line_bytes: int) -> TableSettings:
+    def of(cls, on_broken_line: str, *, assume_utc: bool, max_line_bytes: int, processes: int) -> TableSettings:
         """Build from written forms.
 
-        :raises ConfigError: when the policy is an unknown word, or the limit is below that of any record.
+        :raises ConfigError: when the policy is an unknown word, the limit is below that of any record, or nobody reads.
         """
+        if processes < 1:
+            raise ConfigError(f"processes is at least 1, not {processes}")
         if max_line_bytes < KIB:
             raise ConfigError(f"max_line_bytes is at least {KIB}, not {max_line_bytes}")
         try:
-            return cls(OnBrokenLine(on_broken_line), assume_utc, max_line_bytes)
+            return cls(OnBrokenLine(on_broken_line), assume_utc, max_line_bytes, processes)
         except ValueError as error:
             raise ConfigError(f"on_broken_line is quarantine or fail, not {on_broken_line!r}") from error

@@ -68,23 +68,27 @@ def export_tables(
     on_broken_line: str = OnBrokenLine.QUARANTINE,
     assume_utc: bool = False,
     max_line_bytes: int = MAX_LINE_BYTES,
+    processes: int = 1,
 ) -> ExportTables:
     """Tables of all work orders in some files of an export, each work order in its latest version.
 
     The files appear together when all is done, and replace those of an earlier run; the manifest goes first and comes
     last, so that a folder with a manifest is whole. The same input gives the same bytes. Both types of export are
-    read. The memory needed is about 200 MiB and hardly grows with the export.
+    read. The memory needed is about 200 MiB in each process and does not grow with the export.
 
     :param sources: from old to new: of two records with the same date the later one counts.
     :param target: a folder, made when it is not there.
     :param on_broken_line: ``quarantine`` or ``fail``, see `TableSettings`.
+    :param processes: how many read lines; several run beside this one, which then only writes. The files are the same.
     :raises ConfigError: for an unknown word, or without the packages of the extra ``parquet``.
     :raises BrokenLine: at the first one, when ``on_broken_line`` is ``fail``; nothing is replaced then.
     :raises InputMissing: when a file is not there.
-    :raises SourceUnreadable: when one cannot be read to its end.
+    :raises SourceUnreadable: when one cannot be read to its end, or a process that reads lines was ended.
     :raises AlreadyRunning: when another process writes to the folder.
     """
-    settings = TableSettings.of(on_broken_line, assume_utc=assume_utc, max_line_bytes=max_line_bytes)
+    settings = TableSettings.of(
+        on_broken_line, assume_utc=assume_utc, max_line_bytes=max_line_bytes, processes=processes
+    )
     reading_of = _reading()
     folder = Path(target)
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,8 +98,7 @@ def export_tables(
         _collector_off(),
         closing(reading_of(scratch, settings)) as reading,
     ):
-        for source in sources:
-            reading.read(source if isinstance(source, ExportSource) else ExportSource(source))
+        reading.read(source if isinstance(source, ExportSource) else ExportSource(source) for source in sources)
         reading.finish()
         return _publish(scratch, folder, reading)
 

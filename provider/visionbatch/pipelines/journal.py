@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from typing import TYPE_CHECKING
 
 from visionbatch.errors import NoRoom, TransportError
 from visionbatch.model.run import RunRecord, RunStore
-from visionbatch.transfer.upload import Checkpoint
+
+if TYPE_CHECKING:
+    from visionbatch.transfer.upload import Checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -51,4 +54,6 @@ class Journal:
     @property
     def last_checkpoint(self) -> Checkpoint:
         """How far an upload of this record was."""
+        from visionbatch.transfer.upload import Checkpoint  # noqa: PLC0415  # most runs have no upload session
+
         return Checkpoint(self.record.sent, self.record.checked, self.record.crc32c)

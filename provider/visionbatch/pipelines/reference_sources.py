@@ -15,7 +15,9 @@ from visionbatch.io.wire import Wire
 from visionbatch.model.litter import litter_kind
 from visionbatch.model.outside import outside_url
 from visionbatch.model.secret import SecretUrl
-from visionbatch.roboflow.media import Media, batch_names
+from visionbatch.model.texts import Texts
+from visionbatch.roboflow.batch_names import BatchNames
+from visionbatch.roboflow.media import Media
 from visionbatch.roboflow.references import Reference, ReferenceList, References, references_of
 
 LIST_BYTES = 256 * MIB
@@ -88,7 +90,7 @@ class StoredReferences:
         self._life_s = life_s
         self._allow_inside = allow_inside
         digest = sha256(b"store:")
-        self._keys: list[str] = []
+        self._keys = Texts()
         self.skipped = 0
         for key, version in store.keys(place.folder):
             last = key.rpartition("/")[2]
@@ -99,7 +101,7 @@ class StoredReferences:
             digest.update(f"{len(key)}:{key}{version}".encode())
         if not self._keys:
             raise InvalidInput(f"{place} holds no {media}; {self.skipped} other objects lie there")
-        self._names = batch_names(self._keys)
+        self._names = BatchNames(lambda: self._keys)
         self._fingerprint = digest.hexdigest()
 
     def __len__(self) -> int:
@@ -118,8 +120,9 @@ class StoredReferences:
     def chunk(self, start: int, stop: int) -> Sequence[Reference]:
         """Some of them, signed now, by several threads."""
         with ThreadPoolExecutor(SIGNERS, "sign") as threads:
-            urls = threads.map(self._signed, self._keys[start:stop])
-            return [Reference(name, url) for name, url in zip(self._names[start:stop], urls, strict=True)]
+            keys = [self._keys[index] for index in range(start, min(stop, len(self._keys)))]
+            urls = threads.map(self._signed, keys)
+            return [Reference(self._names.name(key), url) for key, url in zip(keys, urls, strict=True)]
 
     def _signed(self, key: str) -> str:
         schemes = ("https", "http") if self._allow_inside else ("https",)

@@ -28,6 +28,7 @@ class RemoteRun(ABC):
 
     :param service: name of it, for the record and for people.
     :param remote: what it does with the batch or job that a record names.
+    :param grace_s: seconds for which what was just made may not be shown yet.
     :param created: called with the id as soon as it is known.
     :param decided: called with what a try is going to do, before it does anything.
     :param noun: what the service calls what it works on.
@@ -42,6 +43,7 @@ class RemoteRun(ABC):
         policies: Policies,
         clock: Clock,
         *,
+        grace_s: float,
         created: Callable[[str], None] | None,
         decided: Callable[[Decision], None] | None,
         noun: str = "batch",
@@ -52,7 +54,9 @@ class RemoteRun(ABC):
         self._subject = f"{service} {noun}"
         self._cancel_remote = remote.cancel
         self._created = created
-        self._attempt = Attempt(self._journal, remote, policies, clock, noun=noun, decided=decided, amend=amend)
+        self._attempt = Attempt(
+            self._journal, remote, policies, clock, grace_s=grace_s, noun=noun, decided=decided, amend=amend
+        )
 
     def conclude(
         self,

@@ -12,7 +12,7 @@ from visionbatch.model.credential import InQuery
 from visionbatch.model.policy import Policies
 from visionbatch.model.secret import Secret, usable_key
 from visionbatch.model.snapshot import Snapshot
-from visionbatch.pipelines.client import DAY_S, Client, Tuning
+from visionbatch.pipelines.client import DAY_S, Tuning, WaitingClient
 from visionbatch.pipelines.environment import ROBOFLOW, from_environment, roboflow_secret, roboflow_settings
 from visionbatch.pipelines.site import Site, told_at_once
 from visionbatch.roboflow.api import RoboflowApi
@@ -55,7 +55,7 @@ def _origin(settings: RoboflowSettings) -> Origin:
     return Origin(settings.base_url, settings.allow_plain_http)
 
 
-class Roboflow(Client):
+class Roboflow(WaitingClient):
     """One workspace of Roboflow; use as a context manager.
 
     Operations that are not here are flows of ``api.jobs`` and ``api.staging``, for `perform`.
@@ -129,11 +129,13 @@ class Roboflow(Client):
         timeout_s: float = DAY_S,
         policies: Policies | None = None,
         kept_in: str | Path | None = None,
+        ready_ref: str = "",
     ) -> Manifest:
         """Run a Workflow over a batch and wait for its end. Called again it goes on where it stopped.
 
         :param run_id: identity of this run; workspace, batch and Workflow without.
         :param timeout_s: seconds from now until the job must have ended.
+        :param ready_ref: of the manifest of `stage`: no job is made before all that was sent is there.
         :param kept_in: folder of the run's record, or its address in an object store; the command line's without.
         :raises VisionBatchError: as `visionbatch.RoboflowJobRun.submit` and ``conclude`` do.
         """
@@ -147,6 +149,7 @@ class Roboflow(Client):
             timeout_s=timeout_s,
             policies=policies,
             kept_in=kept_in,
+            ready_ref=ready_ref,
         )
 
     @property

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from visionbatch.config import DownloadSettings
 from visionbatch.errors import ConfigError
@@ -36,8 +36,10 @@ from visionbatch.pipelines.roboflow_rows import TABLES, join_results, joiner
 from visionbatch.pipelines.row_settings import RowSettings
 from visionbatch.transfer.download import Download, Downloaded, Progress, each_in_parallel
 from visionbatch.transfer.link import Link
-from visionbatch.transfer.unpack import Unpacked, unpack
 from visionbatch.transfer.unpack_budget import UnpackBudget
+
+if TYPE_CHECKING:
+    from visionbatch.transfer.unpack import Unpacked
 
 log = logging.getLogger(__name__)
 
@@ -176,6 +178,8 @@ class RoboflowFetch(LoggedFetch[ResultFile, ResultsManifest]):
         ).run()
 
     def _unpacked(self, job: _Job, done: Downloaded, file: ResultFile) -> ResultFile:
+        from visionbatch.transfer.unpack import unpack  # noqa: PLC0415  # single files need no readers of archives
+
         place = unpacked_path(job.path)
         with done.path.open("rb") as archive:
             out = unpack(

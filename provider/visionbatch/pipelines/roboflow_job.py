@@ -24,6 +24,7 @@ from visionbatch.pipelines.ending import summed_up
 from visionbatch.pipelines.manifest import Manifest
 from visionbatch.pipelines.remote_run import RemoteRun
 from visionbatch.pipelines.roboflow import Roboflow
+from visionbatch.pipelines.roboflow_input import require_ready
 from visionbatch.pipelines.submitted import Submitted
 from visionbatch.roboflow.calls import SERVICE
 from visionbatch.roboflow.ids import derived_job_id
@@ -68,12 +69,16 @@ class _Jobs:
         return isinstance(given, Mapping) and given.get("batchId") == record.place
 
     def amend(self, decision: Decision, record: RunRecord, found: Found | None) -> Decision:
-        """Restart a job that has failed where that is wanted, and keep clear of the ids of another item's jobs."""
+        """Restart a failed job where that is wanted, ask again for one that is gone, keep clear of other items' ids."""
         if decision.action is Action.BEGIN:
             # Another item's record in our place: its ids are ours as well, so the generation must not be its.
             return replace(decision, generation=record.generation + 1)
-        failed = found is not None and found.snapshot.phase is Phase.FAILED and decision.action is Action.REPLACE
-        if failed and not decision.wanted and self._on_failed_job is OnFailedJob.RESTART:
+        if decision.action is not Action.REPLACE or decision.wanted:
+            return decision
+        if found is None:
+            # The same id once more: should the job be there after all, the service says so and makes no second one.
+            return replace(decision, action=Action.SEEK, generation=record.generation)
+        if found.snapshot.phase is Phase.FAILED and self._on_failed_job is OnFailedJob.RESTART:
             return replace(decision, action=Action.RESTART, generation=record.generation)
         return decision
 
@@ -106,6 +111,7 @@ class RoboflowJobRun(RemoteRun):
             jobs,
             policies or Policies(),
             site.clock,
+            grace_s=site.tuning.pace.grace_s,
             created=created,
             decided=decided,
             noun="job",
@@ -120,24 +126,38 @@ class RoboflowJobRun(RemoteRun):
         return self._journal.record.ref
 
     def submit(
-        self, definition: JobDefinition, *, name: str = "", deadline: float | None = None, cleared: bool = False
+        self,
+        definition: JobDefinition,
+        *,
+        name: str = "",
+        deadline: float | None = None,
+        cleared: bool = False,
+        ready_ref: str = "",
     ) -> Submitted:
         """See that the job is there and was started exactly once, whatever earlier tries did.
 
         :param name: what people see.
         :param deadline: Unix seconds by which the job has to end, for the record.
         :param cleared: whether a person asked for this try.
+        :param ready_ref: the batch with what was sent into it, as a `visionbatch.StageManifest` has it: no job is made
+            before all of it is there. Without, none is made while a shard of the batch is being ingested.
+        :raises NotReady: when the batch is not.
         :raises InputChanged: by ``on_input_change``, when batch or parameters are others than before.
         :raises IdTaken: when the derived id belongs to a job that does something else.
+        :raises UnsafeUrl: for a webhook that leads inside a network.
         :raises PlanRefused: when the workspace's plan has no batch processing, or no credits are left.
         :raises VisionBatchError: anything the service or the network does; the record says how to go on.
         """
+        self._site.api.jobs.require_outside(definition)
         decision = self._attempt.begin(
             definition.fingerprint(), definition.batch_id, deadline=deadline, cleared=cleared
         )
         if decision.action is Action.RESTART:
             self._restart()
         elif not decision.goes_on:
+            if not self._journal.record.ref:
+                # An id is on record once the batch was seen to be ready.
+                require_ready(self._site, ready_ref or definition.batch_id, deadline)
             self._create(definition, name)
         self._announce()
         return Submitted(self._journal.record, {"batch_id": definition.batch_id, "workflow": definition.workflow_id})
@@ -152,7 +172,7 @@ class RoboflowJobRun(RemoteRun):
             # Whoever ends this run must not end somebody else's job.
             self._journal.update(ref="")
             raise
-        self._journal.update(stage=Stage.CREATED)
+        self._journal.update(stage=Stage.CREATED, created_at=self._site.clock.now())
 
     def _restart(self) -> None:
         notes = self._journal.record.notes

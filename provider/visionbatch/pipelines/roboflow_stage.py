@@ -111,28 +111,25 @@ class RoboflowStageRun:
 
     def _files(self, found: Collection, batch_id: str, kind: Kind, cargo: Any) -> StageManifest:
         found.require()
-        plan = Plan("")
-        for member in found.members():
-            plan.add(member)
-        notes = self._begin(plan.fingerprint, found.location, batch_id, kind, len(found))
+        notes = self._begin(_fingerprint(found), found.location, batch_id, kind, len(found))
         names = self._keep_names(found)
         sent = self._send(cargo(notes.kind), notes)
         about = StageManifest(
-            "", "", 0, bytes=found.bytes, skipped=reasons(found.skipped), renamed=len(found.origins), names=names
+            "", "", 0, bytes=found.bytes, skipped=reasons(found.skipped), renamed=found.renamed, names=names
         )
         return self._done(notes, sent, about)
 
     def _begin(self, fingerprint: str, location: str, batch_id: str, kind: Kind, items: int) -> StageNotes:
-        choice = BatchChoice(self._site, self._journal, self._identity, self._on_input_change)
+        choice = BatchChoice(self._site, self._journal, self._identity, self._on_input_change, self._settings.settle_s)
         choice.make(fingerprint, location, batch_id, StageNotes.first(kind, items))
         every_s = self._site.tuning.transfer.checkpoint_s
         return StageNotes(self._journal, self._site.clock, ahead=self._settings.parallel, every_s=every_s)
 
     def _keep_names(self, found: Collection) -> str:
-        if not found.origins:
+        if not found.renamed:
             return ""
         if self._sink is None:
-            log.warning("%d files have another name in the batch, and nobody asked for the list", len(found.origins))
+            log.warning("%d files have another name in the batch, and nobody asked for the list", found.renamed)
             return ""
         return self._sink.write(f"{self._journal.record.ref}.names.jsonl", names_as_lines(found))
 
@@ -147,7 +144,7 @@ class RoboflowStageRun:
                 return 0
             ways = Ways(self._site, wires, self._settings, record.ref, record.generation, self._passing)
             cargo.cut(ways, notes)
-            Settling(self._site, record.ref).settle(cargo, notes)
+            Settling(self._site, record.ref, self._settings.settle_s).settle(cargo, notes)
             sender = PartSender(cargo, notes, self._settings.parallel, self._stop)
             try:
                 sender.send()
@@ -177,6 +174,13 @@ class RoboflowStageRun:
             record.fingerprint,
             record.generation,
         )
+
+
+def _fingerprint(found: Collection) -> str:
+    plan = Plan("")
+    for member in found.members():
+        plan.add(member)
+    return plan.fingerprint
 
 
 def _tree(place: str | Path, filesystem: Any) -> AbstractContextManager[Tree]:

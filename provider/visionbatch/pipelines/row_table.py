@@ -19,7 +19,7 @@ from visionbatch.io.fresh_folder import NOTE, FreshFolder
 from visionbatch.model.policy import OnBrokenLine
 from visionbatch.model.text import printable
 from visionbatch.pipelines.quarantine import FILE_NAME as QUARANTINE
-from visionbatch.pipelines.quarantine import Quarantine
+from visionbatch.pipelines.quarantine import Quarantine, Refused
 from visionbatch.pipelines.row_columns import Columns
 from visionbatch.pipelines.row_reading import BrokenRow, Row, rows_of
 from visionbatch.pipelines.row_settings import RowOrigin, RowSettings, RowSource
@@ -122,4 +122,4 @@ class _Joining:
     def _refuse(self, origin: RowOrigin, row: BrokenRow, quarantine: Quarantine) -> None:
         if self._settings.on_broken_line == OnBrokenLine.FAIL:
             raise BrokenLine(f"line {row.line} of {printable(origin.label, 300)} breaks the rule {row.rule}")
-        quarantine.add(origin.label, row.line, row.rule, row.reason, row.content)
+        quarantine.add(origin.label, Refused.of(row.line, row.rule, row.reason, row.content))

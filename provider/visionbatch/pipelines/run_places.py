@@ -9,14 +9,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from visionbatch.deepomatic.settings import DeepomaticSettings
 from visionbatch.errors import ConfigError
 from visionbatch.io.run_files import FileRunStore
 from visionbatch.io.run_objects import ObjectRunStore
-from visionbatch.model.run import RunStore
-from visionbatch.roboflow.settings import RoboflowSettings
-from visionbatch.vias.settings import ViasSettings
+from visionbatch.model.run import RunRecord, RunStore
+from visionbatch.pipelines.stage_notes import NOTE
+
+if TYPE_CHECKING:
+    from visionbatch.deepomatic.settings import DeepomaticSettings
+    from visionbatch.roboflow.settings import RoboflowSettings
+    from visionbatch.vias.settings import ViasSettings
 
 NO_PLACE = "Name a folder with --state-dir, or set VISIONBATCH_STATE_DIR."
 
@@ -90,6 +94,12 @@ def job_identity(settings: RoboflowSettings, batch_id: str, workflow_id: str, ru
 def stage_identity(settings: RoboflowSettings, place: str, batch_id: str, run_id: str | None = None) -> str:
     """What the filling of a Roboflow batch is known by: its own name, else the workspace, the source and the batch."""
     return f"roboflow stage {run_id or f'{settings.base_url} {settings.workspace} {place} {batch_id}'}"
+
+
+def adopted_identity(record: RunRecord, run_id: str) -> str:
+    """What a run is known by here that somebody else began: as if it had been given this name when it began."""
+    filling = "stage " if NOTE in record.notes else ""
+    return f"{record.service} {filling}{run_id}"
 
 
 def task_identity(settings: ViasSettings, name: str, run_id: str | None = None) -> str:

@@ -12,8 +12,9 @@ from visionbatch.model.snapshot import Phase, Snapshot
 from visionbatch.pipelines.attempt import CONFIRM
 from visionbatch.pipelines.decide import Action, Decision, decide
 from visionbatch.pipelines.journal import Journal
+from visionbatch.pipelines.lag import shown
 from visionbatch.pipelines.roboflow import Roboflow
-from visionbatch.pipelines.stage_notes import NOTE
+from visionbatch.pipelines.stage_notes import NOTE, unseen_s
 from visionbatch.roboflow.calls import SERVICE
 from visionbatch.roboflow.ids import derived_job_id, require_batch_id
 
@@ -27,12 +28,16 @@ class BatchChoice:
     """The choice of one try, which becomes the record in hand.
 
     :param identity: of the run; a batch's id comes from it where none is given.
+    :param settle_s: see `visionbatch.roboflow.stage_settings.StageSettings`.
     """
 
-    def __init__(self, site: Roboflow, journal: Journal, identity: str, on_input_change: OnInputChange) -> None:
+    def __init__(
+        self, site: Roboflow, journal: Journal, identity: str, on_input_change: OnInputChange, settle_s: float
+    ) -> None:
         self._site = site
         self._journal = journal
         self._identity = identity
+        self._settle_s = settle_s
         self._policies = Policies(on_input_change=on_input_change)
 
     def make(self, fingerprint: str, location: str, batch_id: str, first: dict[str, Any]) -> None:
@@ -71,16 +76,20 @@ class BatchChoice:
     def _remote(self, stored: RunRecord) -> Snapshot | None:
         """The batch, as far as the record tells; ``None`` when it held something and has expired.
 
-        Staged data lives for seven days (the vendor's pages). That a batch is gone is believed when the service says so
-        twice, and counts nothing in it: it would be filled a second time.
+        Staged data lives for seven days (the vendor's pages). That a batch is gone is believed when the service has
+        said so for as long as a new one may not show, and counts nothing in it: it would be filled a second time. One
+        that holds more than was to be sent is of no use to any job.
         """
         phase = Phase.SUCCEEDED if stored.stage is Stage.ENDED else Phase.AWAITING_DATA
         there = Snapshot(phase, "filled" if stored.stage is Stage.ENDED else "begun")
         note = stored.notes.get(NOTE)
-        if not isinstance(note, dict) or not note.get("done") or self._exists(stored.ref):
+        if not isinstance(note, dict) or not note.get("done"):
             return there
-        self._site.clock.pause(CONFIRM)
-        return there if self._exists(stored.ref) or self._count(stored.ref) else None
+        unseen = unseen_s(note.get("quiet_since", 0.0), self._settle_s, self._site.clock.now())
+        if shown(lambda: self._exists(stored.ref) or None, self._site.clock, max(unseen, CONFIRM.at_most)):
+            over_full = self._count(stored.ref) > note.get("items", 0) > 0
+            return Snapshot(Phase.FAILED, "holding more than was sent") if over_full else there
+        return there if self._count(stored.ref) else None
 
     def _exists(self, ref: str) -> bool:
         try:

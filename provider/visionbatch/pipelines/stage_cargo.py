@@ -10,7 +10,7 @@ from collections.abc import Collection as AnyCollection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from urllib3.filepost import encode_multipart_formdata
 
@@ -32,7 +32,9 @@ from visionbatch.transfer.shards import ShardLimits, Shards
 from visionbatch.transfer.signed_put import SignedPut
 from visionbatch.transfer.source import FileSource, Source
 from visionbatch.transfer.tar_shard import TarShard
-from visionbatch.transfer.upload import Progress
+
+if TYPE_CHECKING:
+    from visionbatch.transfer.upload import Progress
 
 NOTIFICATION_CONFIG = "notification_config.json"
 """The member of an archive by which the service is told where to post events (the vendor's client)."""
@@ -117,8 +119,8 @@ class SingleImages(Cargo):
 
     def send(self, unit: int) -> Sent:
         """Send one image."""
-        ways, name, size = self._ways, self._images.names[unit], self._images.sizes[unit]
-        origin = self._images.origin(name)
+        ways, name, size = self._ways, self._images.name(unit), self._images.sizes[unit]
+        origin = self._images.paths[unit]
         try:
             content = read_whole(self._tree, origin, size)
         except OSError as error:
@@ -188,7 +190,6 @@ class ImageShards(_Signed):
             room = max(size - 1024 - sum(len(content) + 1024 for content in around.values()), 1)
         limits = ShardLimits(files, room, ways.settings.image_bytes)
         self._shards = Shards(ways.batch_id, self._images.members(), limits)
-        self._renamed = RenamedTree(self._tree, self._images.origins, around)
         self._extra = around
         if notes.units not in (0, len(self._shards)):
             raise InputChanged(
@@ -209,7 +210,8 @@ class ImageShards(_Signed):
             slot = self._slots.popleft()
         except IndexError:
             slot = self._ask()
-        return self.put(unit, TarShard(plan, self._renamed), slot, self._ask)
+        origins = dict(self._images.origins(self._shards.span(unit)))
+        return self.put(unit, TarShard(plan, RenamedTree(self._tree, origins, self._extra)), slot, self._ask)
 
     def arrived(self, units: AnyCollection[int], names: AnyCollection[str]) -> set[int]:
         """Shards of which the service lists a file."""
@@ -246,13 +248,13 @@ class Videos(_Signed):
 
     def send(self, unit: int) -> Sent:
         """Send one video."""
-        ways, name = self._ways, self._videos.names[unit]
+        ways, name = self._ways, self._videos.name(unit)
 
         def ask() -> UploadSlot:
             staging = ways.site.api.staging
             return ways.site.perform(staging.video_slot(ways.batch_id, name, ways.settings.display_name))
 
-        with self._opened(self._videos.origin(name)) as source:
+        with self._opened(self._videos.paths[unit]) as source:
             return self.put(unit, source, ask(), ask)
 
     def _opened(self, origin: str) -> AbstractContextManager[Source]:

@@ -77,5 +77,5 @@ def reasons(skipped: Mapping[str, int]) -> dict[str, int]:
 
 def names_as_lines(images: Collection) -> bytes:
     """The files that were renamed, one JSON object a line, with ``name`` in the batch and ``path`` in the source."""
-    pairs = images.origins.items()
+    pairs = images.origins()
     return b"".join(json.dumps({"name": name, "path": path}).encode() + b"\n" for name, path in pairs)

@@ -20,11 +20,22 @@ NOTE = "stage"
 """The name of this note in `visionbatch.model.run.RunRecord.notes`."""
 
 
+def unseen_s(quiet_since: float | None, settle_s: float, now: float) -> float:
+    """For how many seconds from now what was sent may not show at the service; below 0 when that time is over.
+
+    :param quiet_since: Unix seconds; ``None`` where a process ended in the middle, which may have been just now.
+    """
+    since = now if quiet_since is None else min(quiet_since, now)
+    return since + settle_s - now
+
+
 class StageNotes:
     """The note of one run, in hand; may be used by many threads.
 
     :param ahead: parts that are noted at once as those that may leave now, so that not each of them costs a save.
     :param every_s: seconds between two saves of parts that may be sent twice without harm.
+
+    :ivar quiet_since: Unix seconds since which nothing has left; ``None`` where a process ended in the middle.
     """
 
     def __init__(self, journal: Journal, clock: Clock, *, ahead: int, every_s: float) -> None:
@@ -45,6 +56,8 @@ class StageNotes:
             self.duplicated = int(note.get("duplicated", 0))
             self.shards = int(note.get("shards", 0))
             self.items = int(note.get("items", 0))
+            quiet_since = note.get("quiet_since")
+            self.quiet_since: float | None = None if quiet_since is None else float(quiet_since)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UnreadableRecord(f"the run record's note on staging cannot be used: {error!r}") from error
 
@@ -82,6 +95,7 @@ class StageNotes:
             if unit not in self._doubt:
                 following = (number for number in range(unit, self.units) if number not in self.done)
                 doubt = self._doubt.union(islice(following, self._ahead))
+                self.quiet_since = None
                 self._save(doubt)
                 self._doubt = doubt
             self._left.add(unit)
@@ -121,6 +135,7 @@ class StageNotes:
         """Save at the end, as well as that is possible: nothing is leaving any more."""
         with self._lock:
             self._doubt &= self._left
+            self.quiet_since = self._clock.now()
             try:
                 self._save()
             except (NoRoom, TransportError, OSError) as error:
@@ -137,6 +152,7 @@ class StageNotes:
             "doubt": ranges_text(self._doubt if doubt is None else doubt),
             "duplicated": self.duplicated,
             "shards": self.shards,
+            "quiet_since": self.quiet_since,
         }
         self._journal.update(notes={**self._journal.record.notes, NOTE: note})
         self._saved = self._clock.now()

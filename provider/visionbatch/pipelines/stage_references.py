@@ -46,7 +46,7 @@ class ReferenceChunks(Cargo):
             "ingestId": f"{ways.ingest_id}-{unit}",
         }
         if ways.settings.notifications_url is not None:
-            body["notificationsURL"] = ways.settings.notifications_url.reveal()
+            body["notificationsURL"] = ways.settings.notifications_url
         ways.progress(0, len(chunk))
         act = staging.ingest_videos if self._videos else staging.ingest_images
         # Whatever the last answer is, one before it may have been lost.

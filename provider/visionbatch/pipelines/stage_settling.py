@@ -6,10 +6,10 @@ import logging
 from collections.abc import Sequence
 
 from visionbatch.errors import NotFound, UploadStalled
-from visionbatch.flow.effects import Pause
+from visionbatch.pipelines.lag import shown
 from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.stage_cargo import Cargo
-from visionbatch.pipelines.stage_notes import StageNotes
+from visionbatch.pipelines.stage_notes import StageNotes, unseen_s
 from visionbatch.roboflow.calls import SERVICE
 from visionbatch.roboflow.settings import ShardWord
 from visionbatch.roboflow.values import Shard
@@ -17,9 +17,9 @@ from visionbatch.roboflow.words import meaning
 
 log = logging.getLogger(__name__)
 
-SETTLING = (1.0, 2.0, 4.0, 8.0)
-"""Seconds between the looks that find out which parts of a process that died have arrived: the service takes note of
-them behind its own back."""
+SETTLING_S = 15.0
+"""Seconds for which is looked at least which parts of a process that died have arrived: the service takes note of them
+behind its own back."""
 
 ENDED = frozenset({ShardWord.READY, ShardWord.FAILED})
 
@@ -29,12 +29,14 @@ class Settling:
 
     Their number tells when no shard is beyond those on record, or one for each archive in doubt. Else the names of the
     files tell that are indexed, once nothing is being indexed any more. A shard that nobody can put a name to by then
-    has failed, and holds nothing: its part is sent again.
+    has failed, and holds nothing: its part is sent again. What does not show may still come: it is taken for lost
+    only when ``settle_s`` of the settings is over since a part left.
     """
 
-    def __init__(self, site: Roboflow, batch_id: str) -> None:
+    def __init__(self, site: Roboflow, batch_id: str, settle_s: float) -> None:
         self._site = site
         self._batch_id = batch_id
+        self._settle_s = settle_s
 
     def settle(self, cargo: Cargo, notes: StageNotes) -> None:
         """Note what has arrived, and forget the doubt.
@@ -51,7 +53,8 @@ class Settling:
     def _arrived(self, cargo: Cargo, notes: StageNotes, doubt: Sequence[int]) -> tuple[set[int], int]:
         """Parts that are at the service, and the number of all its shards."""
         one_each = cargo.shards_each == 1
-        shards = self._looked(notes.shards, len(doubt) if one_each else 0)
+        unseen = unseen_s(notes.quiet_since, self._settle_s, self._site.clock.now())
+        shards = self._looked(notes.shards, len(doubt) if one_each else 0, max(unseen, SETTLING_S))
         more = len(shards) - notes.shards
         if more < 0:
             raise self._stalled(f"the service lists {len(shards)} shards where {notes.shards} have arrived")
@@ -71,17 +74,20 @@ class Settling:
             log.warning("a shard that failed may be one of the parts in doubt, which are sent again")
         return there, len(shards)
 
-    def _looked(self, known: int, awaited: int) -> list[Shard]:
-        """The shards, when they tell enough or all looks are used up.
+    def _looked(self, known: int, awaited: int, patience_s: float) -> list[Shard]:
+        """The shards, when they tell enough or the patience is over.
 
         :param awaited: shards that there will be beyond those known, if all have arrived; 0 when nobody can say.
         """
-        for seconds in (*SETTLING, 0.0):
-            shards = self._shards()
+        shards: list[Shard] = []
+
+        def enough() -> bool | None:
+            shards[:] = self._shards()
             more = len(shards) - known
-            if more >= awaited > 0 or (not awaited and more > 0 and self._words(shards) <= ENDED):
-                break
-            self._site.clock.pause(Pause(seconds, seconds))
+            told = more >= awaited > 0 or (not awaited and more > 0 and self._words(shards) <= ENDED)
+            return told or None
+
+        shown(enough, self._site.clock, patience_s)
         return shards
 
     def _words(self, shards: Sequence[Shard]) -> set[ShardWord]:

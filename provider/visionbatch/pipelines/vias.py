@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from visionbatch.io.clock import Clock, SystemClock
 from visionbatch.model.policy import Policies
-from visionbatch.pipelines.client import DAY_S, Client, Tuning
+from visionbatch.pipelines.client import DAY_S, Tuning, WaitingClient
 from visionbatch.pipelines.environment import VIAS, from_environment, vias_account, vias_settings
 from visionbatch.pipelines.site import Site, told_at_once
 from visionbatch.pipelines.vias_access import Access, Accounts, vias_origin, vias_site
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from visionbatch.pipelines.manifest import Manifest
 
 
-class Vias(Client):
+class Vias(WaitingClient):
     """One project of VIAS; use as a context manager.
 
     :param settings: the project; its id is looked up when it is not given.

@@ -13,9 +13,10 @@ from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import OnPartial, PartialAction, Policies
 from visionbatch.model.run import RunRecord, RunStore, Stage
 from visionbatch.model.snapshot import Counts, Snapshot
-from visionbatch.pipelines.attempt import CONFIRM, Found
+from visionbatch.pipelines.attempt import Found
 from visionbatch.pipelines.decide import Action, Decision
 from visionbatch.pipelines.ending import summed_up
+from visionbatch.pipelines.lag import shown
 from visionbatch.pipelines.manifest import Manifest
 from visionbatch.pipelines.remote_run import RemoteRun
 from visionbatch.pipelines.submitted import Submitted
@@ -77,10 +78,7 @@ class _Batches:
         """The batch that a creation has made and no record names, unless it has ended; a list may lag behind."""
         if not record.token:
             return ""
-        entry = self._vias.find(record.token)
-        if entry is None:
-            self._vias.clock.pause(CONFIRM)
-            entry = self._vias.find(record.token)
+        entry = shown(lambda: self._vias.find(record.token), self._vias.clock, self._vias.settings.settle_s)
         return entry.batch_id if entry is not None and _works(self._vias.histogram(entry.batch_id)) else ""
 
 
@@ -141,7 +139,14 @@ class ViasRun(RemoteRun):
         self._goal = None if wait_for is None else Goal.parse(wait_for)
         self._batches = _Batches(vias, self._goal or FINISHED, on_cancel)
         super().__init__(
-            SERVICE, store, self._batches, policies or default_policies(), vias.clock, created=created, decided=decided
+            SERVICE,
+            store,
+            self._batches,
+            policies or default_policies(),
+            vias.clock,
+            grace_s=vias.settings.settle_s,
+            created=created,
+            decided=decided,
         )
         self._vias = vias
         self._adopt = adopt
@@ -227,10 +232,22 @@ class ViasRun(RemoteRun):
             )
         except UnreadableAnswer as error:
             if error.ref:
-                self._journal.update(stage=Stage.CREATED, ref=error.ref, token=name, notes={UNREAD: True})
+                self._journal.update(
+                    stage=Stage.CREATED,
+                    ref=error.ref,
+                    created_at=self._vias.clock.now(),
+                    token=name,
+                    notes={UNREAD: True},
+                )
                 self._announce()
             raise
-        self._journal.update(stage=Stage.CREATED, ref=made.batch_id, token=name, notes=_notes_of(made, task))
+        self._journal.update(
+            stage=Stage.CREATED,
+            ref=made.batch_id,
+            created_at=self._vias.clock.now(),
+            token=name,
+            notes=_notes_of(made, task),
+        )
 
     def _read_off_the_batch(self, task: BatchTask) -> None:
         """Note what a creation came to whose answer did not tell: its tasks do."""

@@ -177,7 +177,7 @@ class JobDefinition(Compute):
             "imagesMetadataPart": self.images_metadata_part,
         }
         given = {
-            "notificationsURL": self.notifications_url.reveal() if self.notifications_url else None,
+            "notificationsURL": self.notifications_url or None,
             "inferenceBackend": self.inference_backend,
         }
         return {

@@ -20,7 +20,6 @@ from visionbatch.errors import (
 from visionbatch.flow.effects import Flow, Request
 from visionbatch.flow.retry import RetryPolicy, persist, transient
 from visionbatch.model.outside import outside_url
-from visionbatch.model.secret import SecretUrl
 from visionbatch.roboflow.calls import ONCE, Calls, named
 from visionbatch.roboflow.decode import Fields, every
 from visionbatch.roboflow.ids import require_job_id
@@ -91,11 +90,16 @@ class Jobs:
         :raises UnsafeUrl: for a webhook that leads inside a network; nothing was sent.
         """
         require_job_id(job_id)
-        self._require_outside(definition.notifications_url)
+        self.require_outside(definition)
         attempt = _Creation(self._calls, self, job_id, definition, name)
         return named(job_id, persist(attempt, self._calls.retry, on=_worth_asking_again))
 
-    def _require_outside(self, receiver: SecretUrl | None) -> None:
+    def require_outside(self, definition: JobDefinition) -> None:
+        """Refuse a webhook that leads inside a network, before anything is sent.
+
+        :raises UnsafeUrl: for one that does.
+        """
+        receiver = definition.notifications_url
         inside = self._calls.settings.allow_inside
         schemes = ("https", "http") if inside else ("https",)
         if receiver is not None:

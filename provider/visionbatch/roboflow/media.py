@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import unicodedata
+from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from hashlib import blake2b, sha256
+from functools import cached_property
+from hashlib import blake2b
 
 from visionbatch.errors import InvalidInput
 from visionbatch.model.finding import Finding, Severity
 from visionbatch.model.litter import litter_kind
 from visionbatch.model.text import printable
+from visionbatch.model.texts import Texts
 from visionbatch.model.tree import HEAD_BYTES, Kind, Member, Tree
+from visionbatch.roboflow.batch_names import BatchNames
 
 FINDINGS_KEPT = 1000
 NAME_BYTES = 255
 """What a file's name may have on the disks that results are unpacked to."""
 
 _MARK_BYTES = 16
-_PREFIX_DIGITS = 8
 
 _MAGIC = (
     (0, b"\xff\xd8\xff"),  # JPEG
@@ -71,38 +73,53 @@ _EXTENSIONS = {
 
 @dataclass
 class Collection:
-    """The images or videos of a folder, in the order of their paths.
+    """The images or videos of a folder, in the order of their paths; some seventy bytes for each.
 
     :param sizes: bytes of each.
-    :param origins: paths in the source of those that are called otherwise in the batch.
+    :param renamed: how many are called otherwise in the batch than in the source.
     :param skipped: what was left out, by reason.
     """
 
     location: str
-    names: list[str] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    marks: list[bytes] = field(default_factory=list, repr=False)
-    origins: dict[str, str] = field(default_factory=dict)
+    paths: Texts = field(default_factory=Texts, repr=False)
+    sizes: array[int] = field(default_factory=lambda: array("Q"), repr=False)
+    marks: bytearray = field(default_factory=bytearray, repr=False)
+    renamed: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
     refused: int = 0
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.sizes)
 
     @property
     def bytes(self) -> int:
         """All of them together."""
         return sum(self.sizes)
 
+    @cached_property
+    def _names(self) -> BatchNames:
+        return BatchNames(lambda: self.paths)
+
+    def name(self, index: int) -> str:
+        """What one is called in the batch.
+
+        :raises InvalidInput: see `visionbatch.roboflow.batch_names.BatchNames`.
+        """
+        return self._names.name(self.paths[index])
+
     def members(self) -> Iterator[Member]:
         """Each under its name in the batch, with a hash of its head."""
-        for name, size, mark in zip(self.names, self.sizes, self.marks, strict=True):
-            yield Member(name, size, mark)
+        for index, size in enumerate(self.sizes):
+            mark = self.marks[index * _MARK_BYTES : (index + 1) * _MARK_BYTES]
+            yield Member(self.name(index), size, bytes(mark))
 
-    def origin(self, name: str) -> str:
-        """Path in the source."""
-        return self.origins.get(name, name)
+    def origins(self, indexes: Iterable[int] | None = None) -> Iterator[tuple[str, str]]:
+        """Names in the batch and paths in the source of those, of all or of some, that are called otherwise."""
+        for index in range(len(self)) if indexes is None else indexes:
+            path = self.paths[index]
+            if (name := self._names.name(path)) != path:
+                yield name, path
 
     def require(self) -> None:
         """Refuse what cannot be sent.
@@ -111,7 +128,7 @@ class Collection:
         """
         if self.refused:
             raise InvalidInput(f"{self.location} was refused: {self.refused} errors", findings=self.findings)
-        if not self.names:
+        if not self.sizes:
             left = ", ".join(f"{count} x {reason}" for reason, count in sorted(self.skipped.items()))
             raise InvalidInput(f"{self.location} holds nothing to send; left out: {left or 'nothing'}")
 
@@ -129,43 +146,15 @@ def survey(tree: Tree, media: Media, most_bytes: int = 0) -> Collection:
     :raises OSError: when the folder cannot be listed.
     """
     found = Collection(tree.location)
-    files = [(path, size) for path, size in _files(tree, "", found.skipped) if _is_wanted(path, media, found.skipped)]
-    names = batch_names([path for path, _ in files])
-    for (path, size), name in zip(files, names, strict=True):
-        mark = _looked_at(tree, path, name, size, media, most_bytes, found)
-        found.names.append(name)
-        found.sizes.append(size)
-        found.marks.append(mark)
-        if name != path:
-            found.origins[name] = path
+    for path, size in _files(tree, "", found.skipped):
+        if _is_wanted(path, media, found.skipped):
+            found.paths.append(path)
+            found.sizes.append(size)
+    for index, path in enumerate(found.paths):
+        name = found.name(index)
+        found.marks += _looked_at(tree, path, name, found.sizes[index], media, most_bytes, found)
+        found.renamed += name != path
     return found
-
-
-def batch_names(paths: Sequence[str]) -> list[str]:
-    """What files are called where there are no folders: by their last name, those that share it with a prefix.
-
-    The prefix comes from the path alone, so it is the same on every machine. Names that differ in case or in Unicode's
-    form only count as the same, because results are unpacked to disks that take them for the same.
-
-    :raises InvalidInput: in the unlikely case that a name with a prefix is taken too.
-    """
-    last = [path.rpartition("/")[2] for path in paths]
-    count = Counter(map(_same, last))
-    names = [
-        name if count[_same(name)] == 1 else f"{_prefix(path)}-{name}" for path, name in zip(paths, last, strict=True)
-    ]
-    (taken, times), *_ = Counter(map(_same, names)).most_common(1) or [("", 0)]
-    if times > 1:
-        raise InvalidInput(f"several files would be called {printable(taken)} in the batch [file-name-twice]")
-    return names
-
-
-def _same(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def _prefix(path: str) -> str:
-    return sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:_PREFIX_DIGITS]
 
 
 def _files(tree: Tree, folder: str, skipped: Counter[str]) -> Iterator[tuple[str, int]]:
@@ -196,8 +185,7 @@ def _looked_at(tree: Tree, path: str, name: str, size: int, media: Media, most_b
         found.refuse("file-empty", path, "the file is empty", "Leave it out.")
     if 0 < most_bytes < size:
         found.refuse("file-size", path, f"{size} bytes, {most_bytes} are the most", "Make it smaller, or leave it out.")
-    with tree.open(path) as stream:
-        head = stream.read(HEAD_BYTES)
+    head = tree.read(path, min(size, HEAD_BYTES))[:HEAD_BYTES]
     if head and media is Media.IMAGES and not is_image(head):
         found.refuse("image-content", path, "by its first bytes it is no image that the service takes", "Leave it out.")
     return blake2b(head, digest_size=_MARK_BYTES).digest()

@@ -49,6 +49,8 @@ class StageSettings:
         when the line breaks.
     :param image_bytes: most bytes of one image.
     :param parallel: requests at a time.
+    :param settle_s: seconds from the last that was sent for which the service may not show it. So long, and at least
+        for a quarter of a minute, a later try looks for what may have arrived, before it sends that again.
     :param display_name: what people see; the batch's id without.
     :param notifications_url: receiver of the events of an ingest, which knows shards and references only.
     """
@@ -59,14 +61,16 @@ class StageSettings:
     shard_bytes: int = 1024 * MIB
     image_bytes: int = IMAGE_BYTES
     parallel: int = 8
+    settle_s: float = 60.0
     display_name: str = ""
     notifications_url: SecretUrl | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in ("", Kind.SINGLE, Kind.SHARDS):
             raise ConfigError(f"kind is single, shards or empty, not {self.kind!r}")
-        if self.single_up_to < 0:
-            raise ConfigError(f"single_up_to is {self.single_up_to}: it must be 0 or more")
+        for name in ("single_up_to", "settle_s"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}: it must be 0 or more")
         for name in ("images_per_shard", "shard_bytes", "image_bytes", "parallel"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must be greater than 0")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from collections.abc import Iterator
 from typing import BinaryIO, cast
 
+from visionbatch.config import MIB
 from visionbatch.errors import Damaged
 from visionbatch.transfer.tar_reader import Stream
-from visionbatch.transfer.unpack_budget import Spending
+from visionbatch.transfer.unpack_budget import Spending, UnpackBudget
 
 HEAD_BYTES = 4
 _GZIP = b"\x1f\x8b"
@@ -45,6 +47,21 @@ class ArchiveStream(io.RawIOBase):
         block = block or self._archive.read(size)
         self._spending.packed(len(block))
         return block
+
+
+def gunzipped(stored: BinaryIO, name: str) -> Iterator[bytes]:
+    """What a file that is stored as gzip holds, in blocks: all of its members, within the budget of an archive.
+
+    :param name: what to call it in messages.
+    :raises Damaged: when it is no gzip, damaged or cut, or has other bytes behind its last member.
+    :raises UnsafeArchive: beyond the budget.
+    """
+    stream = ArchiveStream(stored, Spending(UnpackBudget(), name), name)
+    if not stream.head.startswith(_GZIP):
+        raise Damaged(f"{name} is said to be stored as gzip, and is not")
+    whole = stream.expanded()
+    while block := whole.read(MIB):
+        yield block
 
 
 class _Counted:

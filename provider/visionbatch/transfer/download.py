@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial as partial_call
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import BinaryIO, Protocol, TypeVar
 
 from visionbatch.config import KIB, MIB, DownloadSettings
 from visionbatch.errors import (
@@ -22,12 +22,14 @@ from visionbatch.errors import (
     ObjectChanged,
     Unreachable,
     UnreadableAnswer,
+    UnsafeArchive,
     VisionBatchError,
 )
 from visionbatch.flow.retry import RetryPolicy, transient, wait_asked_by
 from visionbatch.io.clock import Clock, SystemClock
 from visionbatch.io.partial import Partial, Span
 from visionbatch.io.ranged import Part
+from visionbatch.transfer.archive_stream import gunzipped
 from visionbatch.transfer.crc import combined
 
 log = logging.getLogger(__name__)
@@ -146,7 +148,7 @@ class Download:
 
         What has arrived stays for a later try, whatever is raised here.
 
-        :raises DownloadError: `LinkExpired`, `ObjectChanged`, `Damaged`, `NoRoom`.
+        :raises DownloadError: `LinkExpired`, `ObjectChanged`, `Damaged`, `NoRoom`, `UnsafeArchive`.
         :raises VisionBatchError: what the server or the network says, after the retries.
         :raises AlreadyRunning: when another process fetches the same file.
         """
@@ -168,8 +170,16 @@ class Download:
         self._fill(partial)
         crc32c = self._verified(partial)
         version = partial.version
-        size = partial.finish(gzipped=self._gzipped)
+        try:
+            size = partial.finish(self._expanded if self._gzipped else None)
+        except UnsafeArchive as error:
+            partial.reset(version)
+            error.next_step = "Ask who wrote the file; the store's own tool fetches it as it is stored."
+            raise
         return Downloaded(self._target, version, size, crc32c, self._fetched, kept)
+
+    def _expanded(self, stored: BinaryIO) -> Iterator[bytes]:
+        return gunzipped(stored, str(self._target))
 
     def _mended(self, error: Exception, partial: Partial) -> bool:
         """Prepare another start after a trouble, if there is a way.

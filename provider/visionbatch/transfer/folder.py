@@ -25,8 +25,7 @@ def members(tree: Tree, folder: str = "") -> Iterator[Member]:
         if entry.kind is Kind.FOLDER:
             yield from members(tree, path)
         else:
-            with tree.open(path) as file:
-                yield Member(path, entry.size, file.read(HEAD_BYTES))
+            yield Member(path, entry.size, tree.read(path, min(entry.size, HEAD_BYTES))[:HEAD_BYTES])
 
 
 def _require(entry: Entry, path: str) -> None:

@@ -65,23 +65,22 @@ def skipped(pieces: Iterable[bytes], skip: int) -> Iterator[bytes]:
 
 def packed(pieces: Iterable[bytes], length: int, block_bytes: int) -> Iterator[bytes]:
     """The first ``length`` bytes in full blocks: twenty headers and photos are one system call, not forty."""
-    held: list[bytes | memoryview] = []
+    block = memoryview(bytearray(min(block_bytes, length)))
     filled = 0
     for piece in pieces:
-        rest: bytes | memoryview = piece
-        if filled + len(piece) >= min(block_bytes, length):
-            rest = memoryview(piece)[: length - filled]
-            while filled + len(rest) >= block_bytes:
-                cut = block_bytes - filled
-                yield b"".join([*held, rest[:cut]])
-                held.clear()
-                rest, filled, length = rest[cut:], 0, length - block_bytes
-        held.append(rest)
-        filled += len(rest)
-        if filled == length:
-            break
+        rest = memoryview(piece)[: length - filled]
+        while rest:
+            part = rest[: len(block) - filled]
+            block[filled : filled + len(part)] = part
+            rest, filled = rest[len(part) :], filled + len(part)
+            if filled == len(block):
+                yield bytes(block)
+                filled, length = 0, length - len(block)
+                block = block[:length]
+        if not length:
+            return
     if filled:
-        yield b"".join(held)
+        yield bytes(block[:filled])
 
 
 def _complain(path: str, error: OSError) -> None:

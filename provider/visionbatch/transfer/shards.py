@@ -104,11 +104,15 @@ class Shards:
         Its identity covers names, sizes, and a hash of each member's head.
         """
         plan = Plan(self.name(index))
-        for position in range(self._cuts[index], self._cuts[index + 1]):
+        for position in self.span(index):
             mark = self._marks[position * _HEAD_MARK_BYTES : (position + 1) * _HEAD_MARK_BYTES]
             path, size = self._listed.member(position)
             plan.add(Member(path.decode(), size, bytes(mark)))
         return plan
+
+    def span(self, index: int) -> range:
+        """Which of the members go into one archive; counted from 0."""
+        return range(self._cuts[index], self._cuts[index + 1])
 
     def name(self, index: int) -> str:
         """What one archive is called; counted from 0."""

@@ -25,7 +25,9 @@ _MOMENT = 315_532_800
 """1 January 1980, UTC, as in the zip: the archive must not depend on when files were copied."""
 
 _PAX_NAME = b"PaxHeader"
+_SIZE = slice(124, 135)
 _CHECKSUM = slice(148, 156)
+_KIND = slice(156, 157)
 
 
 def member_header_size(path: bytes, size: int) -> int:
@@ -84,26 +86,33 @@ def _pax_record(key: bytes, value: bytes) -> bytes:
 
 
 def _header(name: bytes, size: int, kind: bytes) -> bytes:
-    record = bytearray(
-        struct.pack(
-            "<100s8s8s8s12s12s8sc100s6s2s32s32s8s8s155s12x",
-            name,
-            b"%07o" % _MODE,
-            b"%07o" % 0,
-            b"%07o" % 0,
-            b"%011o" % size,
-            b"%011o" % _MOMENT,
-            b" " * 8,
-            kind,
-            b"",
-            b"ustar",
-            b"00",
-            b"",
-            b"",
-            b"%07o" % 0,
-            b"%07o" % 0,
-            b"",
-        )
-    )
-    record[_CHECKSUM] = b"%06o\0 " % sum(record)
+    record, digits = bytearray(_TEMPLATE), b"%011o" % size
+    record[: len(name)] = name
+    record[_SIZE], record[_KIND] = digits, kind
+    # The sum of all bytes, most of which are always the same.
+    record[_CHECKSUM] = b"%06o\0 " % (_TEMPLATE_SUM + sum(name) + sum(digits) + kind[0])
     return bytes(record)
+
+
+_TEMPLATE = struct.pack(
+    "<100s8s8s8s12s12s8sc100s6s2s32s32s8s8s155s12x",
+    b"",
+    b"%07o" % _MODE,
+    b"%07o" % 0,
+    b"%07o" % 0,
+    b"",
+    b"%011o" % _MOMENT,
+    b" " * 8,
+    b"\0",
+    b"",
+    b"ustar",
+    b"00",
+    b"",
+    b"",
+    b"%07o" % 0,
+    b"%07o" % 0,
+    b"",
+)
+"""A header without name, size and kind, with blanks for its checksum, as the standard wants it summed up."""
+
+_TEMPLATE_SUM = sum(_TEMPLATE)

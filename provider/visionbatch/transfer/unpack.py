@@ -19,7 +19,7 @@ import google_crc32c
 
 from visionbatch.config import KIB, MIB
 from visionbatch.errors import Damaged, NoRoom, UnsafeArchive
-from visionbatch.io.disk import FULL
+from visionbatch.io.disk import FULL, RESERVE_BYTES
 from visionbatch.io.fresh_folder import NOTE, FreshFolder
 from visionbatch.model.policy import OnBadMember
 from visionbatch.model.safe_names import PATH_BYTES, NameRule, broken_rule
@@ -31,9 +31,6 @@ from visionbatch.transfer.unpack_budget import Spending, UnpackBudget
 from visionbatch.transfer.zip_reader import ZipReader
 
 READ_BYTES = 256 * KIB
-RESERVE_BYTES = 16 * MIB
-"""Room on the disk that is left to others: a declared size that would take it is refused before it is written."""
-
 REFUSED_SHOWN = 1000
 """Refused members that are named; the others are counted."""
 

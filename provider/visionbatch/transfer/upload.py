@@ -13,7 +13,7 @@ from visionbatch.flow.retry import RetryPolicy, retry_after_seconds
 from visionbatch.io.body import Piece
 from visionbatch.io.clock import Clock
 from visionbatch.io.wire import Wire
-from visionbatch.model.secret import SecretUrl
+from visionbatch.model.secret import SecretUrl, scrubbed
 from visionbatch.transfer.prefix import SentPrefix
 from visionbatch.transfer.request_size import RequestSize
 from visionbatch.transfer.resumable import Probe, Put, Reply, ResumableUpload
@@ -167,7 +167,7 @@ class Upload:
             log.warning("upload: %s; asking where it stands", error.what)
             self._state.broke(step, error.what)
             return None
-        reply = Reply(answer.status, answer.headers, self._url.scrub(answer.body))
+        reply = Reply(answer.status, answer.headers, scrubbed(answer.body, self._url))
         failures = self._state.failures
         self._state.answered(step, reply)
         if self._state.failures > failures:

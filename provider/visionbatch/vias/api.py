@@ -207,14 +207,15 @@ class ViasApi:
         The newest stand first, and those that are waited for are new: no more pages are read than twice as many as
         the roster would fill. Batches that are not found there are asked for alone, and so is a single one.
         """
-        missing = {ref: BatchRef.parse(ref) for ref in roster.refs}
+        # Read when one is found: of thousands each would be a value of its own, at every look.
+        missing = {ref: ref.partition("?")[0] for ref in roster.refs}
         listed = len(missing) > 1 and self.settings.states_from == "batches"
         for number in range(1, 2 * ceil(len(missing) / BATCH_PAGE) + 1 if listed else 1):
             entries, goes_on = yield from self._lists.page(number, "", ONCE)
             now: float = yield Now()
             there = {entry.batch_id: entry for entry in entries}
-            for ref, target in [(ref, target) for ref, target in missing.items() if target.batch_id in there]:
-                roster.saw(ref, self._judged(target, self._counted(there[target.batch_id]), now))
+            for ref, batch_id in [pair for pair in missing.items() if pair[1] in there]:
+                roster.saw(ref, self._judged(BatchRef.parse(ref), self._counted(there[batch_id]), now))
                 del missing[ref]
             if not missing or not goes_on:
                 break
@@ -246,8 +247,12 @@ class ViasApi:
         entries_of(response.json_object())
         return response.headers.get("date", "")
 
-    def console_url(self, batch_id: str) -> str:
-        """The page on which people follow their tasks; it carries no credential."""
+    def console_url(self, ref: str) -> str:
+        """The page on which people follow their tasks; it carries no credential.
+
+        :param ref: id of a batch, or what is waited for.
+        """
+        batch_id = ref.partition("?")[0]
         return self.settings.console_url.replace("{batch_id}", batch_id).replace("{region}", self.settings.region)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from visionbatch.errors import NotAuthorized, NotFound, Refused, ServiceError, UnreadableAnswer, VisionBatchError
 from visionbatch.flow.call import Trouble, unhappy
 from visionbatch.flow.effects import Request, Response
+from visionbatch.model.secret import scrubbed
 from visionbatch.model.text import TEXT_SHOWN, printable
 from visionbatch.vias.settings import ViasSettings
 
@@ -166,7 +167,10 @@ def answer_of(response: Response) -> Answer:
     errors = value.get("error_list") or []
     if not isinstance(errors, list):
         raise UnreadableAnswer(f"error_list is {type(errors).__name__}, not an array", ref=known)
-    shown = tuple(_shown(str(error)) for error in errors[:ERRORS_SHOWN])
+    told = (
+        scrubbed(str(error).encode("utf-8", "replace"), *response.secrets).decode() for error in errors[:ERRORS_SHOWN]
+    )
+    shown = tuple(map(_shown, told))
     return Answer(known, total, failed, succeeded, shown, len(errors) - len(shown))
 
 

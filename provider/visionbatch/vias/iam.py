@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from visionbatch.errors import ConfigError, NotAuthorized, UnreadableAnswer, VisionBatchError
-from visionbatch.flow.call import Trouble, call
+from visionbatch.errors import ConfigError, NotAuthorized, UnreadableAnswer
+from visionbatch.flow.call import call
 from visionbatch.flow.effects import Flow, Now, Request, Response
 from visionbatch.flow.retry import RetryPolicy
 from visionbatch.model.credential import Credential, Token
-from visionbatch.model.secret import Secret, scrubbed
+from visionbatch.model.secret import Secret
 from visionbatch.model.text import printable
 from visionbatch.vias.account import Account, IamUser
 from visionbatch.vias.decode import trouble
@@ -87,32 +87,11 @@ def fetch_token(user: IamUser, settings: ViasSettings, retry: RetryPolicy) -> Fl
     body = {"auth": {"identity": identity, "scope": {"project": project}}}
     request = Request("POST", "/v3/auth/tokens", (("nocatalog", "true"),), body)
     try:
-        response = yield from call(request, retry, _discreet(trouble(settings), user.password))
+        response = yield from call(request, retry, trouble(settings))
     except NotAuthorized as error:
         error.next_step = _WHO
         raise
-    return _token_of(response if _is_json(response) else _without(response, user.password))
-
-
-def _discreet(complain: Trouble, password: Secret) -> Trouble:
-    """The same, without the password: it went in the body, which a proxy's page may repeat."""
-
-    def told(request: Request, response: Response, now: float) -> VisionBatchError:
-        return complain(request, _without(response, password), now)
-
-    return told
-
-
-def _without(response: Response, password: Secret) -> Response:
-    return replace(response, body=scrubbed(response.body, password))
-
-
-def _is_json(response: Response) -> bool:
-    try:
-        response.json_object()
-    except UnreadableAnswer:
-        return False
-    return True
+    return _token_of(response)
 
 
 _WHO = (

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from visionbatch.errors import UnsafeUrl
 from visionbatch.model.finding import Finding
 from visionbatch.model.outside import outside_url
-from visionbatch.model.secret import Secret
+from visionbatch.model.secret import Secret, SecretUrl
 from visionbatch.vias.fields import listed, only, typed, without_none
 from visionbatch.vias.rulebook import RULES
 
@@ -125,7 +125,9 @@ class WebhookOutput:
     def to_json(self) -> dict[str, Any]:
         """The documented object; what may be secret is a `Secret` and prints as ``***``."""
         headers = {name: value if isinstance(value, Secret) else Secret(value) for name, value in self.headers.items()}
-        return without_none({"url": Secret(self.url), "headers": headers, "data_category": _list(self.data_category)})
+        return without_none(
+            {"url": SecretUrl(self.url), "headers": headers, "data_category": _list(self.data_category)}
+        )
 
     @classmethod
     def from_json(cls, value: Any, path: str) -> WebhookOutput:

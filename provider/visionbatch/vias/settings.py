@@ -40,7 +40,8 @@ class ViasSettings:
     :param obs_url: where result buckets are, instead of ``https://obs.<region>.myhuaweicloud.com``.
     :param obs_addressing: ``virtual`` puts the bucket before the host, which OBS asks for; ``path`` behind it, which
         S3 services on one machine ask for.
-    :param allow_plain_http: accept these three with http beyond loopback.
+    :param dis_url: where result streams are, instead of ``https://dis.<region>.myhuaweicloud.com``.
+    :param allow_plain_http: accept these four with http beyond loopback.
     :param states_from: ``batches`` reads the counters in the list of batches, one call for all; ``tasks`` counts the
         list of a batch's tasks, at least one call for each batch.
     :param abnormal_s: seconds for which ABNORMAL tasks are waited for, since they may recover by themselves, and for
@@ -62,6 +63,7 @@ class ViasSettings:
     iam_url: str = ""
     obs_url: str = ""
     obs_addressing: str = "virtual"
+    dis_url: str = ""
     allow_plain_http: bool = False
     states_from: str = "batches"
     abnormal_s: float = 600.0
@@ -85,6 +87,6 @@ class ViasSettings:
         strange = sorted(set(self.status_aliases.values()) - STATES)
         if strange:
             raise ConfigError(f"status_aliases lead to {strange}; the states are {sorted(STATES)}")
-        for name, host in (("base_url", "vias"), ("iam_url", "iam"), ("obs_url", "obs")):
+        for name, host in (("base_url", "vias"), ("iam_url", "iam"), ("obs_url", "obs"), ("dis_url", "dis")):
             if not getattr(self, name):
                 object.__setattr__(self, name, f"https://{host}.{self.region}.myhuaweicloud.com")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from visionbatch.model.snapshot import Counts, Phase, Snapshot
@@ -88,6 +89,16 @@ def interpret(histogram: Histogram, goal: Goal, *, lost_patience: bool = False) 
 
     :param lost_patience: ABNORMAL has lasted too long, and counts as failed; so does a batch without any task.
     """
+    return _once(_interpreted(histogram, goal, lost_patience))
+
+
+@lru_cache(maxsize=1024)
+def _once(snapshot: Snapshot) -> Snapshot:
+    """One value for all batches that look the same: thousands are waited for, and most of them just run."""
+    return snapshot
+
+
+def _interpreted(histogram: Histogram, goal: Goal, lost_patience: bool) -> Snapshot:
     if not histogram.total:
         return Snapshot(Phase.FAILED if lost_patience else Phase.QUEUED, _NO_TASK, Counts())
     failed_states = goal.failed | {ABNORMAL} if lost_patience else goal.failed

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 
 from support.exports import (
     RECORD,
+    changed,
     contents,
     quarantined,
+    read_tables,
     record,
     tables,
+    without,
 )
 from visionbatch import export_tables
 from visionbatch.errors import BrokenLine
@@ -76,6 +79,20 @@ def test_a_broken_line_is_kept_with_all_that_is_known_of_it(tmp_path: Path) -> N
             "cut": False,
         }
     ]
+
+
+def test_a_verdict_without_its_task_breaks_its_line_and_none_beside_it(tmp_path: Path) -> None:
+    """Verdicts are read together with those of other lines, and the odd one among them is kept."""
+    verdict = ("work_items", 0, "input", 0, "job_conformity", 0)
+    odd = changed(verdict, score=0.5) | {"id": "odd"}
+    told = tables(tmp_path, odd, without(verdict, "task_name"), RECORD)
+    assert (told.rows["work_orders"], told.quarantined) == (2, 1)
+    (entry,) = quarantined(tmp_path / "tables")
+    place = "$.work_items[0].input[0].job_conformity[0]"
+    assert (entry["line"], entry["rule"]) == (2, "missing-field")
+    assert entry["reason"] == f"{place}.task_name is not there"
+    found = read_tables(tmp_path / "tables")["job_conformity"]
+    assert [(row["source_line"], row["extra"]) for row in found] == [(1, '{"score":0.5}'), (3, None)]
 
 
 def test_a_line_over_the_limit_is_broken_and_the_next_is_read(tmp_path: Path) -> None:

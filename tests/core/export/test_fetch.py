@@ -167,11 +167,15 @@ def test_a_hostile_name_is_refused_before_anything_is_written(bucket, owner, pla
 
 
 @pytest.mark.fault("EX8")
-def test_a_file_that_is_stored_compressed_is_verified_and_kept_expanded(bucket, owner, place, folder):
+def test_a_file_that_is_stored_compressed_is_verified_and_kept_expanded(bucket, owner, place, books, faults, folder):
     content = line("wo-1") * 1000
-    owner.put("prod/a.jsonl", gzip.compress(content), contentEncoding="gzip")
+    # Several members, as a program leaves them that appends to a file day by day.
+    owner.put("prod/a.jsonl", gzip.compress(content) + gzip.compress(b"\n" + content), contentEncoding="gzip")
+    # In a byte that gzip itself does not check: only the checksum of what is stored tells.
+    faults(GET, "flip-bit-at-9B")
     fetch(bucket, place, Wanted(images=False))
-    assert below(folder)["data/a.jsonl"] == content
+    assert below(folder)["data/a.jsonl"] == content + b"\n" + content
+    assert len(books.requests(GET)) == 2
 
 
 def test_the_small_manifest_stays_small(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import visionbatch.pipelines.export_reading as reading
+import visionbatch.pipelines.export_chunks as reading
 from support.exports import (
     RECORD,
     expected,

@@ -140,7 +140,7 @@ def test_the_garbage_collector_is_left_as_it_was(enabled: bool, tmp_path: Path) 
         gc.enable()
 
 
-@pytest.mark.parametrize("options", [{"on_broken_line": "ignore"}, {"max_line_bytes": 10}])
+@pytest.mark.parametrize("options", [{"on_broken_line": "ignore"}, {"max_line_bytes": 10}, {"processes": 0}])
 def test_a_setting_that_cannot_be_is_refused_before_anything_is_made(options: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=next(iter(options))):
         export_tables([tmp_path / "nowhere.jsonl"], tmp_path / "tables", **options)

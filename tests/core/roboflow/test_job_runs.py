@@ -17,6 +17,7 @@ from visionbatch import (
     Action,
     Decision,
     JobDefinition,
+    JobKind,
     Manifest,
     OnFailedJob,
     Policies,
@@ -25,6 +26,7 @@ from visionbatch import (
     SecretUrl,
     Submitted,
     derived_job_id,
+    ready_ref,
 )
 from visionbatch.errors import (
     ConfigError,
@@ -34,12 +36,14 @@ from visionbatch.errors import (
     JobFailed,
     JobPartial,
     NotAuthorized,
+    NotReady,
     OutOfCredits,
     PlanRefused,
     Throttled,
     Unavailable,
     UnsafeUrl,
 )
+from visionbatch.flow.effects import Pause
 from visionbatch.model.run import Stage as RecordStage
 from visionbatch_mock.tenant import Tenant
 
@@ -428,6 +432,21 @@ def test_a_service_in_trouble_for_a_moment_ends_no_retry(
     assert created(books) == [derived_job_id(RUN, 1)]
 
 
+@pytest.mark.parametrize("age", [0, 61], ids=["within the grace", "beyond it"])
+def test_a_job_that_does_not_show_is_not_made_twice(
+    workspace: Any, stage: Stage, books: Books, faults: Any, tenant: Tenant, age: int
+) -> None:
+    definition, store = stage(), MemoryStore()
+    submit(workspace(), definition, store)
+    tenant.clock.advance(age)
+    faults(GET, "return-404", "return-404")
+
+    again = submit(workspace(), definition, store)
+
+    assert created(books) == [again.batch_id] == [derived_job_id(RUN, 1)]
+    assert len(books.requests(CREATE)) == (2 if age else 1), "what is believed to be gone is asked for by the same id"
+
+
 def test_a_job_that_no_try_knows_of_is_aborted_before_another_takes_its_place(
     workspace: Any, stage: Stage, books: Books, tenant: Tenant
 ) -> None:
@@ -440,6 +459,42 @@ def test_a_job_that_no_try_knows_of_is_aborted_before_another_takes_its_place(
     submit(workspace(), changed, store, policies=Policies.of(on_input_change="cancel_and_new"))
 
     assert [entry["job_id"] for entry in books.effects(ABORTED)] == [derived_job_id(RUN, 1)]
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["what was sent", "the id alone"])
+def test_no_job_is_made_over_a_batch_that_is_still_being_indexed(
+    workspace: Any, refer: Callable[..., int], books: Books, tenant: Tenant, *, told: bool
+) -> None:
+    tenant.configure(roboflow_indexing_s=120)
+    client, store = workspace(), MemoryStore()
+    sent = refer("refs", 3, 2)
+    ref = ready_ref("refs", sent, 2) if told else ""
+    definition = JobDefinition(kind=JobKind.IMAGES, batch_id="refs", workflow_id="inspect")
+
+    with pytest.raises(NotReady, match="0 of 2 shards ingested") as caught:
+        submit(client, definition, store, ready_ref=ref)
+    assert caught.value.retry_safe
+    assert not books.requests(CREATE)
+    tenant.clock.advance(120)
+    submit(client, definition, store, ready_ref=ref)
+
+    assert created(books) == [derived_job_id(RUN, 1)]
+
+
+def test_a_count_that_comes_after_its_shards_is_waited_for_and_one_that_never_comes_ends_the_wait(
+    workspace: Any, refer: Callable[..., int], books: Books, faults: Any, clock: TenantClock
+) -> None:
+    sent = refer("refs", 3, 2)
+    clock.pause(Pause(60, 60))
+    definition = JobDefinition(kind=JobKind.IMAGES, batch_id="refs", workflow_id="inspect")
+    faults("roboflow.batches.count", *[{"fault": "answer", "body": '{"count": 4}'}] * 3)
+
+    submit(workspace(), definition, MemoryStore(), ready_ref=ready_ref("refs", sent, 2))
+
+    assert len(books.effects(CREATED)) == 1
+    again = replace(definition, workflow_id="another")
+    RoboflowJobRun(workspace(), MemoryStore(), "another run").submit(again, ready_ref=ready_ref("refs", sent + 1, 2))
+    assert len(books.effects(CREATED)) == 2
 
 
 @pytest.mark.parametrize("on_timeout", ["leave", "cancel"])

@@ -64,7 +64,7 @@ def test_every_parameter_of_a_job_arrives_and_nothing_else() -> None:
         "processingTimeoutSeconds": 3600,
         "maxParallelTasks": 2,
         "maxImageFailureRate": 0.0,
-        "notificationsURL": "https://receiver.example/guess-me-not",
+        "notificationsURL": SecretUrl("https://receiver.example/guess-me-not"),
         "inferenceBackend": "inference-models",
         "processingSpecification": {
             "type": "workflows-processing-specification-v1",

@@ -114,17 +114,24 @@ def test_both_ways_of_ending_a_list_end_it(workspace: Any, stage: Stage, tenant:
 
 @pytest.mark.fault("UP31")
 def test_a_batch_is_ready_when_its_indexing_is_over(
-    workspace: Any, refer: Callable[..., int], tenant: Tenant, books: Books
+    workspace: Any, refer: Callable[..., int], tenant: Tenant, faults: Any
 ) -> None:
     tenant.configure(roboflow_indexing_s=120)
     expected = refer("refs", 3, 2)
     client = workspace()
     looks: list[str] = []
 
-    end = client.wait_ready("refs", expected, 2, observe=lambda snapshot: looks.append(snapshot.native))
+    def observe(snapshot: Any) -> None:
+        looks.append(snapshot.native)
+        if len(looks) == 1:
+            # All shards have been ingested before the count says so.
+            tenant.clock.advance(120)
+            faults("roboflow.batches.count", *[{"fault": "answer", "body": '{"count": 4}'}] * 2)
+
+    end = client.wait_ready("refs", expected, 2, observe=observe)
 
     assert (end.phase, end.native) == (Phase.SUCCEEDED, "ready")
-    assert looks[0] == "0 of 2 shards ingested"
+    assert looks == ["0 of 2 shards ingested", "indexing", "ready"]
     assert client.perform(client.api.staging.count("refs")) == expected
 
 

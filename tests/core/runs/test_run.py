@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from support.books import CHUNKS, CREATE, GET, Books
+from support.clocks import TenantClock
 from support.orders import photo, write_orders
 from support.runs import Died, MemoryStore, run_through, submit
 from visionbatch import DeepomaticRun, LocalSink, Policies, Submitted
@@ -114,6 +115,39 @@ def test_a_batch_that_is_gone_is_followed_by_the_next_generation(
     assert manifest.batch_id != first.batch_id
     tenant.clock.advance(3600)
     assert [entry["batch_id"] for entry in books.effects("batch.processed")] == [manifest.batch_id]
+
+
+def test_a_batch_that_does_not_show_yet_is_waited_for_and_not_sent_again(
+    site: Any, orders: Path, archive: bytes, books: Books, faults: Any
+) -> None:
+    store = MemoryStore()
+    first = submit(site(), orders, store)
+    looks = len(books.requests(GET))
+    faults(GET, *["return-404"] * 6)
+
+    again = submit(site(), orders, store)
+
+    assert again.batch_id == first.batch_id == books.processed_once(archive)
+    assert len(books.requests(CREATE)) == 1
+    assert len(books.requests(GET)) == looks + 7
+
+
+def test_one_that_is_gone_is_believed_to_be_when_its_minute_is_over(
+    site: Any, orders: Path, books: Books, tenant: Tenant, clock: TenantClock
+) -> None:
+    store = MemoryStore()
+    first = submit(site(), orders, store)
+    (batch,) = tenant.batches.all()
+    batch.delete()
+    old = {**store.saves[-1]}
+    waits = []
+    for age, record in ((0, old), (45, old), (90, old), (0, {**old, "created_at": None})):
+        kept = MemoryStore()
+        kept.saves.append({**record, "created_at": record["created_at"] and clock.now() - age})
+        before = clock.now()
+        assert submit(site(), orders, kept).batch_id != first.batch_id
+        waits.append(round(clock.now() - before))
+    assert waits == [60, 15, 1, 1]
 
 
 def changed(folder: Path) -> Path:

@@ -41,6 +41,7 @@ from visionbatch.errors import (
     Redirected,
     Unavailable,
     UnreadableAnswer,
+    UnsafeArchive,
     UnsafeName,
     UnsafeUrl,
     VisionBatchError,
@@ -276,7 +277,7 @@ def test_a_file_that_is_stored_compressed_is_verified_as_stored_and_kept_expande
     assert left_beside(target) == []
     shelf.content = shelf.content[:-20]
     target.unlink()
-    with pytest.raises(Damaged, match="too early"):
+    with pytest.raises(Damaged, match="is cut"):
         fetch(shelf, target, remote=known(shelf, shelf.content))
     assert not target.exists()
 
@@ -295,6 +296,42 @@ def test_a_peer_that_gives_too_slowly_is_left_and_asked_for_the_rest(shelf, targ
     fetch(shelf, target, min_bytes_per_s=MIB, slow_after_s=0.2)
     assert target.read_bytes() == CONTENT
     assert 0 < shelf.asked[1].start < 1000
+
+
+@pytest.mark.parametrize(
+    ("stored", "told"),
+    [
+        (gzip.compress(b"one\n") + gzip.compress(CONTENT) + bytes(512), None),
+        (gzip.compress(CONTENT) + b"and more", "is a damaged gzip"),
+        (CONTENT, "is not"),
+        (b"", "is not"),
+    ],
+    ids=["several members and padding", "other bytes behind", "no gzip", "nothing"],
+)
+def test_all_members_of_a_gzip_are_expanded_and_what_is_none_is_refused(shelf, target, stored, told):
+    shelf.content, shelf.fields = stored, {"Content-Encoding": "gzip"}
+    if told is None:
+        assert fetch(shelf, target).size == 4 + len(CONTENT)
+        assert target.read_bytes() == b"one\n" + CONTENT
+        return
+    with pytest.raises(Damaged, match=told):
+        fetch(shelf, target)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(("content", "reserve", "told"), [
+    (bytes(40 * MIB), 0, UnsafeArchive),
+    (CONTENT, 1 << 60, NoRoom),
+], ids=["budget", "disk"])  # fmt: skip
+def test_what_comes_out_of_a_gzip_is_stopped_before_the_disk_is_full(
+    shelf, target, monkeypatch, content, reserve, told
+):
+    shelf.content, shelf.fields = gzip.compress(content), {"Content-Encoding": "gzip"}
+    monkeypatch.setattr("visionbatch.io.partial.RESERVE_BYTES", reserve)
+    with pytest.raises(told):
+        fetch(shelf, target)
+    assert not any(path.stat().st_size > len(shelf.content) for path in target.parent.iterdir())
+    assert not target.exists()
 
 
 @pytest.mark.parametrize("spoiled", ["bytes", "note", "cut"])

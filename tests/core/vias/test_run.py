@@ -30,12 +30,20 @@ from visionbatch.pipelines.vias import Vias
 from visionbatch.pipelines.vias_create import ViasRun, generation_name
 from visionbatch.pipelines.vias_wait import wait
 from visionbatch.vias.schedule import Period, Schedule
+from visionbatch.vias.settings import ViasSettings
 from visionbatch.vias.sources import VideoSourceGroup
 from visionbatch_mock.tenant import Tenant
 
 CREATE, MADE = "vias.batch_tasks.create", "vias.batch_created"
 LIST, STOP = "vias.batch_tasks.list", "vias.batch_tasks.stop"
 TWO = groups("source-0001", "source-0002")
+NOT_LISTED = {
+    "fault": "answer",
+    "status": 200,
+    "body": '{"count": 0, "batch_task_list": []}',
+    "content_type": "application/json",
+    "effect": False,
+}
 
 
 class Runs:
@@ -230,6 +238,16 @@ def test_a_batch_that_runs_as_it_should_is_alive_for_a_changed_input_and_one_tha
     assert (len(books.requests(STOP)), books.effects("vias.batch_deleted")) == (stops, [])
 
 
+def test_a_batch_that_the_list_does_not_show_yet_is_not_made_twice(
+    runs: Runs, books: Books, faults: Faults, clock: TenantClock
+) -> None:
+    first = runs().submit(batch_task())
+    faults(LIST, *[NOT_LISTED] * 6)
+    assert runs().submit(batch_task()).batch_id == first.batch_id
+    assert names(books) == ["nightly"]
+    assert clock.elapsed < ViasSettings(region="eu-west-101").settle_s
+
+
 @pytest.mark.parametrize("way", ["cancel", "replace"])
 def test_a_batch_that_is_on_no_record_yet_is_cancelled_by_its_name(
     runs: Runs, books: Books, tenant: Tenant, faults: Faults, clock: TenantClock, way: str
@@ -243,6 +261,8 @@ def test_a_batch_that_is_on_no_record_yet_is_cancelled_by_its_name(
         with pytest.raises(Killed):
             run.submit(batch_task())
     assert (run.batch_id, names(books)) == ("", ["nightly"])
+    # The list lags behind.
+    faults(LIST, *[NOT_LISTED] * 5)
     if way == "cancel":
         run.cancel()
     else:

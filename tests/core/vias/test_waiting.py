@@ -197,6 +197,12 @@ def test_a_batch_that_was_renamed_is_still_found(vias: Vias) -> None:
     assert wait(vias, batch_ref(batch_id, "finished", "nightly")).phase is Phase.SUCCEEDED
 
 
+def test_the_page_of_what_is_waited_for_names_the_batch_alone(project: Project) -> None:
+    api = project(console_url="https://console.example.com/{region}/{batch_id}").api
+    page = "https://console.example.com/cn-north-4/0d47"
+    assert api.console_url("0d47") == api.console_url(batch_ref("0d47", "running", unwell_since=1)) == page
+
+
 def test_a_wait_has_its_deadline(vias: Vias, tenant: Tenant, clock: Any) -> None:
     tenant.configure(vias_lives={"*": ["RUNNING"]})
     with pytest.raises(DeadlinePassed, match="RUNNING 1"):

@@ -50,6 +50,11 @@ def test_a_histogram_becomes_a_phase_by_what_is_waited_for(goal: str, counters: 
     assert seen(goal, **counters).phase is phase
 
 
+def test_batches_that_look_the_same_are_one_value_in_memory() -> None:
+    assert seen(running=2, pending=1) is seen(pending=1, running=2)
+    assert seen(running=2) is not seen(RUNNING, running=2)
+
+
 def test_what_lasts_too_long_as_abnormal_counts_as_failed() -> None:
     assert seen(RUNNING, abnormal=1, running=1, lost_patience=True).phase is Phase.PARTIAL
     assert seen("ABNORMAL", abnormal=1, lost_patience=True).phase is Phase.SUCCEEDED

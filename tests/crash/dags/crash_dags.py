@@ -143,7 +143,7 @@ described(
     RoboflowStageOperator,
     source=SOURCE,
     kind="shards",
-    settings={"images_per_shard": 2, "parallel": 1},
+    settings={"images_per_shard": 2, "parallel": 1, "settle_s": 15},
     **WORKSPACE,
 )
 described(

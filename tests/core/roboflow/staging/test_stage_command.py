@@ -135,7 +135,7 @@ def test_a_killed_command_sends_only_what_is_missing(
     mock: MockServer, command: Any, workspace: Any, photos: Callable[..., Path], faults: Any, tmp_path: Path
 ) -> None:
     place = photos(100)
-    options = ("--batch-id", "killed", "--images-per-shard", "10", "--parallel", "1")
+    options = ("--batch-id", "killed", "--images-per-shard", "10", "--parallel", "1", "--settle", "0")
     faults("roboflow.files.put", *["pass"] * 6, "stall-for-60s-after-8K")
     environment = {
         **os.environ,

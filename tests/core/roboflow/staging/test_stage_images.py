@@ -356,7 +356,7 @@ def test_the_archive_is_one_that_every_reader_of_tar_opens(photos: Callable[...,
         plan = Plan("x")
         for member in found.members():
             plan.add(member)
-        shard = TarShard(plan, RenamedTree(tree, found.origins))
+        shard = TarShard(plan, RenamedTree(tree, dict(found.origins())))
         whole = b"".join(shard.blocks(0, shard.size, 1000))
     with tarfile.open(fileobj=io.BytesIO(whole)) as archive:
         assert archive.getnames() == ["0000.jpg", "0001.jpg", "0002.jpg"]

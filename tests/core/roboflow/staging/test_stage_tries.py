@@ -171,13 +171,47 @@ def test_a_list_of_shards_that_lags_behind_is_waited_for(
     faults(PUT, "pass", "pass", "drop-response", "return-503")
     with pytest.raises(UploadStalled):
         workspace.run(store, **once).images(place, "lagging")
-    faults("roboflow.batches.shards", *[{"fault": "answer", "body": '{"shards": []}'}] * 5)
+    faults("roboflow.batches.shards", *[{"fault": "answer", "body": '{"shards": []}'}] * 11)
     with pytest.raises(UploadStalled, match="lists 0 shards where 2 have arrived"):
         workspace.run(store, **once).images(place, "lagging")
 
     workspace.run(store, **once).images(place, "lagging")
 
     assert workspace.indexed() == {"ok": 40, "rejected": 0}
+
+
+@pytest.mark.parametrize("ended", ["killed", "gave up"])
+def test_archives_that_a_late_list_does_not_show_are_not_sent_again(
+    workspace: Any, photos: Callable[..., Path], faults: Any, ended: str
+) -> None:
+    place, once = photos(40), {"images_per_shard": 40, "kind": "shards", "transfer": {"attempts": 1}}
+    store = MortalStore(dies=lambda note: note.get("done")) if ended == "killed" else MemoryStore()
+    if ended != "killed":
+        faults(PUT, "drop-response")
+    with pytest.raises((Died, UploadStalled)):
+        workspace.run(store, **once).images(place, "late")
+    # Longer than a look after the other takes in a quarter of a minute.
+    faults("roboflow.batches.shards", *[{"fault": "answer", "body": '{"shards": []}'}] * 6)
+
+    manifest = workspace.run(store, **once).images(place, "late")
+
+    assert len(workspace.effects("shard_stored")) == 1
+    assert workspace.indexed() == {"ok": manifest.expected, "rejected": 0}
+
+
+def test_a_batch_that_holds_too_much_is_followed_by_the_next(
+    workspace: Any, photos: Callable[..., Path], faults: Any
+) -> None:
+    place, store = photos(40), MemoryStore()
+    workspace.run(store).images(place, "full")
+    workspace.tenant.clock.advance(60)
+    faults("roboflow.batches.count", {"fault": "answer", "body": '{"count": 80}'})
+
+    manifest = workspace.run(store).images(place, "full")
+
+    assert (manifest.batch_id, manifest.generation) == ("full-2", 2)
+    assert workspace.run(store).images(place, "full").batch_id == "full-2"
+    assert len(workspace.effects("shard_stored")) == 2
 
 
 @pytest.mark.parametrize("sameness", ["ingest-id", "content", "either"])
