@@ -37,7 +37,7 @@ from benchmarks.upload import books
 
 MIB = 1 << 20
 GIB = 1 << 30
-OURS, CHECKED = "visionbatch", "visionbatch, checked"
+OURS = "visionbatch"
 DOCUMENTED, MADE = "make_archive, documented script", "make_archive, best upload"
 STORED, NG, STREAM_ZIP = "ZIP_STORED file, best upload", "zipstream-ng", "stream-zip"
 TAR_CURL, READ_ALL, SEND_ONE = "tar to curl -T -", "limit: read all", "limit: send one file"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.airflow_runs import PaperTi, Records, TaskRun, paper_context
+from support.airflow_runs import PaperTi, Records, TaskRun, is_small_json, paper_context
 from support.arguments import documented, own_arguments, said_to_be_templated
 from support.books import CHUNKS, CREATE, DELETE, GET, PROBES
 from support.meanwhile import stopped
@@ -47,10 +47,6 @@ def on_paper(connection, operator, orders, records):
         return operator(**given)
 
     return make
-
-
-def is_small_json(value: Any) -> bool:
-    return json.loads(json.dumps(value, allow_nan=False)) == value and len(json.dumps(value).encode()) < 4096
 
 
 def a_failure(run: TaskRun) -> str:

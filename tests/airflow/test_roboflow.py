@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.airflow_runs import PaperTi, TaskRun, paper_context
+from support.airflow_runs import PaperTi, TaskRun, is_small_json, paper_context
 from support.arguments import documented, own_arguments, said_to_be_templated
 from support.meanwhile import stopped
 from support.orders import photo
@@ -48,10 +47,6 @@ def on_paper(operator, arguments):
         return operator(**{"task_id": "task", **arguments, **more})
 
     return make
-
-
-def is_small_json(value: Any) -> bool:
-    return json.loads(json.dumps(value, allow_nan=False)) == value and len(json.dumps(value).encode()) < 4096
 
 
 def photos(folder: Path, count: int) -> Path:

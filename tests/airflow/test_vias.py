@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from support.airflow_runs import PaperState, PaperTi, TaskRun, paper_context
+from support.airflow_runs import PaperState, PaperTi, TaskRun, is_small_json, paper_context
 from support.arguments import documented, own_arguments, said_to_be_templated
 from support.meanwhile import stopped
 from support.obs import ResultBucket, events_in, obs_service
@@ -106,10 +106,6 @@ def store(endpoint: str, tenant: Tenant, project: Any) -> Iterator[ResultBucket]
     project(extra={"obs_url": endpoint, "obs_addressing": "path"})
     yield store
     store.close()
-
-
-def is_small_json(value: Any) -> bool:
-    return json.loads(json.dumps(value, allow_nan=False)) == value and len(json.dumps(value).encode()) < 4096
 
 
 def created(tenant: Tenant) -> list[str]:

@@ -191,6 +191,11 @@ def _telling(operator: Any, errors: list[BaseException]) -> Any:
     return type(operator.__name__, (operator,), {name: told(name) for name in ("execute", "execute_complete")})
 
 
+def is_small_json(value: Any) -> bool:
+    """Whether a value may travel through Airflow's database as it is: JSON primitives, below 4 KB."""
+    return json.loads(json.dumps(value, allow_nan=False)) == value and len(json.dumps(value).encode()) < 4096
+
+
 def when_started(begin: Callable[[], Any]) -> Callable[[], Any]:
     """Begin the Execution API in this process, wait for its start, and keep it.
 

@@ -7,7 +7,6 @@ from typing import Any
 from visionbatch_mock.dashboard.drawing import Stretch, histogram, shares, timeline
 from visionbatch_mock.dashboard.upload_map import UploadMap, maps
 from visionbatch_mock.deepomatic.batches import Batch
-from visionbatch_mock.lifecycle import BatchState
 from visionbatch_mock.roboflow.batches import StagedBatch
 from visionbatch_mock.roboflow.jobs import Job
 from visionbatch_mock.storage.sessions import SessionState
@@ -76,10 +75,6 @@ def upload_maps(tenant: Tenant, batch: Batch) -> list[UploadMap]:
 def orders_of(tenant: Tenant, batch: Batch) -> list[dict[str, Any]]:
     """The work orders that its archive became."""
     return [order.inner_view() for order in tenant.work_orders.of_batch(batch.id)]
-
-
-END_STATES = (BatchState.SUCCESS, BatchState.PARTIAL_SUCCESS, BatchState.ERROR)
-"""What the page of a batch may force."""
 
 
 @dataclass(frozen=True, slots=True)

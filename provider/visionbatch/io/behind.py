@@ -24,15 +24,28 @@ class Behind(Closable):
         self._name = name
         self._work: SimpleQueue[tuple[Future[None], Callable[[], None]] | None] = SimpleQueue()
         self._thread: Thread | None = None
+        self._pending: list[Future[None]] = []
 
     def do(self, work: Callable[[], None]) -> Future[None]:
-        """Do this when all before it is done; what it raises is raised by the future."""
+        """Do this when all before it is done; what it raises is raised by the future, `is_busy` and `settle`."""
         future: Future[None] = Future()
+        self._pending.append(future)
         self._work.put((future, work))
         if self._thread is None:
             self._thread = Thread(target=self._go, name=self._name, daemon=True)
             self._thread.start()
         return future
+
+    def is_busy(self) -> bool:
+        """Whether there is anything left to be done."""
+        while self._pending and self._pending[0].done():
+            self._pending.pop(0).result()
+        return bool(self._pending)
+
+    def settle(self) -> None:
+        """Wait until all is done."""
+        while self._pending:
+            self._pending.pop(0).result()
 
     def close(self) -> None:
         """Let the thread end behind what it does now, and wait a little; what has not begun is left."""

@@ -7,8 +7,7 @@ that once more must not keep the rest from leaving; only the last bytes wait for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from concurrent.futures import Future
+from collections.abc import Generator
 from contextlib import closing
 from functools import partial
 
@@ -35,15 +34,14 @@ class SentPrefix(Closable):
         # Read behind the upload, from 0 on; and taken in on the way, from where this try began to send.
         self._head = PrefixChecksum()
         self._tail: PrefixChecksum | None = None
-        self._thread = Behind("checksum")
-        self._reading: list[Future[None]] = []
+        self._behind = Behind("checksum")
         self._compared = 0
         self._unwanted = False
 
     def close(self) -> None:
         """Stop reading."""
         self._unwanted = True
-        self._thread.close()
+        self._behind.close()
 
     @property
     def known(self) -> tuple[int, int]:
@@ -63,7 +61,7 @@ class SentPrefix(Closable):
     def compare_with_earlier(self, length: int, crc32c: int) -> None:
         """Begin to compare with a prefix that an earlier try has sent."""
         self._compared = length
-        self._begin(self._compare, length, crc32c)
+        self._behind.do(partial(self._compare, length, crc32c))
 
     def starting(self, start: int) -> None:
         """Say where this try begins to send; what lies before is read behind the upload."""
@@ -72,7 +70,7 @@ class SentPrefix(Closable):
         # What the network still held when an earlier try died was compared, and is sent again.
         self._tail = PrefixChecksum(max(start, self._compared))
         if self._tail.start:
-            self._begin(self._read_up_to, self._tail.start)
+            self._behind.do(partial(self._read_up_to, self._tail.start))
 
     def sending(self, start: int, stop: int) -> Generator[bytes]:
         """The source's blocks; unless they are of a file, read ahead, and taken in as they are sent."""
@@ -93,18 +91,15 @@ class SentPrefix(Closable):
         :raises SourceUnreadable: when it could not be read.
         """
         if not self.is_busy() and self._is_file and position > self._head.position:
-            self._begin(self._read_up_to, position)
+            self._behind.do(partial(self._read_up_to, position))
 
     def is_busy(self) -> bool:
         """Whether anything is being read behind the upload; raises as `follow` does."""
-        while self._reading and self._reading[0].done():
-            self._reading.pop(0).result()
-        return bool(self._reading)
+        return self._behind.is_busy()
 
     def settle(self) -> None:
         """Wait for what is being read; raises as `follow` does."""
-        while self._reading:
-            self._reading.pop(0).result()
+        self._behind.settle()
 
     def compare_with_stored(self, crc32c: int) -> None:
         """Read what is left, and compare the whole with what the server has stored.
@@ -119,9 +114,6 @@ class SentPrefix(Closable):
             total = self._source.size
             what = f"the server's CRC-32C is {crc32c:08x}, the archive's {value:08x}"
             raise Corrupted(what, persisted=total, total=total)
-
-    def _begin(self, work: Callable[..., None], *arguments: int) -> None:
-        self._reading.append(self._thread.do(partial(work, *arguments)))
 
     def _compare(self, length: int, crc32c: int) -> None:
         self._read_up_to(min(length, self._source.size))

@@ -43,7 +43,6 @@ def all_of(world: Path) -> list[str]:
 
 
 CLEAN = ["in", "outside", "outside/keys"]
-PAX = {"format": tarfile.PAX_FORMAT}
 
 HOSTILE = {
     "leads-up": member("../outside/keys", b"after"),
