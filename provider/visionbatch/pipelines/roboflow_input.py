@@ -44,10 +44,10 @@ def require_ready(site: Roboflow, ref: str, deadline: float | None = None) -> No
             ref=batch_id,
             next_step="Look into the batch, or stage the files anew.",
         )
-    if snapshot.phase is Phase.PARTIAL:
-        log.warning("%s batch %s: the job runs over what is there: %s", SERVICE, batch_id, snapshot)
-    elif not snapshot.phase.is_terminal and (sent.items is not None or _pending(snapshot)):
+    if not snapshot.phase.is_terminal and (sent.items is not None or _pending(snapshot)):
         raise _not_ready(batch_id, f"it is {snapshot}")
+    if snapshot.phase.is_terminal and snapshot.phase is not Phase.SUCCEEDED:
+        log.warning("%s batch %s: the job runs over what is there: %s", SERVICE, batch_id, snapshot)
 
 
 def _pending(snapshot: Snapshot) -> bool:
