@@ -17,6 +17,9 @@ from support.orders import photo
 from support.patience import wait_until
 from visionbatch_mock import MockServer
 
+WHOSE = "roboflow.workspace.get"
+"""The look-up that tells whose run it is, where only the key does."""
+
 
 @pytest.fixture
 def command(mock: MockServer, workspace: Any, tmp_path: Path) -> Callable[..., tuple[int, Any]]:
@@ -85,7 +88,7 @@ def test_a_refused_folder_has_the_exit_code_of_a_bad_input(command: Any, workspa
     code, told = command("stage", tmp_path / "bad")
 
     assert (code, told["error"]) == (3, "InvalidInput")
-    assert not workspace.requests()
+    assert [entry.operation for entry in workspace.requests()] == [WHOSE] * len(workspace.requests())
 
 
 def test_without_room_for_the_record_nothing_is_sent(
@@ -128,7 +131,7 @@ def test_a_signed_list_is_named_without_its_signature_and_known_again(
 
     kept = list((tmp_path / "state" / "visionbatch").iterdir())
     assert len(kept) == 1, "a fresh signature is the same run"
-    assert not workspace.requests()
+    assert [entry.operation for entry in workspace.requests()] == [WHOSE] * len(workspace.requests())
 
 
 def test_a_killed_command_sends_only_what_is_missing(
