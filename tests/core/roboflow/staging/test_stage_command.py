@@ -139,7 +139,7 @@ def test_a_killed_command_sends_only_what_is_missing(
 ) -> None:
     place = photos(100)
     options = ("--batch-id", "killed", "--images-per-shard", "10", "--parallel", "1", "--settle", "0")
-    faults("roboflow.files.put", *["pass"] * 6, "stall-for-60s-after-8K")
+    faults("roboflow.files.put", *["pass"] * 6, "stall-for-600s-after-8K")
     environment = {
         **os.environ,
         "VISIONBATCH_ROBOFLOW_API_KEY": workspace.tenant.token,
@@ -167,7 +167,7 @@ def test_a_killed_command_sends_only_what_is_missing(
 def test_a_signal_is_heard_though_every_thread_waits_for_the_service(
     mock: MockServer, workspace: Any, photos: Callable[..., Path], faults: Any, tmp_path: Path
 ) -> None:
-    plan = faults("roboflow.images.upload", *["stall-for-60s-after-1K"] * 4)
+    plan = faults("roboflow.images.upload", *["stall-for-600s-after-1K"] * 4)
     environment = {**os.environ, "VISIONBATCH_ROBOFLOW_API_KEY": workspace.tenant.token, "HOME": str(tmp_path)}
     group = ["--json", "roboflow", "--url", mock.url, "--store-host", mock.url]
     line = [*group, "stage", str(photos(4)), "--kind", "single", "--parallel", "4"]
