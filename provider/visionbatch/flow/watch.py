@@ -88,13 +88,17 @@ def _look(some: Roster, look: Callable[[Roster], Flow[None]]) -> Flow[tuple[bool
     return True, None
 
 
+_SET_BACK_S = 1.0
+"""What a clock is set back by at least to be taken for it; sums of moments are off by a little."""
+
+
 def _rest(roster: Roster, pace: Pace, least: float, longest: float) -> Flow[bool]:
     """Pause until somebody wants a look; gives whether everybody does.
 
     :param longest: seconds; when more than that seems to be left, the clock was set back.
     """
     now: float = yield Now()
-    if roster.due - now > longest:
+    if roster.due - now > longest + _SET_BACK_S:
         return True
     rest = Pause(max(min(least, roster.due) - now, 0.0), max(roster.due - now, 0.0))
     hurry = roster.hurry(pace, now)

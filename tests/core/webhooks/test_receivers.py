@@ -57,11 +57,11 @@ def test_a_job_whose_receiver_is_inside_the_network_is_refused_with_its_rule_and
 
 def test_a_receiver_on_the_internet_is_sent_as_it_is():
     url = f"https://airflow.example.com/{PATH}"
-    assert sent(creation(url))["notificationsURL"] == url
+    assert sent(creation(url))["notificationsURL"].reveal() == url
 
 
 def test_one_inside_can_be_allowed_and_an_odd_spelling_of_it_cannot():
     url = f"http://127.0.0.1:8080/{PATH}"
-    assert sent(creation(url, allow_inside=True))["notificationsURL"] == url
+    assert sent(creation(url, allow_inside=True))["notificationsURL"].reveal() == url
     with pytest.raises(UnsafeUrl, match="loopback"):
         creation(f"http://0x7f.1:8080/{PATH}", allow_inside=True)
