@@ -120,9 +120,9 @@ def test_a_json_snippet_is_json(text: str) -> None:
     assert json.loads(text)
 
 
-ELSEWHERE = re.compile(r"^\$ (make|pip|python3?\S*|visionbatch-mock) |obs://|127\.0\.0\.1:8080", re.MULTILINE)
-"""Of a block that is not run here: what installs, builds, measures or serves; what fetches from an S3 service, as the
-tests of VIAS's results do; and the first ten minutes, below."""
+ELSEWHERE = re.compile(r"^\$ (make|pip|python3?\S*|visionbatch-mock) |(obs|dis)://|127\.0\.0\.1:8080", re.MULTILINE)
+"""Of a block that is not run here: what installs, builds, measures or serves; what fetches from an S3 service or a
+stream, as the tests of VIAS's results do; and the first ten minutes, below."""
 
 BODY = {
     "name": "night",
