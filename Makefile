@@ -56,7 +56,7 @@ test: lint debian-packages  ## Everything that CI runs.
 	$(PYTEST) tests/airflow -m 'airflow and not slow' -n $(WORKERS) --dist loadfile \
 	  $(patsubst %,--ignore=%,$(COSTS) $(STACKS))
 	$(PYTEST) $(STACKS) -m 'airflow and not slow'
-	$(MAKE) smoke-$(OLDEST)
+	$(MAKE) telling-$(OLDEST)
 
 readers: setup  ## Every reader on archives of many gigabytes, and Java.
 	.ci/install-debian-packages openjdk-17-jdk-headless
@@ -103,11 +103,14 @@ matrix-%: .venv-%/.ready
 
 smoke: $(MATRIX:%=smoke-%)  ## What tells most about those versions in little time.
 
-# What hangs on the version: whole tasks, their retries and their record, what Airflow knows of the provider, and the
-# demo's four processes. The other Airflow tests run on them in `make matrix`.
-smoke-%: .venv-%/.ready
+# What hangs on the version: whole tasks, their retries and their record, and what Airflow knows of the provider. The
+# other Airflow tests run on them in `make matrix`.
+telling-%: .venv-%/.ready
 	.venv-$*/bin/python -m pytest --reruns $(RERUNS) -r fER tests/airflow/test_retries.py tests/airflow/test_provider_info.py \
 	  tests/airflow/test_operator.py -k '$(SMOKE)'
+
+# The same, and the demo's four processes.
+smoke-%: telling-%
 	.venv-$*/bin/python -m tests.demo.run --home .demo/airflow-$*
 
 .PRECIOUS: .venv-%/.ready
