@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 WORK_ORDERS ?=
 CHAOS ?=
 PORT ?= 8080
-WORKERS ?= 2
+# Most of these tests wait for a server of their own, so that three keep two cores busy; those of Airflow work.
+WORKERS ?= 3
 MATRIX ?= 3.1 3.2
 # Of these, the oldest is tried in every run of `make test`.
 OLDEST := $(firstword $(MATRIX))
@@ -53,7 +54,7 @@ lint: setup  ## Style, types and the table of rooms.
 test: lint debian-packages  ## Everything that CI runs.
 	$(PYTEST) -m 'not airflow and not readers and not vendor' -n $(WORKERS)
 	$(PYTEST) $(COSTS)
-	$(PYTEST) tests/airflow -m 'airflow and not slow' -n $(WORKERS) --dist loadfile \
+	$(PYTEST) tests/airflow -m 'airflow and not slow' -n 2 --dist loadfile \
 	  $(patsubst %,--ignore=%,$(COSTS) $(STACKS))
 	$(PYTEST) $(STACKS) -m 'airflow and not slow'
 	$(MAKE) telling-$(OLDEST)
