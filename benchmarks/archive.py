@@ -20,8 +20,10 @@ from typing import Any
 from benchmarks.archive_clients import METHODS, READY, files_below
 from benchmarks.harness import (
     FOREIGN_LIMIT,
+    MIB,
     ForeignLoad,
     Measured,
+    back_memory,
     cpu_seconds,
     machine_line,
     median,
@@ -35,7 +37,6 @@ from benchmarks.harness import (
 from benchmarks.photos import write_folder
 from benchmarks.upload import books
 
-MIB = 1 << 20
 GIB = 1 << 30
 OURS = "visionbatch"
 DOCUMENTED, MADE = "make_archive, documented script", "make_archive, best upload"
@@ -83,6 +84,7 @@ class Bench:
     def run(self, method: str, number: int, url: str, sink: int) -> Run:
         """Once by one method, in a process of its own."""
         books(url)
+        back_memory(2 * self.bytes / MIB)
         foreign = ForeignLoad(lambda: own_cpu() + cpu_seconds(sink))
         command = [sys.executable, "-m", "benchmarks.archive_clients", method, url, str(self.folder), str(self.scratch)]
         told = json.loads(run_child([*command, *([self.script] if self.script else [])], timeout_s=1800).output)

@@ -24,8 +24,10 @@ from pathlib import Path
 from benchmarks.download_clients import BUCKET, METHODS
 from benchmarks.harness import (
     FOREIGN_LIMIT,
+    MIB,
     ForeignLoad,
     Measured,
+    back_memory,
     cpu_seconds,
     machine_line,
     median,
@@ -36,7 +38,6 @@ from benchmarks.harness import (
     verdict,
 )
 
-MIB = 1 << 20
 OURS, CURL = "visionbatch", "curl"
 NAME = "export.jsonl"
 PEERS = ("download_to_filename", "transfer_manager, processes", "transfer_manager, threads")
@@ -87,6 +88,7 @@ def fill(url: str, source: Path) -> None:
 def run(method: str, number: int, url: str, server: int, source: Path, target: Path) -> Run:
     """Fetch once, and compare."""
     target.unlink(missing_ok=True)
+    back_memory(2 * source.stat().st_size / MIB)
     foreign = ForeignLoad(lambda: own_cpu() + cpu_seconds(server))
     if method == CURL:
         used = run_child(

@@ -17,8 +17,10 @@ from pathlib import Path
 from benchmarks.export_records import write
 from benchmarks.harness import (
     FOREIGN_LIMIT,
+    MIB,
     ForeignLoad,
     Measured,
+    back_memory,
     machine_line,
     median,
     own_cpu,
@@ -28,7 +30,6 @@ from benchmarks.harness import (
     verdict,
 )
 
-MIB = 1 << 20
 OURS, TWO, LIMIT = "visionbatch", "visionbatch, 2 processes", "decode only"
 GOALS = {"json": 2.6, "orjson": 1.8, "duckdb": 4.0, "polars": 5.0}
 """J1: how many times faster than each peer."""
@@ -49,6 +50,7 @@ class Run(Measured):
 
 def run(method: str, number: int, path: Path) -> Run:
     """Convert once."""
+    back_memory(4 * path.stat().st_size / MIB)
     foreign = ForeignLoad(own_cpu)
     with tempfile.TemporaryDirectory(prefix="visionbatch-bench-", dir=path.parent) as folder:
         command = [sys.executable, "-m", "benchmarks.export_readers", method, str(path), folder]

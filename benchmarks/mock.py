@@ -24,7 +24,9 @@ from pathlib import Path
 
 from benchmarks.harness import (
     FOREIGN_LIMIT,
+    MIB,
     ForeignLoad,
+    back_memory,
     cpu_seconds,
     machine_line,
     median,
@@ -37,7 +39,7 @@ from benchmarks.harness import (
 )
 
 OURS, FAKE, EMULATOR = "visionbatch-mock", "fake-gcs-server", "gcp-storage-emulator"
-CHUNK, MIB = 512 * 1024, 1024 * 1024
+CHUNK = 512 * 1024
 BUCKET = "bench"
 CLIENTS = 16
 SMALL = 1024
@@ -198,6 +200,7 @@ def received(peer: socket.socket) -> bytes:
 def measure(server: str, size: int, gets: int) -> Figures:
     """One round of one server."""
     folder = Path(tempfile.mkdtemp(prefix="benchmark-mock-"))
+    back_memory(2 * size / MIB)
     try:
         with running(server, folder) as (port, pid, start_s):
             foreign = ForeignLoad(lambda: own_cpu() + cpu_seconds(pid))

@@ -19,8 +19,10 @@ from pathlib import Path
 
 from benchmarks.harness import (
     FOREIGN_LIMIT,
+    MIB,
     ForeignLoad,
     Measured,
+    back_memory,
     cpu_seconds,
     machine_line,
     median,
@@ -33,7 +35,6 @@ from benchmarks.harness import (
 )
 from benchmarks.results_server import BATCH
 
-MIB = 1 << 20
 OURS, PEER = "visionbatch", "inference-cli"
 
 
@@ -55,6 +56,7 @@ def run(method: str, number: int, peer: str, served: tuple[str, int], folders: t
     url, pid = served
     source, target = folders
     shutil.rmtree(target, ignore_errors=True)
+    back_memory(2 * sum(path.stat().st_size for path in source.iterdir()) / MIB)
     foreign = ForeignLoad(lambda: own_cpu() + cpu_seconds(pid))
     used = run_child(command(method, peer, url, target))
     cores = foreign.cores()

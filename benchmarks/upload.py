@@ -21,8 +21,10 @@ import certifi
 import trustme
 from benchmarks.harness import (
     FOREIGN_LIMIT,
+    MIB,
     ForeignLoad,
     Measured,
+    back_memory,
     cpu_seconds,
     machine_line,
     median,
@@ -34,7 +36,6 @@ from benchmarks.harness import (
     verdict,
 )
 
-MIB = 1 << 20
 OURS, RAW, GOOGLE, STORAGE, STREAMING, CURL, SCRIPT = METHODS = (
     "visionbatch",
     "raw sendfile",
@@ -133,6 +134,7 @@ class Bench:
     def run(self, case: str, method: str, number: int, url: str, sink: int, path: Path) -> Run:
         """Upload once."""
         books(url)
+        back_memory(path.stat().st_size / MIB)
         foreign = ForeignLoad(lambda: own_cpu() + cpu_seconds(sink))
         if method == CURL:
             # A whole process, which starts in some milliseconds.
