@@ -67,7 +67,7 @@ class FetchSettings:
     on_bad_member: str = OnBadMember.FAIL
     budget: UnpackBudget = field(default_factory=UnpackBudget)
     table: RowSettings | None = None
-    download: DownloadSettings = field(default_factory=lambda: DownloadSettings(connections=8))
+    download: DownloadSettings = field(default_factory=lambda: DownloadSettings(connections=16))
 
     def __post_init__(self) -> None:
         if self.on_bad_member not in tuple(OnBadMember):
