@@ -8,10 +8,11 @@ from contextvars import ContextVar
 from typing import Any
 
 from requests.adapters import HTTPAdapter
+from requests.exceptions import SSLError
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from visionbatch.io.control import with_query
+from visionbatch.io.control import certificate_refused, with_query
 from visionbatch.io.network import tls_context
 
 _added: ContextVar[str] = ContextVar("visionbatch_query", default="")
@@ -85,3 +86,17 @@ class SystemTrust(Quiet):
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Nothing to add: the context has its authorities, and it verifies."""
+
+
+class FailClosed(SystemTrust):
+    """Says of a refused certificate what no library takes for a broken line, to be tried again."""
+
+    def send(self, request: Any, *arguments: Any, **options: Any) -> Any:
+        """Send, as requests does.
+
+        :raises TlsRefused: when the certificate was refused.
+        """
+        try:
+            return super().send(request, *arguments, **options)
+        except SSLError as error:
+            raise certificate_refused(error, request.method, request.url) or error from None

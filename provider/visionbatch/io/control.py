@@ -210,6 +210,10 @@ def transport_error(error: BaseException, request: Request, host: str) -> Transp
     """
     what = f"{request.method} {request.path} on {host}"
     chain = list(_causes(error))
+    mismatch = next((link for link in chain if type(link).__name__ == "CertificateError"), None)
+    if mismatch is not None:
+        # botocore has urllib3 compare the names, whose error is none of ssl's.
+        return TlsRefused(f"{what}: the certificate was refused ({mismatch})")
     if any(isinstance(link, ssl.SSLError) for link in chain):
         reason = next(link for link in chain if isinstance(link, ssl.SSLError))
         if isinstance(reason, ssl.SSLCertVerificationError):
@@ -222,6 +226,16 @@ def transport_error(error: BaseException, request: Request, host: str) -> Transp
         return TimedOut(f"{what}: no answer in time", maybe_received=not never_sent)
     names = " from ".join(type(link).__name__ for link in chain[:2])
     return Unreachable(f"{what}: no connection, or it broke ({names})", maybe_received=not never_sent)
+
+
+def certificate_refused(error: BaseException, method: str, url: str) -> TlsRefused | None:
+    """That a certificate was refused, if an error of another library's comes from that.
+
+    :param url: its path is told, its query is not.
+    """
+    parts = urlsplit(url)
+    told = transport_error(error, Request(method, parts.path), parts.hostname or "")
+    return told if isinstance(told, TlsRefused) else None
 
 
 def _causes(error: BaseException) -> list[BaseException]:

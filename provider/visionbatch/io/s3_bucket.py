@@ -27,6 +27,7 @@ from visionbatch.errors import (
 )
 from visionbatch.flow.call import TRANSIENT_STATUSES
 from visionbatch.io.bucket import StoreBucket
+from visionbatch.io.certificates import fail_closed
 from visionbatch.io.control import Origin
 from visionbatch.io.network import ca_place
 from visionbatch.io.ranged import Part
@@ -239,7 +240,7 @@ def _client(place: S3Place, keys: S3Keys) -> Any:
         response_checksum_validation="when_required",
         retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
     )
-    return session.client("s3", endpoint_url=place.endpoint, config=config, verify=ca_place() or True)
+    return fail_closed(session.client("s3", endpoint_url=place.endpoint, config=config, verify=ca_place() or True))
 
 
 def _translation(error: Exception, what: str) -> VisionBatchError:
