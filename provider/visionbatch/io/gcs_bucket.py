@@ -165,7 +165,7 @@ class GcsBucket(StoreBucket):
 
 @dataclass(frozen=True)
 class GcsObject:
-    """An object of a bucket as a `visionbatch.transfer.download.RemoteObject`."""
+    """An object of a bucket as a `visionbatch.transfer.remote.RemoteObject`."""
 
     bucket: GcsBucket
     file: BucketFile
@@ -197,7 +197,7 @@ class GcsObject:
 
     @contextmanager
     def fetch(self, start: int, stop: int | None, version: str) -> Iterator[Part]:  # noqa: ARG002  # the generation is in the request
-        """See `visionbatch.transfer.download.RemoteObject.fetch`."""
+        """See `visionbatch.transfer.remote.RemoteObject.fetch`."""
         try:
             with self.bucket.part(self.file, start, stop) as part:
                 if part.generation not in ("", self.version):
@@ -210,7 +210,7 @@ class GcsObject:
             raise
 
     def renewed(self, after: DownloadError) -> GcsObject:
-        """See `visionbatch.transfer.download.RemoteObject.renewed`."""
+        """See `visionbatch.transfer.remote.RemoteObject.renewed`."""
         try:
             return GcsObject(self.bucket, self.bucket.look(self.file.name))
         except NotFound:

@@ -34,8 +34,10 @@ from visionbatch.pipelines.roboflow_manifest import (
 )
 from visionbatch.pipelines.roboflow_rows import TABLES, join_results, joiner
 from visionbatch.pipelines.row_settings import RowSettings
-from visionbatch.transfer.download import Download, Downloaded, Progress, each_in_parallel
+from visionbatch.transfer.download import Download
+from visionbatch.transfer.in_threads import each_in_parallel
 from visionbatch.transfer.link import Link
+from visionbatch.transfer.remote import Downloaded, Progress
 from visionbatch.transfer.unpack_budget import UnpackBudget
 
 if TYPE_CHECKING:
