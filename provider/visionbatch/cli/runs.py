@@ -133,7 +133,7 @@ def _cancel_roboflow(context: click.Context, record: RunRecord) -> str:
 def _cancel_vias(context: click.Context, record: RunRecord) -> str:
     from visionbatch.cli.vias import client, vias  # noqa: PLC0415  # only where it is needed
     from visionbatch.pipelines.owned_records import project_of_vias  # noqa: PLC0415
-    from visionbatch.pipelines.vias_create import cancel_recorded  # noqa: PLC0415
+    from visionbatch.pipelines.vias_recorded import cancel_recorded  # noqa: PLC0415
 
     own = vias.make_context("vias", ["stop", record.ref], parent=context.find_root())
     with own, client(own.params) as site:
