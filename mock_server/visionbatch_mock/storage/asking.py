@@ -96,8 +96,13 @@ def require(permission: Permission, bucket: str, name: str | None = None) -> Non
 def reading(bucket: str, permission: Permission) -> Bucket:
     """A bucket that the caller may read, with all that the clock has made due in it."""
     require(permission, bucket)
-    current().tenant.settle_exports()
-    return current().tenant.objects.bucket(bucket)
+    return _settled(bucket)
+
+
+def _settled(bucket: str) -> Bucket:
+    tenant = current().tenant
+    tenant.settle_exports()
+    return tenant.objects.bucket(bucket)
 
 
 def writing(bucket: str, name: str, *, make: bool = True) -> None:
@@ -117,7 +122,7 @@ def writing(bucket: str, name: str, *, make: bool = True) -> None:
 def live_object(bucket: str, name: str, generation: str | None) -> StoredObject:
     """The live generation, if it is the one that a read asks for; 404 when it is another."""
     require(Permission.OBJECTS_GET, bucket, name)
-    stored = reading(bucket, Permission.OBJECTS_GET).objects.get(name)
+    stored = _settled(bucket).objects.get(name)
     if stored is None or generation not in {None, str(stored.generation)}:
         raise no_such_object(bucket, name)
     return stored
