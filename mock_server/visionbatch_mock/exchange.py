@@ -55,13 +55,15 @@ access = logging.getLogger(ACCESS)
 
 
 class Exchange:
-    """What is known of the current request; reached with `current()`."""
+    """What is known of the current request; reached with `current()`.
 
-    def __init__(self, world: World, tenant: Tenant) -> None:
+    `asked` is the request itself, for each look through the proxy costs as much as what it finds.
+    """
+
+    def __init__(self, world: World, tenant: Tenant, asked: Request) -> None:
         self.world = world
         self.tenant = tenant
-        # The request itself: each look through the proxy costs as much as what it finds.
-        self._request = asked = request_ctx.request
+        self._request = asked
         self.body = Body(asked, world.pause)
         # Kept by reference: a reset gives the tenant a new journal while this request still runs.
         self._journal: Journal = tenant.journal
@@ -156,16 +158,17 @@ def install(app: Flask) -> None:
     @app.before_request
     def open_exchange() -> None:
         # The pages find out by themselves whose history they show, and must not make a customer.
-        if request.path in _PROBES or request.path.startswith(_PAGES):
+        asked = request_ctx.request
+        if asked.path in _PROBES or asked.path.startswith(_PAGES):
             return
-        unrecorded = request.path.startswith(_UNRECORDED)
-        tenant = tenant_of_control() if unrecorded else _tenant_of_request()
+        unrecorded = asked.path.startswith(_UNRECORDED)
+        tenant = tenant_of_control() if unrecorded else _tenant_of_request(asked)
         # A call of a batch request is inside already, and would wait for itself.
-        if request.environ.get(INSIDE) is not tenant.gate:
+        if asked.environ.get(INSIDE) is not tenant.gate:
             tenant.gate.enter()
             g.gate = tenant.gate
         if not unrecorded:
-            g.exchange = Exchange(world(), tenant)
+            g.exchange = Exchange(world(), tenant, asked)
 
     @app.after_request
     def finish_exchange(response: Response) -> Response:
@@ -179,13 +182,13 @@ def install(app: Flask) -> None:
             g.pop("gate").leave()
 
 
-def _tenant_of_request() -> Tenant:
+def _tenant_of_request(asked: Request) -> Tenant:
     """Session URLs and mailed links carry no credentials, and buckets may be claimed: then they say whose it is."""
-    here, session_id = world(), request.args.get("upload_id")
+    here, session_id = world(), asked.args.get("upload_id")
     found = here.session(session_id) if session_id else None
     if found:
         return found[0]
-    named = request.view_args or {}
+    named = asked.view_args or {}
     owner = here.names.owner(bucket=named.get("bucket"), link=named.get("link"))
     return owner or tenant_of(here) or here.tenant(token_of_request() or _key_of_query() or ANONYMOUS)
 

@@ -39,12 +39,14 @@ _IN_HEADERS = {"generation": "generation-match", "metageneration": "metagenerati
 
 def conditions(prefix: str = "if") -> Preconditions:
     """The conditions in the query; raises `Unacceptable` for one that is no number."""
-    return Preconditions(**{name: _number(request.args, prefix + key) for name, key in _CONDITIONS.items()})
+    arguments = request.args
+    return Preconditions(**{name: _number(arguments, prefix + key) for name, key in _CONDITIONS.items()})
 
 
 def header_conditions(prefix: str = "x-goog-if-") -> Preconditions:
     """The same of the XML API, in headers."""
-    return Preconditions(**{name: _number(request.headers, prefix + key) for name, key in _IN_HEADERS.items()})
+    headers = request.headers
+    return Preconditions(**{name: _number(headers, prefix + key) for name, key in _IN_HEADERS.items()})
 
 
 def resource_of_request() -> dict[str, Any]:
