@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.export_decoding import decode_only
+from benchmarks.export_duckdb import duckdb, once_through, table_by_table
 from benchmarks.harness import memory_kib, own_cpu
 
 Convert = Callable[[Path, Path], dict[str, int]]
@@ -35,32 +37,6 @@ def visionbatch(processes: int = 1) -> Convert:
     from visionbatch import export_tables
 
     return lambda path, folder: export_tables([path], folder, processes=processes).rows
-
-
-def decode_only() -> Convert:
-    """Not a peer but a limit: every line as a typed record, and nothing done with it."""
-    import msgspec
-
-    from visionbatch.deepomatic import export_records as known
-
-    def whole(kind: Any, **parts: Any) -> Any:
-        """With the parts that ours leaves as texts."""
-        listed = [(name, list[part] | None, None) for name, part in parts.items()]
-        return msgspec.defstruct(kind.__name__, listed, bases=(kind,))
-
-    photo = whole(known.Input, data_conformity=known.DataConformity, job_conformity=known.JobConformity)
-    order = whole(known.WorkOrder, work_items=whole(known.WorkItem, input=photo))
-
-    def convert(path: Path, _: Path) -> dict[str, int]:
-        decoder = msgspec.json.Decoder(order)
-        count = 0
-        with path.open("rb") as file:
-            for line in file:
-                decoder.decode(line)
-                count += 1
-        return {"work_orders": count}
-
-    return convert
 
 
 def stdlib_json() -> Convert:
@@ -241,88 +217,16 @@ def polars() -> Convert:
     return convert
 
 
-def duckdb() -> Convert:
-    """One statement to read with the columns given, and one for each table."""
-    import duckdb as engine
-
-    columns = {
-        **dict.fromkeys(("id", "name", "site_id"), "VARCHAR"),
-        **dict.fromkeys(("create_date", "update_date"), "TIMESTAMPTZ"),
-        "metadata": "JSON",
-        "progress_score": "DOUBLE",
-        "work_items": (
-            "STRUCT(id VARCHAR, name VARCHAR, input STRUCT(id VARCHAR, file_extension VARCHAR, metadata JSON,"
-            ' data_conformity STRUCT("check" VARCHAR, code VARCHAR, level VARCHAR)[],'
-            " job_conformity STRUCT(task_name VARCHAR, analyzed_value JSON, corrected_value JSON,"
-            " corrected_date TIMESTAMPTZ, message VARCHAR, is_conformity_validated BOOLEAN)[])[])[]"
-        ),
-    }
-    listed = ", ".join(f"{name}: '{kind}'" for name, kind in columns.items())
-
-    def below(table: str, column: str, kept: str) -> str:
-        numbered = f"unnest({column}) AS one, unnest(range(len({column}))) AS position"
-        return f"(SELECT {kept}, source_line, {numbered} FROM {table})"
-
-    def typed(name: str, value: str) -> str:
-        kind = f"json_type({value})"
-        number = f"CASE WHEN {kind} IN ('BIGINT', 'UBIGINT', 'DOUBLE') THEN CAST({value} AS DOUBLE) END"
-        return (
-            f"CAST({value} AS VARCHAR) AS {name}_text,"
-            f" CASE WHEN {kind} = 'VARCHAR' THEN {value}->>'$' END AS {name}_string, {number} AS {name}_number,"
-            f" CASE WHEN {kind} = 'BOOLEAN' THEN CAST({value} AS BOOLEAN) END AS {name}_bool"
-        )
-
-    def convert(path: Path, folder: Path) -> dict[str, int]:
-        base = engine.connect()
-        origin = f"NULL::VARCHAR AS extra, '{path.name}' AS source_file, source_line"
-        read = f"read_json('{path}', format='newline_delimited', columns={{{listed}}})"
-        base.execute(f"CREATE TEMP TABLE orders AS SELECT row_number() OVER () AS source_line, * FROM {read}")
-        ids = "work_order_id, work_item_id"
-        items = below("orders", "work_items", "id AS work_order_id")
-        base.execute(f"CREATE TEMP TABLE items AS SELECT *, one.id AS work_item_id, one.input AS photos FROM {items}")
-        photos = below("items", "photos", ids)
-        base.execute(f"CREATE TEMP TABLE photos AS SELECT *, one.id AS input_id FROM {photos}")
-        checks = below("photos", "one.data_conformity", f"{ids}, input_id")
-        jobs = below("photos", "one.job_conformity", f"{ids}, input_id")
-        corrected = "nullif(CAST(one.corrected_value AS VARCHAR), 'null')::JSON"
-        analyzed = "nullif(CAST(one.analyzed_value AS VARCHAR), 'null')::JSON"
-        values = f"SELECT *, {analyzed} AS analyzed, {corrected} AS corrected FROM {jobs}"
-        made = {
-            "work_orders": f"SELECT * EXCLUDE (id, work_items, source_line), id AS work_order_id, {origin} FROM orders",
-            "work_items": f"SELECT {ids}, one.name AS task_group, position, {origin} FROM items",
-            "inputs": (
-                f"SELECT {ids}, input_id, position, '.' || ltrim(lower(one.file_extension), '.') AS file_extension,"
-                f" one.metadata AS metadata, {origin} FROM photos"
-            ),
-            "data_conformity": (
-                f'SELECT {ids}, input_id, position, one."check", one.code, lower(one.level) AS level,'
-                f" one.level AS level_text, {origin} FROM {checks}"
-            ),
-            "job_conformity": (
-                f"SELECT {ids}, input_id, position, one.task_name, {typed('analyzed', 'analyzed')},"
-                f" {typed('corrected', 'corrected')}, one.corrected_date,"
-                f" {typed('effective', 'coalesce(corrected, analyzed)')}, one.message, one.is_conformity_validated,"
-                f" {origin} FROM ({values})"
-            ),
-        }
-        counts = {}
-        for name, query in made.items():
-            target = folder / f"{name}.parquet"
-            told = base.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
-            counts[name] = int(told.fetchall()[0][0])
-        return counts
-
-    return convert
-
-
 METHODS = {
     "visionbatch": visionbatch,
     "visionbatch, 2 processes": partial(visionbatch, 2),
     "json": stdlib_json,
     "orjson": orjson_loop,
     "polars": polars,
-    "duckdb": duckdb,
-    "decode only": decode_only,
+    "duckdb": partial(duckdb, table_by_table),
+    "duckdb, once through": partial(duckdb, once_through),
+    "decode only, in chunks": partial(decode_only, in_chunks=True),
+    "decode only": partial(decode_only, in_chunks=False),
 }
 
 

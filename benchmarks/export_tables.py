@@ -30,9 +30,11 @@ from benchmarks.harness import (
     verdict,
 )
 
-OURS, TWO, LIMIT = "visionbatch", "visionbatch, 2 processes", "decode only"
-GOALS = {"json": 2.6, "orjson": 1.8, "duckdb": 4.0, "polars": 5.0}
-"""J1: how many times faster than each peer."""
+OURS, TWO = "visionbatch", "visionbatch, 2 processes"
+GOALS = {"json": 2.6, "orjson": 1.8, "duckdb": 4.0, "duckdb, once through": 4.0, "polars": 5.0}
+"""J1: how many times faster than each peer. The goal means duckdb as one writes it first; the other is faster still."""
+LIMITS = ("decode only, in chunks", "decode only")
+"""J1 means the first, which is what decoding costs a program that makes tables; the second is harder by far."""
 TWO_AND_ORJSON = 2.2
 """J1: how many times faster two processes are than orjson's loop."""
 SHARE_OF_LIMIT = 0.45
@@ -60,7 +62,7 @@ def run(method: str, number: int, path: Path) -> Run:
 
 def check(runs: list[Run]) -> None:
     """All methods must have made the same number of rows."""
-    found = {json.dumps(one.rows, sort_keys=True) for one in runs if one.method != LIMIT}
+    found = {json.dumps(one.rows, sort_keys=True) for one in runs if one.method not in LIMITS}
     if len(found) > 1:
         raise RuntimeError(f"the methods disagree: {sorted(found)}")
 
@@ -104,9 +106,10 @@ def goals(runs: list[Run]) -> list[tuple[str, str, str, str]]:
     rows.append(
         verdict("J1", f"two processes >= {TWO_AND_ORJSON:g} x faster than orjson", reached, f"{span(found, 1)}x")
     )
-    share = times(LIMIT)
-    reached = median(share) >= SHARE_OF_LIMIT if share else None
-    rows.append(verdict("J1", f">= {SHARE_OF_LIMIT} of decoding alone", reached, span(share)))
+    for limit in LIMITS:
+        share = times(limit)
+        reached = median(share) >= SHARE_OF_LIMIT if share else None
+        rows.append(verdict("J1", f">= {SHARE_OF_LIMIT} of the speed of {limit}", reached, span(share)))
     return rows
 
 
@@ -137,7 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=256, help="MiB")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--methods", default=";".join([OURS, TWO, *GOALS, LIMIT]))
+    parser.add_argument("--methods", default=";".join([OURS, TWO, *GOALS, *LIMITS]))
     parser.add_argument("--memory", default="", metavar="MIB,MIB", help="also measure memory over these sizes")
     parser.add_argument("--again", type=float, default=0.02, help="share of repeated work orders when measuring memory")
     told = parser.parse_args()

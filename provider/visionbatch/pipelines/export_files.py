@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -20,6 +21,9 @@ from visionbatch.pipelines.export_versions import Dated
 _DICTIONARY_BYTES = 64 * MIB
 """Larger than the distinct texts of a row group, so that none is written out for every row."""
 
+_BEHIND = 3
+"""Chunks that may wait to be written. Row groups of several tables can fall due with one chunk, and with room for one
+alone the reader waited for them a sixth of its time. Each chunk takes some 4 MiB."""
 
 GROUP_BYTES = 8 * MIB
 """Least size of a row group in Arrow's memory. Each costs a kilobyte per column until the file is closed, so that many
@@ -29,8 +33,8 @@ small ones would make the memory grow with the export."""
 class TableFiles:
     """One file for each table in a folder.
 
-    Writing runs in one other thread and at most one chunk behind, for Arrow compresses without holding up the
-    interpreter. The bytes depend on the chunks alone.
+    Writing runs in one other thread and a few chunks behind, for Arrow compresses without holding up the interpreter.
+    The bytes depend on the chunks alone.
 
     :param folder: private to this object.
     """
@@ -44,7 +48,7 @@ class TableFiles:
         self._open = ExitStack()
         self._writers = {table: self._open.enter_context(_writer(table, self.path(table))) for table in Table}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="export-tables")
-        self._pending: Future[None] | None = None
+        self._pending: deque[Future[None]] = deque()
         self._chunks = 0
 
     def path(self, table: Table) -> Path:
@@ -52,14 +56,14 @@ class TableFiles:
         return self._folder / table.file_name
 
     def write(self, tables: Mapping[Table, pa.Table]) -> None:
-        """Hand the next chunk to the writing thread, once that has done with the one before."""
-        self._settle()
-        self._pending = self._thread.submit(self._write, self._chunks, tables)
+        """Hand the next chunk to the writing thread, once that is not too far behind."""
+        self._settle(_BEHIND - 1)
+        self._pending.append(self._thread.submit(self._write, self._chunks, tables))
         self._chunks += 1
 
     def finish(self) -> None:
         """Write what is held and the ends of the files."""
-        self._settle()
+        self._settle(0)
         for table in Table:
             self._write_group(table)
         self._open.close()
@@ -92,13 +96,13 @@ class TableFiles:
 
     def close(self) -> None:
         """End the thread and let go of the files, whatever happened."""
-        self._thread.shutdown()
+        self._thread.shutdown(cancel_futures=True)
         self._open.close()
 
-    def _settle(self) -> None:
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.result()
+    def _settle(self, left: int) -> None:
+        """Wait until no more chunks than some are left to write."""
+        while len(self._pending) > left:
+            self._pending.popleft().result()
 
     def _write(self, chunk: int, tables: Mapping[Table, pa.Table]) -> None:
         for table, found in tables.items():
