@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from urllib3.filepost import encode_multipart_formdata
-
 from visionbatch.errors import InputChanged, SourceUnreadable, UploadRefused
-from visionbatch.flow.effects import Body
 from visionbatch.io.wire_pool import WirePool
 from visionbatch.model.tree import Member, Tree
 from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.stage_notes import StageNotes
 from visionbatch.roboflow.calls import SERVICE
+from visionbatch.roboflow.image_form import image_form
 from visionbatch.roboflow.media import Collection
 from visionbatch.roboflow.stage_limits import ToldLimits
 from visionbatch.roboflow.stage_settings import Kind, StageSettings
@@ -125,7 +123,7 @@ class SingleImages(Cargo):
             content = read_whole(self._tree, origin, size)
         except OSError as error:
             raise SourceUnreadable(f"{origin} cannot be read: {error.strerror or type(error).__name__}") from error
-        form = Body(*encode_multipart_formdata({"file": (name, content)}))
+        form = image_form(name, content)
         ways.progress(0, size)
         ways.site.perform(ways.site.api.staging.put_image(ways.batch_id, name, form, ways.settings.display_name))
         return Sent(size)
