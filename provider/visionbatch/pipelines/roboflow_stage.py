@@ -139,7 +139,7 @@ class RoboflowStageRun:
         # Asked for once, and not by each thread.
         self._site.workspace()
         transfer, record = self._site.tuning.transfer, self._journal.record
-        with WirePool.of(transfer, self._site.clock) as wires:
+        with WirePool.of(transfer, self._site.clock, at_once=self._settings.parallel) as wires:
             if record.stage is Stage.ENDED:
                 return 0
             ways = Ways(self._site, wires, self._settings, record.ref, record.generation, self._passing)
