@@ -23,7 +23,7 @@ from visionbatch.roboflow.image_form import image_form
 from visionbatch.roboflow.media import Collection
 from visionbatch.roboflow.stage_limits import ToldLimits
 from visionbatch.roboflow.stage_settings import Kind, StageSettings
-from visionbatch.roboflow.values import UploadSlot
+from visionbatch.roboflow.staged import UploadSlot
 from visionbatch.transfer.members import read_whole
 from visionbatch.transfer.object_source import ObjectSource
 from visionbatch.transfer.renamed import RenamedTree
