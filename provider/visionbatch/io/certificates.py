@@ -43,7 +43,7 @@ def fail_closed(client: Any) -> Any:
 
 
 def _trusting(session: Any) -> Any:
-    from visionbatch.io.adapters import FailClosed  # noqa: PLC0415  # it loads requests
+    from visionbatch.io.adapters import OnOurTerms  # noqa: PLC0415  # it loads requests
 
-    session.mount("https://", FailClosed())
+    session.mount("https://", OnOurTerms())
     return session

@@ -13,7 +13,8 @@ from visionbatch.model.secret import SecretUrl
 from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.roboflow_manifest import ResultKey
 from visionbatch.roboflow.settings import ShardWord
-from visionbatch.roboflow.values import JobStage, StagedFile, StagingBatch
+from visionbatch.roboflow.staged import StagedFile, StagingBatch
+from visionbatch.roboflow.values import JobStage
 from visionbatch.roboflow.words import meaning
 
 EXPORT, PROCESSING = "export", "processing"
