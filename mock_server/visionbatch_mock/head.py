@@ -1,7 +1,7 @@
 """The head of a request, its first line and its headers, read as strictly as RFC 9112 writes it.
 
-The standard library reads it with the parser of e-mails, which takes a tenth of a small request's time, takes much
-for a head that is none, and leaves out without a word whatever follows a line that it cannot read.
+The standard library reads it with the parser of e-mails, which takes twice as long, takes much for a head that is none,
+and leaves out without a word whatever follows a line that it cannot read.
 """
 
 import re
