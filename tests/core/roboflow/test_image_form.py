@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from io import BytesIO
 
 import pytest
@@ -20,5 +21,6 @@ def test_a_form_has_the_image_under_its_name_and_nothing_else(name: str) -> None
     _, fields, files = FormDataParser(silent=False).parse(BytesIO(form.content), kind, len(form.content), options)
 
     (sent,) = files.getlist("file")
-    assert (sent.filename, sent.content_type, sent.read()) == (name, "image/jpeg", content)
+    with closing(sent):
+        assert (sent.filename, sent.content_type, sent.read()) == (name, "image/jpeg", content)
     assert (len(files), len(fields)) == (1, 0)
