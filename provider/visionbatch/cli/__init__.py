@@ -167,7 +167,7 @@ def _before_data(arguments: Sequence[str]) -> Sequence[str]:
 def entry() -> None:
     """The console script."""
     # What starts makes much that stays and no cycles: looking for those after every 700 new objects, as is the default,
-    # is a thirtieth of the start.
+    # takes 4 % of the start.
     gc.set_threshold(YOUNG_OBJECTS)
     out = Out()
     try:

@@ -55,20 +55,7 @@ class Line(Closable):
             # Readable while idle means that the peer has hung up, or says what nobody asked.
             self.close()
         if self._connection is None:
-            # Once for a connection: it takes a look at the whole environment.
-            self.proxy = proxy_for(url)
-            self._connection = self._new_connection(url)
-            # The debug output of http.client prints addresses and keys, whoever has switched it on.
-            self._connection.set_debuglevel(0)
-            try:
-                self._connection.connect()
-            except UnicodeError as error:
-                raise http.client.InvalidURL("no such host can be") from error
-            if self._outside_only and self.proxy is None:
-                _require_outside(self._connection.sock, parts.hostname or "")
-            self._peer = peer
-            self._connection.sock.settimeout(self._read_timeout_s)
-            self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._connection, self._peer = self._made(url), peer
         return self._connection
 
     def ask(
@@ -95,6 +82,28 @@ class Line(Closable):
             self.close()
             raise
         return connection
+
+    def _made(self, url: str) -> http.client.HTTPConnection:
+        # Once for a connection: it takes a look at the whole environment.
+        self.proxy = proxy_for(url)
+        connection = self._new_connection(url)
+        # The debug output of http.client prints addresses and keys, whoever has switched it on.
+        connection.set_debuglevel(0)
+        try:
+            self._open(connection, urlsplit(url).hostname or "")
+        except UnicodeError as error:
+            raise http.client.InvalidURL("no such host can be") from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _open(self, connection: http.client.HTTPConnection, host: str) -> None:
+        connection.connect()
+        if self._outside_only and self.proxy is None:
+            _require_outside(connection.sock, host)
+        connection.sock.settimeout(self._read_timeout_s)
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _new_connection(self, url: str) -> http.client.HTTPConnection:
         parts = urlsplit(url)

@@ -370,6 +370,18 @@ def test_a_connection_is_kept_from_request_to_request_and_without_cookies() -> N
     assert "cookie" not in "".join(server.heads).lower()
 
 
+def test_a_service_that_went_away_is_unreachable_as_often_as_it_is_asked() -> None:
+    with Patient(http(b"{}")) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        plane = ControlPlane(Origin(url), lambda: token_header(Secret("key")))
+        assert plane.send(GET) is not None
+    with plane:
+        for _ in range(3):
+            with pytest.raises(Unreachable) as caught:
+                plane.send(GET)
+            assert not caught.value.maybe_received
+
+
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_an_answer_that_is_compressed_though_nobody_asked_is_read_all_the_same(perform: Perform, coding: str) -> None:
     packed = gzip.compress(b'{"a": 1}') if coding == "gzip" else zlib.compress(b'{"a": 1}')
