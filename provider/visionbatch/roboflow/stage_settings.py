@@ -51,7 +51,7 @@ class StageSettings:
     :param shard_bytes: most bytes of one archive. A signed PUT cannot be gone on with, so a smaller archive costs less
         when the line breaks.
     :param image_bytes: most bytes of one image.
-    :param parallel: requests at a time. Each costs half a MiB, and fewer make a round of waits more.
+    :param parallel: requests at a time. Each costs a third of a MiB, and fewer may make a round of waits more.
     :param settle_s: seconds from the last that was sent for which the service may not show it. So long, and at least
         for a quarter of a minute, a later try looks for what may have arrived, before it sends that again.
     :param display_name: what people see; the batch's id without.
