@@ -303,7 +303,8 @@ def goals(ours: list[Figures], start_ms: float) -> str:
     def goal(
         name: str, demand: str, read: Callable[[Figures], float], holds: Callable[[float], bool]
     ) -> tuple[str, ...]:
-        return verdict(name, demand, holds(median(map(read, ours))), span(map(read, ours)))
+        reached = holds(median(map(read, ours))) if ours else None
+        return verdict(name, demand, reached, span(map(read, ours)))
 
     rows = [
         goal("upload", ">= 100 MiB/s in chunks of 512 KiB", lambda f: f.mib_per_s, lambda v: v >= 100),

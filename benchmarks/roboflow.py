@@ -53,7 +53,7 @@ def main() -> None:
     with prepared(told) as (folder, state), server("benchmarks.roboflow_sink", "--latency", str(told.latency)) as sink:
         url, pid = sink
         os.environ["API_BASE_URL"] = url
-        print(machine_line("requests", "urllib3"))
+        print(machine_line("click"))
         rows, books = [], {}
         for number in range(told.rounds):
             for method in methods[:1] if told.video else methods:

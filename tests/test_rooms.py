@@ -106,13 +106,27 @@ def test_the_base_install_imports_neither_airflow_nor_flask() -> None:
     assert ran.returncode == 0, ran.stderr
 
 
+def test_filling_a_batch_imports_nothing_that_only_jobs_references_or_waiting_need() -> None:
+    program = (
+        "import sys, visionbatch.cli.roboflow_stage\n"
+        "unused = {'flow.watch', 'model.tally', 'pipelines.stage_references', 'roboflow.job', 'roboflow.jobs',\n"
+        "          'roboflow.references', 'transfer.upload'}\n"
+        "unused = {f'visionbatch.{name}' for name in unused} & set(sys.modules)\n"
+        "ours = [name for name in sys.modules if name.startswith('visionbatch')]\n"
+        "sys.exit(', '.join(sorted(unused)) or (len(ours) if len(ours) > 110 else 0))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
 @pytest.mark.parametrize("command", ["stage", "fetch"])
 def test_a_command_of_one_service_imports_no_other_one_and_nothing_that_only_loops_or_stores_need(command: str) -> None:
     program = (
         f"import sys, visionbatch.cli.roboflow_{command}\n"
-        "heavy = {'asyncio', 'aiohttp', 'fsspec', 'tomllib', 'xml.etree', 'visionbatch.io.gcs_bucket',\n"
-        "         'visionbatch.vias.api', 'visionbatch.vias.settings', 'visionbatch.deepomatic.api',\n"
-        "         'visionbatch.transfer.zip_reader', 'visionbatch.pipelines.doctor'}\n"
+        "heavy = {'asyncio', 'aiohttp', 'fsspec', 'requests', 'tomllib', 'urllib.request', 'urllib3', 'xml.etree',\n"
+        "         'visionbatch.deepomatic.api', 'visionbatch.deepomatic.settings', 'visionbatch.flow.gathering',\n"
+        "         'visionbatch.io.gcs_bucket', 'visionbatch.pipelines.doctor', 'visionbatch.transfer.zip_reader',\n"
+        "         'visionbatch.vias.api', 'visionbatch.vias.settings'}\n"
         "heavy &= set(sys.modules)\n"
         "sys.exit(', '.join(sorted(heavy)) or 0)"
     )

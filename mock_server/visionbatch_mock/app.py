@@ -4,7 +4,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
+from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import HTTPException
 
 from visionbatch_mock import control, exchange, probes, retry_tests
@@ -40,9 +41,22 @@ from visionbatch_mock.vias.errors import ViasError
 from visionbatch_mock.world import World
 
 
+class _Arguments(ImmutableMultiDict[str, str]):
+    """The arguments of a query, most of which are not there when they are asked for."""
+
+    def get(self, key: str, default: Any = None, type: Any = None) -> Any:  # type: ignore[override]  # noqa: A002 - overloads, and Werkzeug's name
+        """The first value; Werkzeug's own raises and catches an exception for a missing one, seven in a request."""
+        return super().get(key, default, type) if key in self else default
+
+
+class _Request(Request):
+    parameter_storage_class = _Arguments
+
+
 class _Application(Flask):
     """Flask, but that it starts sooner, and that a client's path cannot begin a line of the log."""
 
+    request_class = _Request
     url_rule_class = OneWayRule
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from flask import request
+from flask import Request
 from werkzeug.exceptions import ClientDisconnected
 
 from visionbatch_mock.storage.chunks import QUANTUM
@@ -23,7 +23,7 @@ class Body:
     the connection died. `announced` is None for chunked transfer coding.
     """
 
-    def __init__(self, pause: "Pause") -> None:
+    def __init__(self, request: Request, pause: "Pause") -> None:
         self.announced = self.length = request.content_length
         if self.announced is None and "chunked" not in request.headers.get("Transfer-Encoding", ""):
             self.announced = 0

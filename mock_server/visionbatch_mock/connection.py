@@ -15,9 +15,11 @@ import time
 from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any
 
+from werkzeug.http import http_date
 from werkzeug.serving import WSGIRequestHandler
 
 from visionbatch_mock.hangup import Ending, Hangup, wished
+from visionbatch_mock.head import BadHead, read_head
 from visionbatch_mock.text import whole_number
 
 if TYPE_CHECKING:
@@ -96,8 +98,17 @@ class ConnectionHandler(WSGIRequestHandler):
     server_version = "visionbatch-mock"
     sys_version = ""
 
-    def handle_expect_100(self) -> bool:
-        """Leave the interim answer to the first read of the body."""
+    def parse_request(self) -> bool:
+        """Read the head of the next request; one that is refused ends its connection."""
+        self.command, self.request_version, self.close_connection = "", self.protocol_version, True
+        try:
+            head = read_head(self.raw_requestline, self.rfile)
+        except BadHead as refused:
+            self.send_error(refused.status, str(refused))
+            return False
+        self.command, self.path, self.request_version = head.method, head.target, head.version
+        self.headers = head.headers  # type: ignore[assignment]  # all that is asked of them is what both can do
+        self.close_connection = not head.keeps_connection
         return True
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
@@ -121,8 +132,10 @@ class ConnectionHandler(WSGIRequestHandler):
             self.close_connection = True
 
     def _serve(self) -> None:
-        interim = _Continue(self.wfile, expected=self._expects_continue())
         environ = self.make_environ()
+        # Only the first read of the body sends the interim answer, and not the reading of the head.
+        expected = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
+        interim = _Continue(self.wfile, expected=expected)
         length = self._body_length(environ)
         body = BoundedInput(environ["wsgi.input"], length, interim)
         environ["wsgi.input"] = body
@@ -134,13 +147,10 @@ class ConnectionHandler(WSGIRequestHandler):
             # The peer is gone, or this side has just reset the connection.
             self.close_connection = True
 
-    def _expects_continue(self) -> bool:
-        return self.headers.get("Expect", "").strip().lower() == "100-continue"
-
     def _body_length(self, environ: dict[str, Any]) -> int | None:
         if environ.get("wsgi.input_terminated"):
             return None
-        length = whole_number(self.headers.get("Content-Length", "0").strip())
+        length = whole_number(environ.get("CONTENT_LENGTH", "0"))
         if length is None:
             self.close_connection = True
         return length or 0
@@ -170,21 +180,20 @@ class ConnectionHandler(WSGIRequestHandler):
         content: Iterable[bytes],
         wish: Hangup | None,
     ) -> None:
-        code, _, reason = status.partition(" ")
-        bodyless = self.command == "HEAD" or int(code) in {204, 304} or int(code) < 200
+        code = int(status[:3])
+        bodyless = self.command == "HEAD" or code in {204, 304} or code < 200
         measured = bodyless or "content-length" in {name.lower() for name, _ in headers}
         silent = wish is not None and wish.ending is Ending.CUT_SILENTLY
         chunked = not (measured or silent) and self.request_version == "HTTP/1.1"
         if wish is not None or not (measured or chunked):
             self.close_connection = True
-        self.send_response(int(code), reason)
-        for name, value in headers:
-            self.send_header(name, _as_bytes(value))
+        lines = [f"{self.protocol_version} {status}", f"Server: {self.server_version}", f"Date: {http_date()}"]
+        lines += [f"{name}: {_as_bytes(value)}" for name, value in headers]
         if chunked:
-            self.send_header("Transfer-Encoding", "chunked")
+            lines.append("Transfer-Encoding: chunked")
         if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
+            lines.append("Connection: close")
+        self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
         self._send_body(content, wish, chunked=chunked)
 
     def _send_body(self, content: Iterable[bytes], wish: Hangup | None, *, chunked: bool) -> None:
@@ -239,7 +248,7 @@ class ConnectionHandler(WSGIRequestHandler):
 
 def _as_bytes(value: str) -> str:
     """A header in Latin-1, whose characters stand for the bytes that leave; what is beyond it goes as UTF-8."""
-    return value if max(value, default="") <= "\xff" else value.encode(errors="replace").decode("latin-1")
+    return value if value.isascii() or max(value) <= "\xff" else value.encode(errors="replace").decode("latin-1")
 
 
 class _Write:

@@ -12,7 +12,8 @@ from functools import wraps
 from types import UnionType
 from typing import Any, ParamSpec, cast
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Request, Response, current_app, g, request
+from flask.globals import request_ctx
 
 from visionbatch_mock.answers import is_roboflow
 from visionbatch_mock.bodies import Body
@@ -54,25 +55,28 @@ access = logging.getLogger(ACCESS)
 
 
 class Exchange:
-    """What is known of the current request; reached with `current()`."""
+    """What is known of the current request; reached with `current()`.
 
-    def __init__(self, world: World, tenant: Tenant) -> None:
+    `asked` is the request itself, for each look through the proxy costs as much as what it finds.
+    """
+
+    def __init__(self, world: World, tenant: Tenant, asked: Request) -> None:
         self.world = world
         self.tenant = tenant
-        self.body = Body(world.pause)
+        self._request = asked
+        self.body = Body(asked, world.pause)
         # Kept by reference: a reset gives the tenant a new journal while this request still runs.
         self._journal: Journal = tenant.journal
         self.operation: Operation | None = None
         self.met: Instruction | None = None
-        self.matched = request.routing_exception is None
+        self.matched = asked.routing_exception is None
         """False for a request that no route wants; one that the profile hides has a route all the same."""
         self._began = time.monotonic()
-        # Each look through the proxy costs as much as what it finds, and this is done for every request.
-        arguments, headers = request.args, request.headers
+        arguments, headers = asked.args, asked.headers
         self.seq = self._journal.open(
             tenant.clock.now(),
-            request.method,
-            _shown_path(),
+            asked.method,
+            _shown_path(world, asked),
             query=tuple(arguments),
             arguments=tuple(f"{k}={v if k in _OPEN else ''}" for k, v in arguments.items(multi=True)),
             content_range=headers.get("Content-Range"),
@@ -91,7 +95,7 @@ class Exchange:
         """The instruction of a fault plan for this request; noted in the journal."""
         if self.operation is None:
             return None
-        retry_test = request.headers.get(RETRY_TEST_HEADER)
+        retry_test = self._request.headers.get(RETRY_TEST_HEADER)
         met = self.tenant.faults.meet(self.operation, outlook, self.seq, retry_test)
         if met is not None:
             self.met = met
@@ -101,7 +105,7 @@ class Exchange:
 
     def finish(self, response: Response) -> None:
         """Complete the line of the journal."""
-        wish = wished(request.environ)
+        wish = wished(self._request.environ)
         silent = wish is not None and wish.ending is Ending.RESET
         self._journal.complete(
             self.seq,
@@ -117,20 +121,19 @@ class Exchange:
         seconds = time.monotonic() - self._began
         self.world.metrics.request(name, status, seconds, self.body.received, matched=self.matched)
         if access.isEnabledFor(logging.INFO):
-            path, met = printable(_shown_path()), self.met.text if self.met else "-"
-            access.info("%s %s %s %s %d fault=%s", request.method, path, status, name, self.body.received, met)
+            asked, met = self._request, self.met.text if self.met else "-"
+            path = printable(_shown_path(self.world, asked))
+            access.info("%s %s %s %s %d fault=%s", asked.method, path, status, name, self.body.received, met)
 
 
-def _shown_path() -> str:
-    """The path for the journal; a link, a token or a session in it is a secret, of which a hash is enough."""
-    link = (request.view_args or {}).get("link")
-    shown = (short(part) if part == link or _is_secret(part) else part for part in request.path.split("/"))
-    return "/".join(shown)
+def _shown_path(here: World, asked: Request) -> str:
+    """The path for the journal; a link, a token or a session in it is a secret, of which a hash is enough.
 
-
-def _is_secret(part: str) -> bool:
-    """Wherever it stands: the routes of the store take every path, a misspelt one too."""
-    return bool(part) and (world().names.owner(link=part) is not None or world().session(part) is not None)
+    Wherever it stands: the routes of the store take every path, a misspelt one too.
+    """
+    link = (asked.view_args or {}).get("link")
+    parts = asked.path.split("/")
+    return "/".join([short(part) if part == link or here.is_secret(part) else part for part in parts])
 
 
 def world() -> World:
@@ -155,16 +158,17 @@ def install(app: Flask) -> None:
     @app.before_request
     def open_exchange() -> None:
         # The pages find out by themselves whose history they show, and must not make a customer.
-        if request.path in _PROBES or request.path.startswith(_PAGES):
+        asked = request_ctx.request
+        if asked.path in _PROBES or asked.path.startswith(_PAGES):
             return
-        unrecorded = request.path.startswith(_UNRECORDED)
-        tenant = tenant_of_control() if unrecorded else _tenant_of_request()
+        unrecorded = asked.path.startswith(_UNRECORDED)
+        tenant = tenant_of_control() if unrecorded else _tenant_of_request(asked)
         # A call of a batch request is inside already, and would wait for itself.
-        if request.environ.get(INSIDE) is not tenant.gate:
+        if asked.environ.get(INSIDE) is not tenant.gate:
             tenant.gate.enter()
             g.gate = tenant.gate
         if not unrecorded:
-            g.exchange = Exchange(world(), tenant)
+            g.exchange = Exchange(world(), tenant, asked)
 
     @app.after_request
     def finish_exchange(response: Response) -> Response:
@@ -178,13 +182,13 @@ def install(app: Flask) -> None:
             g.pop("gate").leave()
 
 
-def _tenant_of_request() -> Tenant:
+def _tenant_of_request(asked: Request) -> Tenant:
     """Session URLs and mailed links carry no credentials, and buckets may be claimed: then they say whose it is."""
-    here, session_id = world(), request.args.get("upload_id")
+    here, session_id = world(), asked.args.get("upload_id")
     found = here.session(session_id) if session_id else None
     if found:
         return found[0]
-    named = request.view_args or {}
+    named = asked.view_args or {}
     owner = here.names.owner(bucket=named.get("bucket"), link=named.get("link"))
     return owner or tenant_of(here) or here.tenant(token_of_request() or _key_of_query() or ANONYMOUS)
 

@@ -40,6 +40,10 @@ class Names:
         with self._lock:
             return self._links.get(link or "") or self._buckets.get(bucket or "")
 
+    def is_link(self, text: str) -> bool:
+        """Whether that is somebody's link or token."""
+        return text in self._links
+
     def of(self, tenant: "Tenant") -> tuple[list[str], list[str]]:
         """The buckets and the links of a tenant."""
         with self._lock:

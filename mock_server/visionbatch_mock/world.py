@@ -96,6 +96,13 @@ class World:
         with self._lock:
             return self._sessions.get(session_id)
 
+    def is_secret(self, text: str) -> bool:
+        """Whether a text is the id of a session, or a link or a token that was given to somebody.
+
+        It is asked for every part of every path, and needs no lock: a look into a dict is one step.
+        """
+        return text in self._sessions or self.names.is_link(text)
+
     def reset(self, tenant: Tenant | None = None) -> None:
         """Forget one tenant's history, or everybody's."""
         with self._lock:

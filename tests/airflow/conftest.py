@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from support.airflow_runs import InProcessAirflow, Records, when_started
+from support.airflow_runs import InProcessAirflow, Records, TaskRun, when_started
 from support.books import Books
 from support.clocks import HandClock
 from support.features import Feature
@@ -214,6 +214,26 @@ def batch(tenant: Tenant) -> Batch:
     batch = tenant.batches.create("made elsewhere")
     batch.force(BatchState.PROCESSING)
     return batch
+
+
+@pytest.fixture
+def run_task(airflow: InProcessAirflow, operator: Any, arguments: dict[str, Any]) -> Callable[..., TaskRun]:
+    """Runs the module's ``operator`` with its ``arguments``, and others on top."""
+
+    def run(**more: Any) -> TaskRun:
+        return airflow.run(operator, **{**arguments, **more})
+
+    return run
+
+
+@pytest.fixture
+def on_paper(operator: Any, arguments: dict[str, Any]) -> Callable[..., Any]:
+    """The module's operator, made and never run."""
+
+    def make(**more: Any) -> Any:
+        return operator(**{"task_id": "task", **arguments, **more})
+
+    return make
 
 
 @pytest.fixture

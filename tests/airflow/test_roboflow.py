@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.airflow_runs import PaperTi, TaskRun, is_small_json, paper_context
+from support.airflow_runs import PaperTi, is_small_json, paper_context
 from support.arguments import documented, own_arguments, said_to_be_templated
 from support.meanwhile import stopped
 from support.orders import photo
@@ -31,22 +31,6 @@ def operator() -> Any:
 @pytest.fixture
 def arguments(workspace, staged, records) -> dict[str, Any]:
     return {"batch": staged(), "workflow_id": "inspect", "poll_interval": 0.05, **records.arguments}
-
-
-@pytest.fixture
-def run_job(airflow, operator, arguments):
-    def run(**more: Any) -> TaskRun:
-        return airflow.run(operator, **{**arguments, **more})
-
-    return run
-
-
-@pytest.fixture
-def on_paper(operator, arguments):
-    def make(**more: Any) -> Any:
-        return operator(**{"task_id": "task", **arguments, **more})
-
-    return make
 
 
 def photos(folder: Path, count: int) -> Path:
@@ -94,10 +78,10 @@ def test_each_day_becomes_a_batch_a_job_and_a_folder_of_its_own(airflow, workspa
 
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["sync", "deferrable"])
-def test_a_job_is_made_once_and_its_id_and_link_are_known_while_it_runs(run_job, tenant, workspace, deferrable):
+def test_a_job_is_made_once_and_its_id_and_link_are_known_while_it_runs(run_task, tenant, workspace, deferrable):
     workspace(extra={"console_url": "https://app.roboflow.com/{workspace}/jobs/{job_id}"})
     plan = tenant.faults.plan({"instructions": {JOB: ["return-503", "html-502"]}})
-    run = run_job(deferrable=deferrable)
+    run = run_task(deferrable=deferrable)
     assert plan.completed
     assert (run.state, run.errors) == ("success", [])
     (entry,) = tenant.ledger.entries(CREATED)
@@ -162,22 +146,22 @@ def test_a_retry_of_a_failed_job_makes_a_new_one_or_restarts_it(on_paper, tenant
 
 
 @pytest.mark.parametrize(("on_partial", "state"), [("accept:2", "success"), ("fail", "failed")])
-def test_a_job_that_lost_tasks_is_judged_and_its_manifest_is_there_either_way(run_job, tenant, on_partial, state):
+def test_a_job_that_lost_tasks_is_judged_and_its_manifest_is_there_either_way(run_task, tenant, on_partial, state):
     tenant.configure(roboflow_images_per_task=2, roboflow_image_failures={"000.jpg": "blurred"})
-    run = run_job(on_partial=on_partial, max_image_failure_rate=0.1, deferrable=True, retries=2)
+    run = run_task(on_partial=on_partial, max_image_failure_rate=0.1, deferrable=True, retries=2)
     assert (run.state, run.tries) == (state, 1)
     assert (run.xcoms["manifest"]["outcome"], run.xcoms["manifest"]["counts"]["failed"]) == ("partial", 1)
 
 
-def test_a_plan_without_batch_processing_spends_no_retries(run_job, tenant):
+def test_a_plan_without_batch_processing_spends_no_retries(run_task, tenant):
     tenant.configure(roboflow_batch_plan=False)
-    run = run_job(retries=3)
+    run = run_task(retries=3)
     assert (run.state, run.tries, type(run.reason).__name__) == ("failed", 1, "PlanRefused")
 
 
-def test_end_from_trigger_goes_on_in_a_worker(run_job):
+def test_end_from_trigger_goes_on_in_a_worker(run_task):
     """What came of a job takes its stages and its log, which a worker asks for."""
-    run = run_job(deferrable=True, end_from_trigger=True)
+    run = run_task(deferrable=True, end_from_trigger=True)
     assert (run.state, run.result["outcome"]) == ("success", "done")
 
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from support.airflow_runs import PaperState, PaperTi, TaskRun, is_small_json, paper_context
+from support.airflow_runs import PaperState, PaperTi, is_small_json, paper_context
 from support.arguments import documented, own_arguments, said_to_be_templated
 from support.meanwhile import stopped
 from support.obs import ResultBucket, events_in, obs_service
@@ -78,22 +78,6 @@ def arguments(project, records) -> dict[str, Any]:
     return {"body": BODY, "poll_interval": 0.05, **records.arguments}
 
 
-@pytest.fixture
-def run_batch(airflow, operator, arguments):
-    def run(**more: Any) -> TaskRun:
-        return airflow.run(operator, **{**arguments, **more})
-
-    return run
-
-
-@pytest.fixture
-def on_paper(operator, arguments):
-    def make(**more: Any) -> Any:
-        return operator(**{"task_id": "task", **arguments, **more})
-
-    return make
-
-
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     with obs_service() as url:
@@ -130,14 +114,14 @@ def test_the_shipped_dag_goes_from_sources_to_files(airflow, store, tenant, tmp_
 @pytest.mark.parametrize("account", ["key", "user"])
 @pytest.mark.parametrize("deferrable", [False, True], ids=["sync", "deferrable"])
 def test_a_batch_is_made_once_and_its_id_and_link_are_known_while_it_runs(
-    run_batch, tenant, project, caplog, deferrable, account
+    run_task, tenant, project, caplog, deferrable, account
 ):
     page = "https://console.example.com/{region}/{batch_id}"
     user = {"auth": "user", "domain": "firm"} if account == "user" else {}
     project(password="password" if user else "secret", extra={"console_url": page, **user})
     plan = tenant.faults.plan({"instructions": {CREATE: ["drop-response"]}})
     with caplog.at_level(logging.INFO):
-        run = run_batch(deferrable=deferrable)
+        run = run_task(deferrable=deferrable)
     assert plan.completed
     assert (run.state, run.errors) == ("success", [])
     (batch_id,) = created(tenant)
@@ -155,11 +139,9 @@ def test_a_batch_is_made_once_and_its_id_and_link_are_known_while_it_runs(
 
 
 @pytest.mark.parametrize(("on_partial", "state"), [("accept:1", "success"), ("fail", "failed")])
-def test_a_batch_of_which_a_task_could_not_be_made_is_judged_and_spends_no_retries(
-    run_batch, tenant, on_partial, state
-):
+def test_a_batch_of_which_a_task_could_not_be_made_is_judged_and_spends_no_retries(run_task, tenant, on_partial, state):
     tenant.configure(vias_refusals={"create": ["source-0002"]})
-    run = run_batch(on_partial=on_partial, retries=2, deferrable=True)
+    run = run_task(on_partial=on_partial, retries=2, deferrable=True)
     assert (run.state, run.tries) == (state, 1)
     assert [run.xcoms["batch_id"]] == created(tenant)
     if state == "failed":
@@ -170,18 +152,18 @@ def test_a_batch_of_which_a_task_could_not_be_made_is_judged_and_spends_no_retri
 
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["sync", "deferrable"])
-def test_live_streams_are_waited_for_until_they_run_and_never_to_an_end(run_batch, tenant, deferrable):
+def test_live_streams_are_waited_for_until_they_run_and_never_to_an_end(run_task, tenant, deferrable):
     tenant.vias.places.add_source("cam", "camera", source_id="camera-0001")
     body = {**BODY, "batch_input": {"video_source_group": groups("camera-0001")}}
-    refused = run_batch(body=body, retries=2, deferrable=deferrable)
+    refused = run_task(body=body, retries=2, deferrable=deferrable)
     assert (refused.state, refused.tries, created(tenant)) == ("failed", 1, [])
     assert "live stream" in str(refused.reason)
-    run = run_batch(body=body, wait_for="running", deferrable=deferrable)
+    run = run_task(body=body, wait_for="running", deferrable=deferrable)
     assert (run.state, run.result["status"]) == ("success", "RUNNING 1")
     week = {"type": "weekly", "timezone": "+08:00", "days_of_week": [1], "periods": [[{"begin_at": "08:00:00", "end_at": "12:00:00"}]]}  # fmt: skip # noqa: E501
-    planned = run_batch(schedule=week)
+    planned = run_task(schedule=week)
     assert "weekly schedule" in str(planned.reason)
-    assert run_batch(schedule=week, name="planned", wait=False).state == "success"
+    assert run_task(schedule=week, name="planned", wait=False).state == "success"
     assert len(created(tenant)) == 2
 
 

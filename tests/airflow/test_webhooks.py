@@ -9,9 +9,11 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -292,7 +294,7 @@ def test_junk_is_refused_with_a_4xx_in_bounded_memory_and_time(address):
         (415, json.dumps(job()).encode(), {"Content-Encoding": "gzip"}),
         (413, b'{"a": "' + b"x" * 10_000_000 + b'"}', {}),
     ]
-    with served(mounted(read_s=0.5)) as server:
+    with served(mounted(read_s=0.5)) as server, held_memory() as most_held:
         for status, body, headers in junk:
             try:
                 answer = hook.post(server, body, headers=headers)
@@ -304,7 +306,20 @@ def test_junk_is_refused_with_a_4xx_in_bounded_memory_and_time(address):
         for status, said in endless(server, hook):
             assert said.startswith(b"HTTP/1.1 %d" % status), said[:200]
         assert hook.post(server, job()).status_code == 200, "it goes on"
+        assert most_held() < 8_000_000, "of ten million bytes no more is held than is allowed"
     assert len(hook.events()) == 1
+
+
+@contextmanager
+def held_memory() -> Iterator[Callable[[], int]]:
+    """Tells the most bytes that Python has held meanwhile, more than at the beginning."""
+    tracemalloc.start()
+    try:
+        tracemalloc.reset_peak()
+        before, _ = tracemalloc.get_traced_memory()
+        yield lambda: tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
 
 
 def test_no_body_and_no_head_is_too_odd_to_be_answered(server, address):

@@ -1,5 +1,6 @@
 """The server around the mock: connections, threads, memory, and the command line."""
 
+import contextlib
 import gc
 import http.client
 import re
@@ -68,6 +69,48 @@ def test_pipelined_requests_are_answered_in_order(mock):
         connection.sendall(one * 3 + last)
         answers = b"".join(iter(lambda: connection.recv(65536), b""))
     assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"200", b"200", b"404"]
+
+
+@pytest.mark.parametrize(
+    ("head", "refusal"),
+    [
+        (b"GET /health", 400),
+        (b"GET /a b HTTP/1.1", 400),
+        (b"G\xc3T /health HTTP/1.1", 400),
+        (b"GET /health HTTP/2.0", 505),
+        (b"GET /health HTTP/1.1\r\nnothing", 400),
+        (b"GET /health HTTP/1.1\r\nName : spaced", 400),
+        (b"GET /health HTTP/1.1\r\nName: a\r\n continued", 400),
+        (b"GET /health HTTP/1.1\r\nName: a\rb", 400),
+        (b"GET /health HTTP/1.1\r\nContent-Length: 0\r\ncontent-length: 9", 400),
+        (b"GET /health HTTP/1.1" + b"\r\nName: a" * 101, 431),
+        (b"GET /health HTTP/1.1\r\nName: " + b"a" * 65_536, 431),
+        (b"GET /" + b"a" * 65_536 + b" HTTP/1.1", 414),
+    ],
+)
+def test_a_head_that_is_none_is_refused_and_nothing_after_it_is_read(mock, head, refusal):
+    with socket.create_connection(("127.0.0.1", mock.port), timeout=20) as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(head + b"\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = until_closed(connection)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"%d" % refusal]
+
+
+def test_a_head_that_does_not_end_is_not_served(tenant):
+    with socket.create_connection(("127.0.0.1", tenant.mock.port), timeout=20) as connection:
+        connection.sendall(b"POST /v0.2/batches HTTP/1.1\r\nAuthorization: Token " + tenant.token.encode() + b"\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        assert until_closed(connection) == b""
+    assert tenant.inside.journal.entries() == []
+
+
+def until_closed(connection: socket.socket) -> bytes:
+    """All that comes; a connection that ends with something unread is reset."""
+    held = b""
+    with contextlib.suppress(ConnectionResetError):
+        while data := connection.recv(65536):
+            held += data
+    return held
 
 
 def test_an_early_answer_closes_its_connection(tenant):

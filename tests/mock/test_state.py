@@ -70,8 +70,16 @@ def test_a_restart_goes_on_with_a_half_finished_upload_and_without_state_forgets
         stored = [(entry["start"], entry["stop"]) for entry in ledger if entry["effect"] == "bytes.persisted"]
         assert stored == [(0, 2 * Q), (2 * Q, len(archive))]
         again.end()
-    with MockServer() as forgetful:
-        assert call(forgetful.url, "GET", f"/v0.2/batches/{made['batch_id']}").status_code == 404
+    with Served() as forgetful:
+        lost = call(forgetful.url, "POST", "/v0.2/batches").json()
+        assert put(lost["upload_url"], archive, 0, Q).headers["Range"] == f"bytes=0-{Q - 1}"
+        first = forgetful.url
+        forgetful.end(number)
+    with Served() as forgetful:
+        for batch in (made, lost):
+            assert call(forgetful.url, "GET", f"/v0.2/batches/{batch['batch_id']}").status_code == 404
+        session = moved(lost["upload_url"], first, forgetful.url)
+        assert put(session, archive, Q, 2 * Q).status_code == 404
         assert call(forgetful.url, "GET", "/_control/ledger").json() == []
     with Served(*where) as third:
         assert call(third.url, "GET", f"/v0.2/batches/{made['batch_id']}").json()["status"] == "success"

@@ -18,7 +18,7 @@ from visionbatch_mock import MockConfig, MockServer
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 240
-COMES_ALONG = {"certifi", "charset-normalizer", "click", "google-crc32c", "idna", "requests", "urllib3"}
+COMES_ALONG = {"click", "google-crc32c"}
 """What the base install brings, the dependencies of dependencies among them."""
 
 MODULES_AT_START = 200

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from visionbatch.transfer.resumable import Probe, Put, Reply
+from visionbatch.transfer.resumable import Probe, Put
+from visionbatch.transfer.session_reply import Reply
 
 
 class Mishap(StrEnum):

@@ -39,12 +39,14 @@ _IN_HEADERS = {"generation": "generation-match", "metageneration": "metagenerati
 
 def conditions(prefix: str = "if") -> Preconditions:
     """The conditions in the query; raises `Unacceptable` for one that is no number."""
-    return Preconditions(**{name: _number(request.args, prefix + key) for name, key in _CONDITIONS.items()})
+    arguments = request.args
+    return Preconditions(**{name: _number(arguments, prefix + key) for name, key in _CONDITIONS.items()})
 
 
 def header_conditions(prefix: str = "x-goog-if-") -> Preconditions:
     """The same of the XML API, in headers."""
-    return Preconditions(**{name: _number(request.headers, prefix + key) for name, key in _IN_HEADERS.items()})
+    headers = request.headers
+    return Preconditions(**{name: _number(headers, prefix + key) for name, key in _IN_HEADERS.items()})
 
 
 def resource_of_request() -> dict[str, Any]:
@@ -96,8 +98,13 @@ def require(permission: Permission, bucket: str, name: str | None = None) -> Non
 def reading(bucket: str, permission: Permission) -> Bucket:
     """A bucket that the caller may read, with all that the clock has made due in it."""
     require(permission, bucket)
-    current().tenant.settle_exports()
-    return current().tenant.objects.bucket(bucket)
+    return _settled(bucket)
+
+
+def _settled(bucket: str) -> Bucket:
+    tenant = current().tenant
+    tenant.settle_exports()
+    return tenant.objects.bucket(bucket)
 
 
 def writing(bucket: str, name: str, *, make: bool = True) -> None:
@@ -117,7 +124,7 @@ def writing(bucket: str, name: str, *, make: bool = True) -> None:
 def live_object(bucket: str, name: str, generation: str | None) -> StoredObject:
     """The live generation, if it is the one that a read asks for; 404 when it is another."""
     require(Permission.OBJECTS_GET, bucket, name)
-    stored = reading(bucket, Permission.OBJECTS_GET).objects.get(name)
+    stored = _settled(bucket).objects.get(name)
     if stored is None or generation not in {None, str(stored.generation)}:
         raise no_such_object(bucket, name)
     return stored

@@ -78,6 +78,8 @@ class Description:
 
 def to_header(text: str) -> str | None:
     """A text as a header carries it, which is its UTF-8; None for one that none can carry."""
+    if text.isascii() and text.isprintable():
+        return text
     return None if _CONTROL.search(text) else text.encode(errors="replace").decode("latin-1")
 
 

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 @click.option("--on-bad-member", default="fail", show_default=True, help="fail, or skip what may not be unpacked.")
 @click.option("--table", is_flag=True, help="Join the rows of all files to table/results.parquet.")
 @click.option("--on-broken-line", default="quarantine", show_default=True, help="quarantine or fail.")
-@click.option("--connections", type=click.IntRange(min=1), default=8, show_default=True, help="Files at a time.")
+@click.option("--connections", type=click.IntRange(min=1), default=16, show_default=True, help="Files at a time.")
 @click.pass_obj
 def fetch(options: Mapping[str, Any], /, **given: Any) -> None:
     """Fetch the results of a job into a folder. The same command again goes on where it stopped."""

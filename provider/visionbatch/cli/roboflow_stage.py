@@ -25,7 +25,7 @@ from visionbatch.pipelines.run_places import stage_identity
 from visionbatch.pipelines.stage_manifest import StageManifest
 from visionbatch.roboflow.media import Media
 from visionbatch.roboflow.ready import read_ready_ref, ready_ref
-from visionbatch.roboflow.stage_settings import IMAGES_PER_SHARD, Kind, StageSettings
+from visionbatch.roboflow.stage_settings import IMAGES_PER_SHARD, PARALLEL, Kind, StageSettings
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 @click.option("--media", type=click.Choice([word.value for word in Media]), default="images", show_default=True)
 @click.option("--kind", type=click.Choice(["single", "shards"]), default=None, help="How images go; by number without.")
 @click.option("--images-per-shard", type=int, default=IMAGES_PER_SHARD, show_default=True)
-@click.option("--parallel", type=int, default=8, show_default=True, help="Requests at a time.")
+@click.option("--parallel", type=int, default=PARALLEL, show_default=True, help="Requests at a time.")
 @click.option(
     "--settle", type=float, default=60.0, show_default=True, help="Seconds in which what arrived may not show yet."
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -109,13 +109,12 @@ def _pruned(run: KeptRun, before: float) -> bool:
 def cancel(context: click.Context, *, name: str) -> None:
     """Cancel what a run has at its service: a batch is deleted, a job aborted, a batch task stopped."""
     run = _named(context.obj, name)
-    # Without an id there may be a creation that nobody heard the answer of: its token finds it, where names are unique.
-    if run.record is None or not (run.record.ref or (run.record.token and run.record.service == "huawei_vias")):
+    way = _CANCELS.get(run.record.service) if run.record is not None else None
+    if run.record is None or not (run.record.ref or (way and way.by_token and run.record.token)):
         raise ConfigError(f"{name} has nothing at the service to cancel")
-    canceller = _CANCELS.get(run.record.service)
-    if canceller is None or run.key.startswith("roboflow stage "):
+    if way is None or run.key.startswith("roboflow stage "):
         raise ConfigError("a batch that is being filled is not cancelled; nothing is charged for it")
-    ref = canceller(context, run.record)
+    ref = way.cancel(context, run.record)
     answer(context.obj, {"cancelled": ref}, f"{run.record.service} {ref} is cancelled")
 
 
@@ -134,7 +133,7 @@ def _cancel_roboflow(context: click.Context, record: RunRecord) -> str:
 def _cancel_vias(context: click.Context, record: RunRecord) -> str:
     from visionbatch.cli.vias import client, vias  # noqa: PLC0415  # only where it is needed
     from visionbatch.pipelines.owned_records import project_of_vias  # noqa: PLC0415
-    from visionbatch.pipelines.vias_create import cancel_recorded  # noqa: PLC0415
+    from visionbatch.pipelines.vias_recorded import cancel_recorded  # noqa: PLC0415
 
     own = vias.make_context("vias", ["stop", record.ref], parent=context.find_root())
     with own, client(own.params) as site:
@@ -153,7 +152,21 @@ def _cancel_deepomatic(context: click.Context, record: RunRecord) -> str:
     return record.ref
 
 
-_CANCELS = {"deepomatic": _cancel_deepomatic, "roboflow": _cancel_roboflow, "huawei_vias": _cancel_vias}
+class _Way(NamedTuple):
+    """How a service's run is cancelled.
+
+    :param by_token: also one without an id, of whose creation nobody heard the answer: names are unique there.
+    """
+
+    cancel: Callable[[click.Context, RunRecord], str]
+    by_token: bool = False
+
+
+_CANCELS = {
+    "deepomatic": _Way(_cancel_deepomatic),
+    "roboflow": _Way(_cancel_roboflow),
+    "huawei_vias": _Way(_cancel_vias, by_token=True),
+}
 
 
 def _named(options: Mapping[str, Any], name: str) -> KeptRun:

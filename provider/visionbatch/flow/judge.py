@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from visionbatch.errors import JobCancelled, JobError, JobFailed, JobPartial
 from visionbatch.model.policy import OnPartial, PartialAction
 from visionbatch.model.snapshot import Counts, Phase, Snapshot
-from visionbatch.model.tally import Tally
+
+if TYPE_CHECKING:
+    from visionbatch.model.tally import Tally
 
 
 class Outcome(StrEnum):

@@ -152,7 +152,11 @@ class BodyPump:
 
     def _from_memory(self, data: memoryview, length: int) -> int:
         if self._plain:
-            return self._sock.send(data[:length])
+            try:
+                # `socket.send` would ask first whether there is room, as `_answers` has.
+                return os.write(self._sock.fileno(), data[:length])
+            except BlockingIOError:
+                return 0
         # Record after record, each with the whole timeout.
         length = min(length, TLS_BYTES)
         self._sock.sendall(data[:length])

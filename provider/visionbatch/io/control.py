@@ -203,13 +203,19 @@ def unsendable(request: Request) -> ConfigError:
     )
 
 
-def transport_error(error: BaseException, request: Request, host: str) -> TransportError:
+def transport_error(error: BaseException, request: Request, host: str, *, asked: bool = True) -> TransportError:
     """Translate a foreign exception without its text, which may hold a URL with a key in it.
 
     The chain of causes is searched, for each stack wraps the one below it.
+
+    :param asked: false when it is known that there was no connection yet.
     """
     what = f"{request.method} {request.path} on {host}"
     chain = list(_causes(error))
+    mismatch = next((link for link in chain if type(link).__name__ == "CertificateError"), None)
+    if mismatch is not None:
+        # botocore has urllib3 compare the names, whose error is none of ssl's.
+        return TlsRefused(f"{what}: the certificate was refused ({mismatch})")
     if any(isinstance(link, ssl.SSLError) for link in chain):
         reason = next(link for link in chain if isinstance(link, ssl.SSLError))
         if isinstance(reason, ssl.SSLCertVerificationError):
@@ -217,11 +223,21 @@ def transport_error(error: BaseException, request: Request, host: str) -> Transp
             why = next((link.verify_message for link in chain if hasattr(link, "verify_message")), "no reason given")
             return TlsRefused(f"{what}: the certificate was refused ({why})")
         return Unreachable(f"{what}: TLS failed ({reason.reason or type(reason).__name__})")
-    never_sent = any(isinstance(link, _NEVER_SENT) or _is_connect(link) for link in chain)
+    never_sent = not asked or any(isinstance(link, _NEVER_SENT) or _is_connect(link) for link in chain)
     if any(isinstance(link, TimeoutError) or "Timeout" in type(link).__name__ for link in chain):
         return TimedOut(f"{what}: no answer in time", maybe_received=not never_sent)
     names = " from ".join(type(link).__name__ for link in chain[:2])
     return Unreachable(f"{what}: no connection, or it broke ({names})", maybe_received=not never_sent)
+
+
+def certificate_refused(error: BaseException, method: str, url: str) -> TlsRefused | None:
+    """That a certificate was refused, if an error of another library's comes from that.
+
+    :param url: its path is told, its query is not.
+    """
+    parts = urlsplit(url)
+    told = transport_error(error, Request(method, parts.path), parts.hostname or "")
+    return told if isinstance(told, TlsRefused) else None
 
 
 def _causes(error: BaseException) -> list[BaseException]:

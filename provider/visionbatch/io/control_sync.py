@@ -1,20 +1,20 @@
-"""The control plane over requests, for workers and the command line."""
+"""The control plane over ``http.client``, for workers and the command line."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from threading import Lock
 
-import requests
-from requests.auth import AuthBase
-from urllib3.exceptions import HTTPError
-
+from visionbatch.config import KIB
 from visionbatch.errors import TimedOut, VisionBatchError
 from visionbatch.flow.effects import Request, Response
-from visionbatch.io.adapters import Quiet, SystemTrust, added_to_query
 from visionbatch.io.closing import Closable
 from visionbatch.io.control import (
+    BODY_CAP,
     Credentials,
     HeldCredential,
     Origin,
@@ -26,11 +26,15 @@ from visionbatch.io.control import (
     query_of,
     transport_error,
     unsendable,
+    with_query,
 )
-from visionbatch.io.network import proxy_for
+from visionbatch.io.line import Line
 from visionbatch.model.credential import Credential, Outgoing
 
 Timeouts = tuple[float, float]
+
+BLOCK_BYTES = 64 * KIB
+"""Most bytes of an answer that are taken at a time."""
 
 
 class Keyring:
@@ -65,7 +69,7 @@ class Keyring:
 class ControlPlane(Closable):
     """Sends control-plane requests with one credential to one origin; use as a context manager.
 
-    Not for use from several threads at once, as little as the session it holds.
+    Not for use from several threads at once, as little as the connection it holds.
 
     :param credentials: gives the authenticating headers, when first needed and after a refusal.
     :param timeouts: seconds to connect, and seconds for the whole answer to arrive.
@@ -86,16 +90,11 @@ class ControlPlane(Closable):
         self._keyring = keyring or Keyring(credentials, now)
         self._timeouts = timeouts
         self._now = now
-        self._session = requests.Session()
-        # Off, or requests would read .netrc; proxies and authorities are given below instead.
-        self._session.trust_env = False
-        # Only one origin is ever asked, and a trust store that is not needed costs more than a request.
-        secure = origin.url.startswith("https:")
-        self._session.mount("https://" if secure else "http://", SystemTrust() if secure else Quiet())
+        self._line = Line(*timeouts)
 
     def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
+        """Close the connection."""
+        self._line.close()
 
     def send(self, request: Request, refused: int | None = None) -> Response | None:
         """Send one request; ``None`` when the credential was refused and there is no other.
@@ -107,53 +106,61 @@ class ControlPlane(Closable):
         if current is None:
             return None
         credential, number = current
-        url = self._origin.at(request)
-        proxy, data = proxy_for(url), encoded(request.body) or None
+        url, body = self._origin.at(request), encoded(request.body)
+        outgoing = Outgoing(request.method, url, head_of(request), body, self._now())
         try:
-            with (
-                added_to_query(query_of(credential)),
-                self._session.request(
-                    request.method,
-                    url,
-                    headers=head_of(request),
-                    data=data,
-                    auth=_Authenticated(credential, self._now()),
-                    timeout=self._timeouts,
-                    allow_redirects=False,
-                    stream=True,
-                    proxies={"http": proxy, "https": proxy} if proxy else {},
-                ) as answer,
-            ):
+            self._line.connected(url)
+        except (OSError, HTTPException) as error:
+            raise transport_error(error, request, self._origin.host, asked=False) from None
+        try:
+            with self._exchange(outgoing, credential) as answer:
                 read = self._read(answer)
-                return answered(answer.status_code, answer.headers, read, number, request, credential, proxy)
-        except (requests.RequestException, HTTPError) as error:
-            # The text of a requests error holds the whole URL, so the chain is cut here.
+                return answered(answer.status, answer.headers, read, number, request, credential, self._line.proxy)
+        except (OSError, HTTPException, zlib.error) as error:
             raise transport_error(error, request, self._origin.host) from None
         except ValueError:
             raise unsendable(request) from None
 
-    def _read(self, answer: requests.Response) -> bytes:
+    @contextmanager
+    def _exchange(self, outgoing: Outgoing, credential: Credential) -> Iterator[HTTPResponse]:
+        """The answer to a request, while its body is still to be read.
+
+        The connection is kept when the body was read to its end, and closed when it was left.
+        """
+        headers = authenticated(credential, outgoing)
+        if outgoing.body or outgoing.method not in ("GET", "HEAD"):
+            headers["Content-Length"] = str(len(outgoing.body))
+        url = with_query(outgoing.url, query_of(credential))
+        connection = self._line.ask(outgoing.method, url, headers, outgoing.body)
+        keep = False
+        try:
+            with connection.getresponse() as answer:
+                yield answer
+                keep = not answer.will_close
+        finally:
+            if not keep:
+                self._line.close()
+
+    def _read(self, answer: HTTPResponse) -> bytes:
         # A read time-out only bounds the silence between two bytes; a dripping server needs this too.
         until = time.monotonic() + self._timeouts[1]
-        body = bytearray()
+        body, plain = bytearray(), _unpacking(answer.getheader("Content-Encoding", ""))
         # What one receive gives: anything that waits for a full block would not see the time pass.
-        while block := answer.raw.read1(64 * 1024, decode_content=True):
-            add_capped(body, block, self._origin.host)
+        while block := answer.read1(BLOCK_BYTES):
+            add_capped(body, plain(block), self._origin.host)
             if time.monotonic() > until:
                 raise TimedOut(f"an answer of {self._origin.host} drips in too slowly")
+        if answer.length:
+            raise IncompleteRead(bytes(body), answer.length)
         return bytes(body)
 
 
-class _Authenticated(AuthBase):
-    """Adds what authenticates to the request as it stands, its URL and body in their last form."""
+def _unpacking(coding: str) -> Callable[[bytes], bytes]:
+    """What makes plain bytes of an answer: some gateways compress what nobody asked them to.
 
-    def __init__(self, credential: Credential, now: float) -> None:
-        self._credential = credential
-        self._now = now
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        body = request.body if isinstance(request.body, bytes) else b""
-        given = {str(name): str(value) for name, value in request.headers.items()}
-        outgoing = Outgoing(str(request.method), str(request.url), given, body, self._now)
-        request.headers.update(authenticated(self._credential, outgoing))
-        return request
+    No more than the cap comes of one block, which is enough to see that the cap is exceeded.
+    """
+    if coding.lower() not in ("gzip", "x-gzip", "deflate"):
+        return bytes
+    unpacker = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
+    return lambda block: unpacker.decompress(block, BODY_CAP + 1)

@@ -32,6 +32,7 @@ from visionbatch.errors import (
 from visionbatch.flow.call import TRANSIENT_STATUSES
 from visionbatch.flow.effects import Request
 from visionbatch.io.bucket import StoreBucket
+from visionbatch.io.certificates import google_session, google_transport
 from visionbatch.io.control import transport_error
 from visionbatch.io.ranged import Part, crc32c_number
 from visionbatch.model.bucket_file import BucketFile
@@ -127,17 +128,17 @@ class GcsBucket(StoreBucket):
 
     def _authorize(self, url: str, headers: dict[str, str]) -> None:
         """Put the credential on a request, a fresh one when it is due."""
-        from google.auth.transport.requests import Request as Transport  # noqa: PLC0415  # extra gcs
-
         if self._transport is None:
-            self._transport = Transport()
+            self._transport = google_transport()
         self._credentials.before_request(self._transport, "GET", url, headers)
 
     def _open(self) -> Any:
         storage = _library()
         with self._translated("find a credential"):
             self._credentials = self._credentials or _default_credentials()
-            client = storage.Client(project="visionbatch", credentials=self._credentials)
+            client = storage.Client(
+                project="visionbatch", credentials=self._credentials, _http=google_session(self._credentials)
+            )
         endpoint = urlsplit(client.api_endpoint)
         secure = endpoint.scheme == "https" or endpoint.hostname in LOOPBACK
         if not secure and not _is_anonymous(self._credentials):
@@ -164,7 +165,7 @@ class GcsBucket(StoreBucket):
 
 @dataclass(frozen=True)
 class GcsObject:
-    """An object of a bucket as a `visionbatch.transfer.download.RemoteObject`."""
+    """An object of a bucket as a `visionbatch.transfer.remote.RemoteObject`."""
 
     bucket: GcsBucket
     file: BucketFile
@@ -196,7 +197,7 @@ class GcsObject:
 
     @contextmanager
     def fetch(self, start: int, stop: int | None, version: str) -> Iterator[Part]:  # noqa: ARG002  # the generation is in the request
-        """See `visionbatch.transfer.download.RemoteObject.fetch`."""
+        """See `visionbatch.transfer.remote.RemoteObject.fetch`."""
         try:
             with self.bucket.part(self.file, start, stop) as part:
                 if part.generation not in ("", self.version):
@@ -209,7 +210,7 @@ class GcsObject:
             raise
 
     def renewed(self, after: DownloadError) -> GcsObject:
-        """See `visionbatch.transfer.download.RemoteObject.renewed`."""
+        """See `visionbatch.transfer.remote.RemoteObject.renewed`."""
         try:
             return GcsObject(self.bucket, self.bucket.look(self.file.name))
         except NotFound:

@@ -6,7 +6,8 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -54,7 +55,7 @@ class LocalTree(Closable):
         """
         with self._descend(folder) as descriptor:
             found = list(_scan(descriptor))
-        return iter(sorted(found, key=lambda entry: entry.name))
+        return iter(sorted(found, key=attrgetter("name")))
 
     def open(self, path: str, offset: int = 0) -> BinaryIO:
         """The bytes of a plain file from an offset on.
@@ -62,6 +63,11 @@ class LocalTree(Closable):
         :raises OSError: when it is missing, is or lies behind a link, or is anything but a plain file.
         """
         handle = self._open(path, look=True)
+        try:
+            _require_plain(os.fstat(handle), path)
+        except BaseException:
+            os.close(handle)
+            raise
         stream = os.fdopen(handle, "rb")
         try:
             stream.seek(offset)
@@ -75,19 +81,22 @@ class LocalTree(Closable):
 
         :raises OSError: as `open` does.
         """
-        # The listing has said that it is a plain file, and the open file is looked at: a third look at each photo
-        # would only guard against somebody who puts a device into its place meanwhile.
-        handle = self._open(path, look=False)
+        # The listing has said that it is a plain file. A photo is not looked at again before it is opened, which would
+        # only guard against somebody who puts a device into its place meanwhile; nor is what was read, when it ends
+        # where it was listed to end, which neither a pipe nor a device does.
+        handle = self._open(path)
         try:
             data = os.read(handle, size + 1)
             # One call nearly always: only its end, or a network drive, gives fewer than asked for.
             while len(data) < size and (more := os.read(handle, size + 1 - len(data))):
                 data += more
+            if len(data) != size:
+                _require_plain(os.fstat(handle), path)
         finally:
             os.close(handle)
         return data
 
-    def _open(self, path: str, *, look: bool) -> int:
+    def _open(self, path: str, *, look: bool = False) -> int:
         folder, _, name = path.rpartition("/")
         if name in _NO_NAMES:
             raise _outside(path)
@@ -96,15 +105,9 @@ class LocalTree(Closable):
             if look:
                 # Opening alone already acts on devices.
                 _require_plain(os.stat(name, dir_fd=kept.descriptor, follow_symlinks=False), name)
-            handle = os.open(name, _FILE, dir_fd=kept.descriptor)
+            return os.open(name, _FILE, dir_fd=kept.descriptor)
         except ValueError as error:  # what the system could not take, such as a NUL
             raise _outside(path) from error
-        try:
-            _require_plain(os.fstat(handle), path)
-        except BaseException:
-            os.close(handle)
-            raise
-        return handle
 
     def _folder(self, path: str) -> _OpenFolder:
         """A folder, opened only if no file was read there lately. There is no lock for threads to wait at: one that
@@ -166,11 +169,13 @@ def _scan(descriptor: int) -> Iterator[Entry]:
                 # The listing says so itself: no request for each of 70,000 folders on a network disk.
                 yield Entry(item.name, Kind.FOLDER)
                 continue
-            # What has gone since the folder was read was not there.
-            with suppress(FileNotFoundError):
+            try:
                 status = item.stat(follow_symlinks=False)
-                kind = _kind(status.st_mode)
-                yield Entry(item.name, kind, status.st_size if kind is Kind.FILE else 0)
+            except FileNotFoundError:
+                # What has gone since the folder was read was not there.
+                continue
+            kind = _kind(status.st_mode)
+            yield Entry(item.name, kind, status.st_size if kind is Kind.FILE else 0)
 
 
 def _kind(mode: int) -> Kind:
@@ -182,6 +187,5 @@ def _kind(mode: int) -> Kind:
 
 
 def _require_plain(status: os.stat_result, path: str) -> None:
-    kind = _kind(status.st_mode)
-    if kind is not Kind.FILE:
-        raise OSError(errno.EINVAL, f"not a plain file ({kind})", path)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, f"not a plain file ({_kind(status.st_mode)})", path)

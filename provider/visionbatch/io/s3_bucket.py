@@ -27,6 +27,7 @@ from visionbatch.errors import (
 )
 from visionbatch.flow.call import TRANSIENT_STATUSES
 from visionbatch.io.bucket import StoreBucket
+from visionbatch.io.certificates import fail_closed
 from visionbatch.io.control import Origin
 from visionbatch.io.network import ca_place
 from visionbatch.io.ranged import Part
@@ -166,7 +167,7 @@ class S3Bucket(StoreBucket):
 
 @dataclass(frozen=True)
 class S3Object:
-    """An object of a bucket as a `visionbatch.transfer.download.RemoteObject`.
+    """An object of a bucket as a `visionbatch.transfer.remote.RemoteObject`.
 
     :param md5: as stored; ``None`` for one that was written in several requests, or is known to be encrypted.
     """
@@ -193,7 +194,7 @@ class S3Object:
 
     @contextmanager
     def fetch(self, start: int, stop: int | None, version: str) -> Iterator[Part]:  # noqa: ARG002  # the ETag is in the request
-        """See `visionbatch.transfer.download.RemoteObject.fetch`."""
+        """See `visionbatch.transfer.remote.RemoteObject.fetch`."""
         try:
             with self.bucket.part(self.file, start, stop) as part:
                 yield part
@@ -204,7 +205,7 @@ class S3Object:
             raise
 
     def renewed(self, after: DownloadError) -> S3Object:
-        """See `visionbatch.transfer.download.RemoteObject.renewed`; an encrypted object's ETag is no MD5."""
+        """See `visionbatch.transfer.remote.RemoteObject.renewed`; an encrypted object's ETag is no MD5."""
         try:
             return self.bucket.look(self.file.name)
         except NotFound:
@@ -239,7 +240,7 @@ def _client(place: S3Place, keys: S3Keys) -> Any:
         response_checksum_validation="when_required",
         retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
     )
-    return session.client("s3", endpoint_url=place.endpoint, config=config, verify=ca_place() or True)
+    return fail_closed(session.client("s3", endpoint_url=place.endpoint, config=config, verify=ca_place() or True))
 
 
 def _translation(error: Exception, what: str) -> VisionBatchError:

@@ -18,7 +18,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from visionbatch.errors import ConfigError, NotAuthorized, NotFound, ServiceError, Unreachable, VisionBatchError
+from visionbatch.io.certificates import fail_closed, google_session, google_transport
 from visionbatch.io.closing import Closable
+from visionbatch.io.control import certificate_refused
 from visionbatch.io.gcs_bucket import GcsBucket
 
 DAY_S = 24 * 3600
@@ -84,11 +86,13 @@ class AmazonStore(SignedStore):
         logging.getLogger("botocore.auth").setLevel(logging.INFO)
         self._bucket = bucket
         # A session of its own: the module's remembers the first credential that it found.
-        self._client = boto3.Session().client(
-            "s3",
-            region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
-            # The older signature knows no region, and newer stores do not take it.
-            config=config.Config(signature_version="s3v4"),
+        self._client = fail_closed(
+            boto3.Session().client(
+                "s3",
+                region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
+                # The older signature knows no region, and newer stores do not take it.
+                config=config.Config(signature_version="s3v4"),
+            )
         )
 
     def close(self) -> None:
@@ -123,7 +127,9 @@ class GoogleStore(SignedStore):
         storage, auth = _library("google.cloud.storage", "gcs"), _library("google.auth", "gcs")
         with _translated(f"gs://{bucket}"):
             self._credentials, _ = auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
-            self._client = storage.Client(project="visionbatch", credentials=self._credentials)
+            self._client = storage.Client(
+                project="visionbatch", credentials=self._credentials, _http=google_session(self._credentials)
+            )
 
     def close(self) -> None:
         """Close the connections."""
@@ -162,7 +168,7 @@ class GoogleStore(SignedStore):
                 next_step="Name a service account's key in GOOGLE_APPLICATION_CREDENTIALS, or impersonate one.",
             )
         if not account.valid:
-            account.refresh(_library("google.auth.transport.requests", "gcs").Request())
+            account.refresh(google_transport())
         return {"service_account_email": account.service_account_email, "access_token": account.token}
 
 
@@ -246,7 +252,9 @@ def _translation(error: Exception, place: str) -> VisionBatchError:
         return NotAuthorized(what, status=status)
     if status == 404:
         return NotFound(what, status=status)
-    return ServiceError(what, status=status) if status else Unreachable(what, maybe_received=False)
+    if status:
+        return ServiceError(what, status=status)
+    return certificate_refused(error, "GET", place) or Unreachable(what, maybe_received=False)
 
 
 def _status(error: Exception) -> int:

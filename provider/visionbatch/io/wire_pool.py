@@ -35,11 +35,14 @@ class WirePool(Closable):
         self._closed = False
 
     @classmethod
-    def of(cls, settings: TransferSettings, clock: Clock) -> WirePool:
-        """The pool that settings ask for."""
+    def of(cls, settings: TransferSettings, clock: Clock, *, at_once: int | None = None) -> WirePool:
+        """The pool that settings ask for.
+
+        :param at_once: for a caller that has a number of its own.
+        """
         limit = settings.max_bytes_per_s
         bandwidth = Bandwidth(limit, clock) if limit else None
-        return cls(WireLimits.of(settings), at_once=settings.parallel_uploads, bandwidth=bandwidth)
+        return cls(WireLimits.of(settings), at_once=at_once or settings.parallel_uploads, bandwidth=bandwidth)
 
     def close(self) -> None:
         """Close the connections: those that somebody uses, when they come back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Hashable
 
-from visionbatch.transfer.download import Progress
+from visionbatch.transfer.remote import Progress
 
 
 class Arrivals:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from visionbatch.config import TransferSettings
 from visionbatch.flow.effects import Flow
-from visionbatch.flow.gathering import gather
-from visionbatch.flow.looking import Looking
 from visionbatch.flow.pace import Pace
 from visionbatch.flow.retry import RetryPolicy, persist
-from visionbatch.flow.watch import watch
 from visionbatch.io.clock import Clock, SystemClock
 from visionbatch.io.closing import Closable
 from visionbatch.io.control import Credentials, Origin
@@ -21,8 +18,10 @@ from visionbatch.io.drive import drive
 from visionbatch.io.plane_pool import PlanePool
 from visionbatch.model.policy import OnPartial
 from visionbatch.model.snapshot import Snapshot
-from visionbatch.model.tally import Tally
 from visionbatch.pipelines.site import Watched
+
+if TYPE_CHECKING:
+    from visionbatch.model.tally import Tally
 
 T = TypeVar("T")
 
@@ -100,6 +99,9 @@ class WaitingClient(Client):
         observe: Callable[[Snapshot], None] | None = None,
     ) -> Snapshot:
         """`wait` for something that other operations than those of `api` look at."""
+        # Most commands wait for nothing, and each pays for what it imports.
+        from visionbatch.flow.watch import watch  # noqa: PLC0415
+
         return self.perform(
             watch(
                 lambda: api.look(ref),
@@ -118,6 +120,9 @@ class WaitingClient(Client):
         :param refs: each once.
         :param deadline: Unix seconds; who has not ended by then counts as waiting.
         """
+        from visionbatch.flow.gathering import gather  # noqa: PLC0415  # as above
+        from visionbatch.flow.looking import Looking  # noqa: PLC0415
+
         return self.perform(
             gather(
                 refs,

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from visionbatch.deepomatic.settings import UPLOAD_HOSTS, DeepomaticSettings, site_url
 from visionbatch.errors import ConfigError
 from visionbatch.io.secret_places import secret_of
 from visionbatch.model.secret import Secret
 from visionbatch.roboflow.settings import STORES, KeyIn, RoboflowSettings, roboflow_url
 
 if TYPE_CHECKING:
+    from visionbatch.deepomatic.settings import DeepomaticSettings
     from visionbatch.vias.account import Account
     from visionbatch.vias.settings import ViasSettings
 
@@ -83,6 +83,9 @@ def deepomatic_settings(options: Options) -> DeepomaticSettings:
 
     :raises ConfigError: when they name none.
     """
+    # The other services' commands start without it.
+    from visionbatch.deepomatic.settings import UPLOAD_HOSTS, DeepomaticSettings, site_url  # noqa: PLC0415
+
     url = options["url"] or (site_url(options["site"], options["region"]) if options["site"] else None)
     if not url:
         raise ConfigError(
@@ -116,7 +119,7 @@ def roboflow_secret(options: Options, find: Find = secret_of) -> Secret:
 
 def vias_settings(options: Options) -> ViasSettings:
     """The project that the options name."""
-    from visionbatch.vias.settings import ViasSettings  # noqa: PLC0415  # the other services' commands start without it
+    from visionbatch.vias.settings import ViasSettings  # noqa: PLC0415  # as above
 
     return ViasSettings(
         options["region"],

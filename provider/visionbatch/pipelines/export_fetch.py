@@ -25,7 +25,9 @@ from visionbatch.pipelines.export_inputs import Inputs
 from visionbatch.pipelines.export_manifest import FetchedFile, FetchManifest, FetchOutcome
 from visionbatch.pipelines.fetched import MANIFEST
 from visionbatch.pipelines.journal import Journal
-from visionbatch.transfer.download import Download, Progress, each_in_parallel
+from visionbatch.transfer.download import Download
+from visionbatch.transfer.in_threads import each_in_parallel
+from visionbatch.transfer.remote import Progress
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,9 @@ from visionbatch.io.folders import Folder
 from visionbatch.model.secret import SecretUrl
 from visionbatch.pipelines.export_manifest import FetchedFile, FetchManifest, FetchOutcome
 from visionbatch.pipelines.fetched import MANIFEST
-from visionbatch.transfer.download import Download, Progress
+from visionbatch.transfer.download import Download
 from visionbatch.transfer.link import LINK_HOSTS, Link
+from visionbatch.transfer.remote import Progress
 
 LINK_FILE = "export.jsonl"
 

@@ -21,7 +21,7 @@ from visionbatch.pipelines.fetch_log import NAME as LOG
 from visionbatch.pipelines.fetch_log import FetchLog
 from visionbatch.pipelines.fetched import MANIFEST
 from visionbatch.pipelines.places import Places
-from visionbatch.transfer.download import Progress
+from visionbatch.transfer.remote import Progress
 
 log = logging.getLogger(__name__)
 

@@ -17,16 +17,17 @@ from visionbatch.pipelines.environment import ROBOFLOW, from_environment, robofl
 from visionbatch.pipelines.site import Site, told_at_once
 from visionbatch.roboflow.api import RoboflowApi
 from visionbatch.roboflow.calls import SERVICE
-from visionbatch.roboflow.job import Compute, JobDefinition
 from visionbatch.roboflow.media import Media
 from visionbatch.roboflow.ready import BatchReadiness, ready_ref
 from visionbatch.roboflow.settings import KeyIn, RoboflowSettings
-from visionbatch.roboflow.values import Job, LogLine, StagingBatch
-from visionbatch.roboflow.words import StageProgress
 
 if TYPE_CHECKING:
     from visionbatch.pipelines.manifest import Manifest
     from visionbatch.pipelines.stage_manifest import StageManifest
+    from visionbatch.roboflow.job import Compute, JobDefinition
+    from visionbatch.roboflow.staged import StagingBatch
+    from visionbatch.roboflow.values import Job, LogLine
+    from visionbatch.roboflow.words import StageProgress
 
 
 def roboflow_key(key: Secret, key_in: str = KeyIn.HEADER) -> dict[str, Secret]:

@@ -34,8 +34,10 @@ from visionbatch.pipelines.roboflow_manifest import (
 )
 from visionbatch.pipelines.roboflow_rows import TABLES, join_results, joiner
 from visionbatch.pipelines.row_settings import RowSettings
-from visionbatch.transfer.download import Download, Downloaded, Progress, each_in_parallel
+from visionbatch.transfer.download import Download
+from visionbatch.transfer.in_threads import each_in_parallel
 from visionbatch.transfer.link import Link
+from visionbatch.transfer.remote import Downloaded, Progress
 from visionbatch.transfer.unpack_budget import UnpackBudget
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ class FetchSettings:
     on_bad_member: str = OnBadMember.FAIL
     budget: UnpackBudget = field(default_factory=UnpackBudget)
     table: RowSettings | None = None
-    download: DownloadSettings = field(default_factory=lambda: DownloadSettings(connections=8))
+    download: DownloadSettings = field(default_factory=lambda: DownloadSettings(connections=16))
 
     def __post_init__(self) -> None:
         if self.on_bad_member not in tuple(OnBadMember):

@@ -13,7 +13,8 @@ from visionbatch.model.secret import SecretUrl
 from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.roboflow_manifest import ResultKey
 from visionbatch.roboflow.settings import ShardWord
-from visionbatch.roboflow.values import JobStage, StagedFile
+from visionbatch.roboflow.staged import StagedFile, StagingBatch
+from visionbatch.roboflow.values import JobStage
 from visionbatch.roboflow.words import meaning
 
 EXPORT, PROCESSING = "export", "processing"
@@ -35,12 +36,13 @@ class ResultListing:
         self._client = client
         self._lock = threading.Lock()
         self._urls: dict[tuple[str, str], dict[ResultKey, SecretUrl]] = {}
+        self._known: dict[str, StagingBatch] = {}
         if isinstance(source, str):
             self.job_id, found = source, self._stage(source, stage)
             self.batches, marks = found.outputs, [found.stage_id, found.started]
         else:
             self.job_id, self.batches = "", tuple(source)
-            marks = [client.perform(client.api.staging.batch(batch)).created for batch in self.batches]
+            marks = [self._looked(batch).created for batch in self.batches]
         if not self.batches:
             raise InputMissing("there is no output batch to fetch", service="roboflow", ref=self.job_id)
         self.fingerprint = sha256(json.dumps([self.batches, marks]).encode()).hexdigest()
@@ -87,10 +89,15 @@ class ResultListing:
 
     def _parts(self, batch: str) -> Sequence[str]:
         with self._lock:
-            staging = self._client.api.staging
-            if self._client.perform(staging.batch(batch)).kind != MULTIPART:
+            if self._looked(batch).kind != MULTIPART:
                 return [""]
-            return [part.name for part in self._client.perform(staging.parts(batch))]
+            return [part.name for part in self._client.perform(self._client.api.staging.parts(batch))]
+
+    def _looked(self, batch: str) -> StagingBatch:
+        """What the service says of a batch, asked once: neither its kind nor its creation changes."""
+        if batch not in self._known:
+            self._known[batch] = self._client.perform(self._client.api.staging.batch(batch))
+        return self._known[batch]
 
     def _stage(self, job_id: str, name: str) -> JobStage:
         """The stage whose results are wanted, which must have ended.

@@ -6,7 +6,7 @@ import logging
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from visionbatch.errors import InputMissing
 from visionbatch.io.local_tree import LocalTree
@@ -29,14 +29,15 @@ from visionbatch.pipelines.stage_cargo import (
 )
 from visionbatch.pipelines.stage_manifest import StageManifest, names_as_lines, reasons
 from visionbatch.pipelines.stage_notes import StageNotes
-from visionbatch.pipelines.stage_references import ReferenceChunks
 from visionbatch.pipelines.stage_sending import Halted, PartSender
 from visionbatch.pipelines.stage_settling import Settling
 from visionbatch.roboflow.calls import SERVICE
 from visionbatch.roboflow.media import Collection, Media, survey
-from visionbatch.roboflow.references import ReferenceList
 from visionbatch.roboflow.stage_settings import Kind, StageSettings
 from visionbatch.transfer.plan import Plan
+
+if TYPE_CHECKING:
+    from visionbatch.roboflow.references import ReferenceList
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +106,9 @@ class RoboflowStageRun:
 
     def references(self, listed: ReferenceList, batch_id: str = "", *, videos: bool = False) -> StageManifest:
         """Have the service fetch images, or videos, from addresses; as `images` else."""
+        # A folder needs none of it.
+        from visionbatch.pipelines.stage_references import ReferenceChunks  # noqa: PLC0415
+
         cargo = ReferenceChunks(listed, videos=videos)
         notes = self._begin(listed.fingerprint, listed.location, batch_id, cargo.kind, len(listed))
         return self._done(notes, self._send(cargo, notes), StageManifest("", "", 0))
@@ -139,7 +143,7 @@ class RoboflowStageRun:
         # Asked for once, and not by each thread.
         self._site.workspace()
         transfer, record = self._site.tuning.transfer, self._journal.record
-        with WirePool.of(transfer, self._site.clock) as wires:
+        with WirePool.of(transfer, self._site.clock, at_once=self._settings.parallel) as wires:
             if record.stage is Stage.ENDED:
                 return 0
             ways = Ways(self._site, wires, self._settings, record.ref, record.generation, self._passing)

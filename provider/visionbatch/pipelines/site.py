@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from visionbatch.flow.effects import Flow
-from visionbatch.flow.listing import Enough
-from visionbatch.flow.roster import Roster
 from visionbatch.io.control import AsyncCredentials, Origin
-from visionbatch.model.listed import Listed
-from visionbatch.model.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from visionbatch.flow.listing import Enough
+    from visionbatch.flow.roster import Roster
+    from visionbatch.model.listed import Listed
+    from visionbatch.model.snapshot import Snapshot
 
 T = TypeVar("T")
 

@@ -7,24 +7,23 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from collections.abc import Collection as AnyCollection
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from urllib3.filepost import encode_multipart_formdata
-
 from visionbatch.errors import InputChanged, SourceUnreadable, UploadRefused
-from visionbatch.flow.effects import Body
 from visionbatch.io.wire_pool import WirePool
 from visionbatch.model.tree import Member, Tree
 from visionbatch.pipelines.roboflow import Roboflow
 from visionbatch.pipelines.stage_notes import StageNotes
 from visionbatch.roboflow.calls import SERVICE
+from visionbatch.roboflow.image_form import image_form
 from visionbatch.roboflow.media import Collection
 from visionbatch.roboflow.stage_limits import ToldLimits
 from visionbatch.roboflow.stage_settings import Kind, StageSettings
-from visionbatch.roboflow.values import UploadSlot
+from visionbatch.roboflow.staged import UploadSlot
 from visionbatch.transfer.members import read_whole
 from visionbatch.transfer.object_source import ObjectSource
 from visionbatch.transfer.renamed import RenamedTree
@@ -125,7 +124,7 @@ class SingleImages(Cargo):
             content = read_whole(self._tree, origin, size)
         except OSError as error:
             raise SourceUnreadable(f"{origin} cannot be read: {error.strerror or type(error).__name__}") from error
-        form = Body(*encode_multipart_formdata({"file": (name, content)}))
+        form = image_form(name, content)
         ways.progress(0, size)
         ways.site.perform(ways.site.api.staging.put_image(ways.batch_id, name, form, ways.settings.display_name))
         return Sent(size)
@@ -181,7 +180,7 @@ class ImageShards(_Signed):
         self._ways = ways
         files, room, around = notes.files, notes.room, self._subscription()
         if not notes.units:
-            self._slots.append(self._ask())
+            self._slots.extend(self._asked_ahead())
             told = ToldLimits.of(self._slots[0].limits)
             files = min(ways.settings.images_per_shard, told.files or ways.settings.images_per_shard)
             size = min(ways.settings.shard_bytes, told.bytes or ways.settings.shard_bytes)
@@ -217,6 +216,15 @@ class ImageShards(_Signed):
         """Shards of which the service lists a file."""
         there = frozenset(names)
         return {unit for unit in units if any(path.decode() in there for path, _ in self._shards.plan(unit))}
+
+    def _asked_ahead(self) -> list[UploadSlot]:
+        """The first address, whose limits are wanted before anything is cut, and with it those of the archives that
+        leave first: that is one wait less, and an address that is not used makes no shard.
+        """  # noqa: D205  # one sentence
+        settings = self._ways.settings
+        count = min(settings.parallel, -(-len(self._images) // settings.images_per_shard))
+        with ThreadPoolExecutor(count, "slot") as threads:
+            return list(threads.map(lambda _: self._ask(), range(count)))
 
     def _ask(self) -> UploadSlot:
         ways = self._ways

@@ -12,7 +12,7 @@ from visionbatch.pipelines.stage_cargo import Cargo
 from visionbatch.pipelines.stage_notes import StageNotes, unseen_s
 from visionbatch.roboflow.calls import SERVICE
 from visionbatch.roboflow.settings import ShardWord
-from visionbatch.roboflow.values import Shard
+from visionbatch.roboflow.staged import Shard
 from visionbatch.roboflow.words import meaning
 
 log = logging.getLogger(__name__)

@@ -4,109 +4,45 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 from visionbatch.errors import ConfigError, JobFailed, NoRoom, TransportError, UnreadableAnswer
 from visionbatch.flow.judge import Verdict
 from visionbatch.io.sinks import Sink
 from visionbatch.model.policy import OnPartial, PartialAction, Policies
 from visionbatch.model.run import RunRecord, RunStore, Stage
-from visionbatch.model.snapshot import Counts, Snapshot
-from visionbatch.pipelines.attempt import Found
+from visionbatch.model.snapshot import Snapshot
 from visionbatch.pipelines.decide import Action, Decision
 from visionbatch.pipelines.ending import summed_up
-from visionbatch.pipelines.lag import shown
 from visionbatch.pipelines.manifest import Manifest
 from visionbatch.pipelines.remote_run import RemoteRun
 from visionbatch.pipelines.submitted import Submitted
 from visionbatch.pipelines.vias import Vias
 from visionbatch.pipelines.vias_answers import require_tasks
+from visionbatch.pipelines.vias_notes import (
+    ADOPTED,
+    NOTE,
+    UNREAD,
+    UNWELL,
+    errors_noted,
+    facts_of,
+    facts_of_another,
+    notes_of,
+    with_those_not_made,
+)
+from visionbatch.pipelines.vias_recorded import RecordedBatches
 from visionbatch.vias.api import LABEL_CHARS
 from visionbatch.vias.batch_task import BatchTask
 from visionbatch.vias.calls import SERVICE
 from visionbatch.vias.creation import Created
 from visionbatch.vias.decode import Answer
-from visionbatch.vias.goals import FINISHED, LEAVE, BatchRef, Goal, require_cancel
-from visionbatch.vias.words import Histogram, interpret
+from visionbatch.vias.goals import FINISHED, Goal, require_cancel
 
 log = logging.getLogger(__name__)
-
-NOTE = "vias_answer"
-ADOPTED = "vias_adopted"
-UNREAD = "vias_unread"
-UNWELL = "vias_unwell_since"
-"""Notes of a run record: what the creation came to; that somebody else made the batch; that the answer told its id and
-nothing else that could be believed; since when it is ABNORMAL."""
-
-ERRORS_NOTED = 5
-"""Entries of ``error_list`` that the run record keeps: it stays small."""
 
 
 def default_policies() -> Policies:
     """A batch in which some tasks failed is refused, unless the user says otherwise."""
     return Policies(on_partial=OnPartial(PartialAction.FAIL))
-
-
-class _Batches:
-    """The batch that a record names, by its id or, as long as there is none, by its name."""
-
-    def __init__(self, vias: Vias, goal: Goal, on_cancel: str) -> None:
-        self._vias = vias
-        self._goal = goal
-        self._on_cancel = on_cancel
-
-    def ref_of(self, record: RunRecord, batch_id: str = "") -> str:
-        on_cancel = LEAVE if ADOPTED in record.notes else self._on_cancel
-        ref = BatchRef(batch_id or record.ref, self._goal, record.token, on_cancel, record.notes.get(UNWELL))
-        return str(replace(ref, unwell_since=self._vias.api.unwell_since(str(ref))))
-
-    def look(self, record: RunRecord) -> Found:
-        histogram = self._vias.histogram(self.ref_of(record))
-        return Found(interpret(histogram, self._goal), _works(histogram))
-
-    def cancel(self, record: RunRecord) -> None:
-        batch_id = self.batch_of(record)
-        if batch_id:
-            self._vias.cancel(self.ref_of(record, batch_id))
-
-    def batch_of(self, record: RunRecord) -> str:
-        """The batch that cancelling a run means; empty when there is none."""
-        return record.ref or self._unrecorded(record)
-
-    def _unrecorded(self, record: RunRecord) -> str:
-        """The batch that a creation has made and no record names, unless it has ended; a list may lag behind."""
-        if not record.token:
-            return ""
-        entry = shown(lambda: self._vias.find(record.token), self._vias.clock, self._vias.settings.settle_s)
-        return entry.batch_id if entry is not None and _works(self._vias.histogram(entry.batch_id)) else ""
-
-
-def cancel_recorded(vias: Vias, record: RunRecord) -> str:
-    """Stop or delete what a run has at the service, by its record, and give the batch's id.
-
-    A creation that nobody heard the answer of is looked for by its name.
-
-    :raises ConfigError: when there is nothing, or when somebody else made the batch.
-    """
-    if ADOPTED in record.notes:
-        raise ConfigError(
-            "this batch was made by somebody else and only gone on with, so the run's end is none of its own",
-            service=SERVICE,
-            ref=record.ref,
-            next_step=f"To stop it all the same: visionbatch vias stop {record.ref}.",
-        )
-    batches = _Batches(vias, FINISHED, "")
-    batch_id = batches.batch_of(record)
-    if not batch_id:
-        raise ConfigError("no batch of this run is at work at the service, so there is nothing to cancel")
-    batches.cancel(replace(record, ref=batch_id))
-    return batch_id
-
-
-def _works(histogram: Histogram) -> bool:
-    """Whether tasks may still run, though the run may have waited for no more than that."""
-    return not interpret(histogram, FINISHED).phase.is_terminal
 
 
 class ViasRun(RemoteRun):
@@ -137,7 +73,7 @@ class ViasRun(RemoteRun):
     ) -> None:
         require_cancel(on_cancel)
         self._goal = None if wait_for is None else Goal.parse(wait_for)
-        self._batches = _Batches(vias, self._goal or FINISHED, on_cancel)
+        self._batches = RecordedBatches(vias, self._goal or FINISHED, on_cancel)
         super().__init__(
             SERVICE,
             store,
@@ -194,7 +130,7 @@ class ViasRun(RemoteRun):
             self._read_off_the_batch(task)
         self._announce()
         self._require_tasks()
-        facts = _facts_of_another(task) if self.adopted else _facts(task)
+        facts = facts_of_another(task) if self.adopted else facts_of(task)
         return Submitted(self._journal.record, facts, len(warnings))
 
     def saw(self, _: Snapshot | None = None) -> None:
@@ -246,7 +182,7 @@ class ViasRun(RemoteRun):
             ref=made.batch_id,
             created_at=self._vias.clock.now(),
             token=name,
-            notes=_notes_of(made, task),
+            notes=notes_of(made, task),
         )
 
     def _read_off_the_batch(self, task: BatchTask) -> None:
@@ -254,16 +190,16 @@ class ViasRun(RemoteRun):
         batch_id = self.batch_id
         tasks = self._vias.histogram(self.ref).total
         kept = {name: note for name, note in self._journal.record.notes.items() if name != UNREAD}
-        self._journal.update(notes={**kept, **_notes_of(Created(batch_id, task.name, tasks=tasks), task)})
+        self._journal.update(notes={**kept, **notes_of(Created(batch_id, task.name, tasks=tasks), task)})
 
     def _summed_up(self, submitted: Submitted, snapshot: Snapshot, sink: Sink | None) -> tuple[Manifest, Verdict]:  # noqa: ARG002  # VIAS has no report
         notes = submitted.record.notes
         return summed_up(
             submitted,
-            _with_those_not_made(snapshot, notes),
+            with_those_not_made(snapshot, notes),
             self._policies.on_partial,
             self._vias.api.console_url(submitted.batch_id),
-            errors=_errors(notes),
+            errors=errors_noted(notes),
         )
 
     def _require_tasks(self) -> None:
@@ -298,56 +234,3 @@ def generation_name(name: str, generation: int) -> str:
     """The name of a batch that replaces an earlier one of the same run; the first has the plain name."""
     suffix = f"-g{generation}" if generation > 1 else ""
     return f"{name[: LABEL_CHARS - len(suffix)]}{suffix}"
-
-
-def _facts(task: BatchTask) -> dict[str, int | str]:
-    return {
-        "name": task.name,
-        "service": f"{task.service_name} {task.service_version}",
-        "groups": len(task.groups),
-        "sources": task.sources,
-        "fingerprint": task.fingerprint(),
-    }
-
-
-def _facts_of_another(task: BatchTask) -> dict[str, int | str]:
-    """What is known of a batch that somebody else made: neither its algorithm nor its sources."""
-    return {"name": task.name, "adopted": 1}
-
-
-def _noted(answer: Answer) -> dict[str, Any]:
-    return {
-        "total": answer.total,
-        "failed": answer.failed,
-        "succeeded": answer.succeeded,
-        "errors": list(answer.errors[:ERRORS_NOTED]),
-        "unlisted": answer.unlisted + len(answer.errors[ERRORS_NOTED:]),
-    }
-
-
-def _notes_of(made: Created, task: BatchTask) -> dict[str, Any]:
-    """What a creation came to, by its answer, or by what was found in its stead."""
-    if made.adopted:
-        return {ADOPTED: True}
-    if made.answer is not None:
-        return {NOTE: _noted(made.answer)}
-    lost = task.sources - (made.tasks or 0)
-    if not task.names_all or lost <= 0:
-        return {}
-    told = f"{lost} of {task.sources} sources have no task, and the answer that told why was lost"
-    return {NOTE: _noted(Answer(made.batch_id, task.sources, lost, task.sources - lost, (told,)))}
-
-
-def _with_those_not_made(snapshot: Snapshot, notes: dict[str, Any]) -> Snapshot:
-    """The same with the tasks that could not be made, which some accounts do not list, among the failed ones."""
-    noted, counts = notes.get(NOTE), snapshot.counts
-    lost = noted["total"] - counts.total if isinstance(noted, dict) and counts is not None else 0
-    if counts is None or lost <= 0:
-        return snapshot
-    return replace(snapshot, counts=Counts(counts.total + lost, counts.succeeded, counts.failed + lost))
-
-
-def _errors(notes: dict[str, Any]) -> dict[str, Any]:
-    """What the manifest says of the tasks that could not be made."""
-    noted = notes.get(NOTE)
-    return {"creation": noted} if isinstance(noted, dict) and noted.get("failed") else {}

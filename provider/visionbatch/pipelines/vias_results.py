@@ -29,7 +29,9 @@ from visionbatch.pipelines.vias_manifest import (
     ObjectKind,
     ViasResults,
 )
-from visionbatch.transfer.download import Download, Progress, each_in_parallel
+from visionbatch.transfer.download import Download
+from visionbatch.transfer.in_threads import each_in_parallel
+from visionbatch.transfer.remote import Progress
 
 log = logging.getLogger(__name__)
 

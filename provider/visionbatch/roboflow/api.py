@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
+from functools import cached_property
 from math import ceil
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from visionbatch.errors import NotFound
 from visionbatch.flow.effects import Flow
-from visionbatch.flow.listing import Enough
 from visionbatch.flow.retry import RetryPolicy
-from visionbatch.flow.roster import Roster
 from visionbatch.model.listed import Listed
 from visionbatch.model.snapshot import Snapshot
 from visionbatch.roboflow.calls import ONCE, SERVICE, Calls, named
 from visionbatch.roboflow.decode import Fields
-from visionbatch.roboflow.jobs import Jobs
 from visionbatch.roboflow.settings import RoboflowSettings
 from visionbatch.roboflow.staging import Staging
-from visionbatch.roboflow.values import Job
 from visionbatch.roboflow.words import StageProgress, job_snapshot, progress_of
+
+if TYPE_CHECKING:
+    from visionbatch.flow.listing import Enough
+    from visionbatch.flow.roster import Roster
+    from visionbatch.roboflow.jobs import Jobs
+    from visionbatch.roboflow.values import Job
 
 
 class RoboflowApi:
@@ -35,8 +39,15 @@ class RoboflowApi:
 
     def __init__(self, settings: RoboflowSettings, retry: RetryPolicy | None = None) -> None:
         self.calls = Calls(settings, retry or RetryPolicy())
-        self.jobs = Jobs(self.calls)
         self.staging = Staging(self.calls)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """The operations on jobs."""
+        # Whoever fills a batch starts without them.
+        from visionbatch.roboflow.jobs import Jobs  # noqa: PLC0415
+
+        return Jobs(self.calls)
 
     def workspace(self) -> Flow[str]:
         """The slug of the workspace; the first call that a new key should be tried with."""
@@ -89,7 +100,7 @@ class RoboflowApi:
         """
 
         def read(found: list[Fields]) -> bool:
-            return enough(_listed(Job.read(job) for job in found))
+            return enough(_listed(map(self.jobs.read, found)))
 
         jobs = yield from self.jobs.listing(retry=ONCE, enough=read)
         return _listed(jobs)

@@ -22,6 +22,10 @@ from visionbatch.model.text import excerpt
 T = TypeVar("T")
 
 
+NAME_CHARS = 200
+"""Characters of a foreign name that are kept: it goes into events, and so into the scheduler's database."""
+
+
 @dataclass(frozen=True)
 class Fields:
     """An object of an answer.

@@ -44,6 +44,11 @@ class Jobs:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
+    @staticmethod
+    def read(job: Fields) -> Job:
+        """A job as an entry of a list has it."""
+        return Job.read(job)
+
     def listing(
         self,
         search: str = "",

@@ -106,7 +106,11 @@ class Collection:
 
         :raises InvalidInput: see `visionbatch.roboflow.batch_names.BatchNames`.
         """
-        return self._names.name(self.paths[index])
+        return self.called(self.paths[index])
+
+    def called(self, path: str) -> str:
+        """The same, by its path."""
+        return self._names.name(path)
 
     def members(self) -> Iterator[Member]:
         """Each under its name in the batch, with a hash of its head."""
@@ -146,13 +150,16 @@ def survey(tree: Tree, media: Media, most_bytes: int = 0) -> Collection:
     :raises OSError: when the folder cannot be listed.
     """
     found = Collection(tree.location)
+    extensions = media.extensions
     for path, size in _files(tree, "", found.skipped):
-        if _is_wanted(path, media, found.skipped):
+        if path.rpartition(".")[2].lower() in extensions:
             found.paths.append(path)
             found.sizes.append(size)
-    for index, path in enumerate(found.paths):
-        name = found.name(index)
-        found.marks += _looked_at(tree, path, name, found.sizes[index], media, most_bytes, found)
+        else:
+            found.skipped[f"not {media} by its extension"] += 1
+    for path, size in zip(found.paths, found.sizes, strict=True):
+        name = found.called(path)
+        found.marks += _looked_at(tree, path, name, size, media, most_bytes, found)
         found.renamed += name != path
     return found
 
@@ -168,13 +175,6 @@ def _files(tree: Tree, folder: str, skipped: Counter[str]) -> Iterator[tuple[str
             yield path, entry.size
         else:
             skipped[f"{entry.kind}, which is not followed"] += 1
-
-
-def _is_wanted(path: str, media: Media, skipped: Counter[str]) -> bool:
-    wanted = path.rpartition(".")[2].lower() in media.extensions
-    if not wanted:
-        skipped[f"not {media} by its extension"] += 1
-    return wanted
 
 
 def _looked_at(tree: Tree, path: str, name: str, size: int, media: Media, most_bytes: int, found: Collection) -> bytes:

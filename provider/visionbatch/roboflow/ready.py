@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import re
+from typing import TYPE_CHECKING
 
 from visionbatch.errors import BulkUnsupported, ConfigError, NotFound, Refused
 from visionbatch.flow.effects import Flow
-from visionbatch.flow.listing import Enough
-from visionbatch.flow.roster import Roster
-from visionbatch.model.listed import Listed
 from visionbatch.model.snapshot import Snapshot
-from visionbatch.roboflow.api import RoboflowApi
 from visionbatch.roboflow.calls import ONCE, SERVICE, named
 from visionbatch.roboflow.ids import require_batch_id
-from visionbatch.roboflow.values import Shard
 from visionbatch.roboflow.words import INDEXING, Sent, readiness
+
+if TYPE_CHECKING:
+    from visionbatch.flow.listing import Enough
+    from visionbatch.flow.roster import Roster
+    from visionbatch.model.listed import Listed
+    from visionbatch.roboflow.api import RoboflowApi
+    from visionbatch.roboflow.staged import Shard
 
 log = logging.getLogger(__name__)
 

@@ -12,6 +12,9 @@ from visionbatch.model.secret import SecretUrl
 IMAGES_PER_SHARD = 500
 """The most of one archive (the vendor's pages); its own client packs 256."""
 
+PARALLEL = 12
+"""Requests at a time; the vendor's client sends archives from 8 processes, and images from as many threads as cores."""
+
 IMAGE_BYTES = 20 * MIB
 """The largest image (the vendor's pages)."""
 
@@ -48,7 +51,7 @@ class StageSettings:
     :param shard_bytes: most bytes of one archive. A signed PUT cannot be gone on with, so a smaller archive costs less
         when the line breaks.
     :param image_bytes: most bytes of one image.
-    :param parallel: requests at a time.
+    :param parallel: requests at a time. Each costs half a MiB, and fewer make a round of waits more.
     :param settle_s: seconds from the last that was sent for which the service may not show it. So long, and at least
         for a quarter of a minute, a later try looks for what may have arrived, before it sends that again.
     :param display_name: what people see; the batch's id without.
@@ -60,7 +63,7 @@ class StageSettings:
     images_per_shard: int = IMAGES_PER_SHARD
     shard_bytes: int = 1024 * MIB
     image_bytes: int = IMAGE_BYTES
-    parallel: int = 8
+    parallel: int = PARALLEL
     settle_s: float = 60.0
     display_name: str = ""
     notifications_url: SecretUrl | None = None

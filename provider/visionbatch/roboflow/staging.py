@@ -10,7 +10,7 @@ from visionbatch.flow.effects import Body, Flow, Request
 from visionbatch.flow.retry import RetryPolicy
 from visionbatch.roboflow.calls import Calls, Query, named
 from visionbatch.roboflow.decode import Fields, every
-from visionbatch.roboflow.values import BatchPart, Ingest, Shard, StagedFile, StagingBatch, UploadSlot
+from visionbatch.roboflow.staged import BatchPart, Ingest, Shard, StagedFile, StagingBatch, UploadSlot
 
 
 class Staging:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from visionbatch.model.snapshot import Counts, Phase, Snapshot
 from visionbatch.roboflow.settings import ShardWord
-from visionbatch.roboflow.values import Job, JobStage, JobTask, Shard
+
+if TYPE_CHECKING:
+    from visionbatch.roboflow.staged import Shard
+    from visionbatch.roboflow.values import Job, JobStage, JobTask
 
 
 def meaning(status_type: str, aliases: Mapping[str, str]) -> ShardWord:

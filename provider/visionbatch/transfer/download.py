@@ -6,18 +6,14 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial as partial_call
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar
+from typing import BinaryIO
 
 from visionbatch.config import KIB, MIB, DownloadSettings
 from visionbatch.errors import (
     Damaged,
-    DownloadError,
     LinkExpired,
     ObjectChanged,
     Unreachable,
@@ -31,10 +27,10 @@ from visionbatch.io.partial import Partial, Span
 from visionbatch.io.ranged import Part
 from visionbatch.transfer.archive_stream import gunzipped
 from visionbatch.transfer.crc import combined
+from visionbatch.transfer.in_threads import in_parallel
+from visionbatch.transfer.remote import Downloaded, Progress, RemoteObject
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 FRESH_STARTS = 3
 """Times that a file is begun anew, or its link renewed, before its trouble is told."""
@@ -44,67 +40,6 @@ WRITE_BYTES = 256 * KIB
 
 TRIAL_BYTES = 8 * MIB
 """Bytes that one connection fetches of a large file before it is decided whether others would help."""
-
-
-class RemoteObject(Protocol):
-    """Something that can be fetched in parts: an object in a bucket, or what a link leads to."""
-
-    @property
-    def name(self) -> str:
-        """What to call it in messages."""
-
-    @property
-    def size(self) -> int | None:
-        """Bytes as stored; ``None`` when that shows with the first answer."""
-
-    @property
-    def version(self) -> str:
-        """Mark that changes with its content; empty when that shows with the first answer."""
-
-    @property
-    def crc32c(self) -> int | None:
-        """CRC-32C as stored, where it is known."""
-
-    @property
-    def md5(self) -> bytes | None:
-        """MD5 as stored, for stores that have nothing better; looked at when there is no CRC-32C."""
-
-    def fetch(self, start: int, stop: int | None, version: str) -> AbstractContextManager[Part]:
-        """The bytes from ``start`` to ``stop``, or to the end, if it still has this version.
-
-        :param version: empty for whatever it has.
-        :raises ObjectChanged: when it has another.
-        :raises LinkExpired: when it is behind a link that is not valid any more.
-        """
-
-    def renewed(self, after: DownloadError) -> RemoteObject:
-        """The same as it is now: with another version, or behind a fresh link.
-
-        :param after: what made it necessary: `ObjectChanged`, `LinkExpired`, or `Damaged`.
-        :raises DownloadError: when there is no such way, or it is gone.
-        """
-
-
-@dataclass(frozen=True)
-class Downloaded:
-    """A file that is there.
-
-    :param size: bytes of the final file.
-    :param crc32c: of what is stored remotely, computed on the way.
-    :param fetched_bytes: bytes that this call asked the network for and got.
-    :param kept_bytes: bytes that an earlier try had left.
-    """
-
-    path: Path
-    version: str
-    size: int
-    crc32c: int
-    fetched_bytes: int
-    kept_bytes: int
-
-
-Progress = Callable[[int, int], None]
-"""Called with the bytes that are there and the total, 0 when it is not known; from several threads."""
 
 
 class _Unranged(Exception):  # it says what happened
@@ -334,50 +269,3 @@ def _md5(partial: Partial) -> bytes:
     for block in partial.read(0, partial.arrived):
         digest.update(block)
     return digest.digest()
-
-
-def in_parallel(work: Iterable[Callable[[], object]], threads: int, stop: threading.Event) -> None:
-    """Do all of it in so many threads; the first failure stops the rest and is raised.
-
-    :param stop: set when they shall leave off, also by an interruption of this thread.
-    """
-    with ThreadPoolExecutor(threads, thread_name_prefix="visionbatch") as pool:
-        futures = [pool.submit(act) for act in work]
-        try:
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
-        except BaseException:
-            stop.set()
-            for future in futures:
-                future.cancel()
-            raise
-
-
-def each_in_parallel(items: Iterable[T], act: Callable[[T], object], threads: int) -> Iterator[T]:
-    """Do something for each item in so many threads, without ever holding many; gives an item when it is done.
-
-    The first failure is raised when those that are under way have ended; the rest is not begun.
-    """
-    with ThreadPoolExecutor(threads, thread_name_prefix="visionbatch") as pool:
-        running: dict[Future[object], T] = {}
-        try:
-            for item in items:
-                running[pool.submit(act, item)] = item
-                if len(running) >= 2 * threads:
-                    yield from _done(running)
-            while running:
-                yield from _done(running)
-        finally:
-            for future in running:
-                future.cancel()
-
-
-def _done(running: dict[Future[object], T]) -> list[T]:
-    done, _ = wait(running, return_when=FIRST_COMPLETED)
-    found = []
-    for future in done:
-        item = running.pop(future)
-        future.result()
-        found.append(item)
-    return found

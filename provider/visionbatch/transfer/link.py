@@ -19,7 +19,7 @@ LINK_HOSTS = ("storage.googleapis.com", "*.storage.googleapis.com")
 
 
 class Link(Closable):
-    """A link as a `visionbatch.transfer.download.RemoteObject`; use as a context manager.
+    """A link as a `visionbatch.transfer.remote.RemoteObject`; use as a context manager.
 
     :param url: such as the one in an export's mail.
     :param hosts: where it may lead, see `visionbatch.config.AllowedHosts`.
@@ -63,7 +63,7 @@ class Link(Closable):
 
     @contextmanager
     def fetch(self, start: int, stop: int | None, version: str) -> Iterator[Part]:
-        """See `visionbatch.transfer.download.RemoteObject.fetch`."""
+        """See `visionbatch.transfer.remote.RemoteObject.fetch`."""
         # With If-Range a changed thing comes whole, and is not taken for a part of the old one.
         condition = {"If-Range": version} if version and (start or stop is not None) else {}
         headers = {"Accept-Encoding": "identity", **condition}
@@ -76,7 +76,7 @@ class Link(Closable):
             raise LinkExpired(f"{self.name} is not valid any more (answer {error.status})") from error
 
     def renewed(self, after: DownloadError) -> Link:
-        """See `visionbatch.transfer.download.RemoteObject.renewed`."""
+        """See `visionbatch.transfer.remote.RemoteObject.renewed`."""
         if not isinstance(after, LinkExpired):
             return self
         if self._renew is None:

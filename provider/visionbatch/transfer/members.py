@@ -65,22 +65,21 @@ def skipped(pieces: Iterable[bytes], skip: int) -> Iterator[bytes]:
 
 def packed(pieces: Iterable[bytes], length: int, block_bytes: int) -> Iterator[bytes]:
     """The first ``length`` bytes in full blocks: twenty headers and photos are one system call, not forty."""
-    block = memoryview(bytearray(min(block_bytes, length)))
-    filled = 0
+    held: list[memoryview] = []
+    room = min(block_bytes, length)
     for piece in pieces:
-        rest = memoryview(piece)[: length - filled]
-        while rest:
-            part = rest[: len(block) - filled]
-            block[filled : filled + len(part)] = part
-            rest, filled = rest[len(part) :], filled + len(part)
-            if filled == len(block):
-                yield bytes(block)
-                filled, length = 0, length - len(block)
-                block = block[:length]
-        if not length:
+        rest = memoryview(piece)
+        while len(rest) >= room > 0:
+            length -= min(block_bytes, length)
+            yield b"".join([*held, rest[:room]])
+            rest, held, room = rest[room:], [], min(block_bytes, length)
+        if not room:
             return
-    if filled:
-        yield bytes(block[:filled])
+        if rest:
+            held.append(rest)
+            room -= len(rest)
+    if held:
+        yield b"".join(held)
 
 
 def _complain(path: str, error: OSError) -> None:

@@ -29,9 +29,8 @@ class Plan:
         self._path_ends.append(len(self._paths))
         self._sizes.append(member.size)
         # Lengths in front keep two different lists from hashing alike.
-        self._digest.update(b"%d:%d:%d:" % (len(path), member.size, len(member.head)))
-        self._digest.update(path)
-        self._digest.update(member.head)
+        lengths = (len(path), member.size, len(member.head))
+        self._digest.update(b"%d:%d:%d:%b%b" % (*lengths, path, member.head))
 
     def __len__(self) -> int:
         return len(self._sizes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator
 from queue import Empty, Queue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 from visionbatch.errors import SourceUnreadable
 from visionbatch.transfer.source import Source
@@ -18,6 +18,13 @@ STOP_S = 2.0
 that hangs; it then ends by itself, and must not hold up a task that has seconds to end."""
 
 
+QUICK_S = 0.005
+"""Seconds that a turn to read is waited for: from memory, eight threads read a block of 256 KiB each in less."""
+
+_TURN = Lock()
+"""One for the process, as the interpreter's lock is."""
+
+
 def readable(source: Source, start: int, stop: int, block_bytes: int) -> Generator[bytes]:
     """A source's blocks.
 
@@ -28,6 +35,25 @@ def readable(source: Source, start: int, stop: int, block_bytes: int) -> Generat
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise SourceUnreadable(f"{source.name} cannot be read: {reason}") from error
+
+
+def in_turn(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same blocks, for bodies that leave side by side: while reading is quick, one thread reads at a time.
+
+    A photo is three short system calls, and at each of them threads that all want to read would hand each other the
+    interpreter's lock: for 5,000 photos 12,000 changes of thread on two idle cores, a sixth of all the CPU. A disk that
+    is not quick is asked by all of them at once, for then it is the disk that they wait for.
+    """
+    while True:
+        mine = _TURN.acquire(timeout=QUICK_S)
+        try:
+            block = next(blocks, None)
+        finally:
+            if mine:
+                _TURN.release()
+        if block is None:
+            return
+        yield block
 
 
 def ahead(blocks: Iterator[bytes], depth: int = DEPTH) -> Generator[bytes]:

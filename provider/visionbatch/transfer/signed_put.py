@@ -32,7 +32,7 @@ from visionbatch.io.clock import Clock
 from visionbatch.io.wire import Wire, WireAnswer
 from visionbatch.model.secret import SecretUrl, scrubbed
 from visionbatch.model.text import excerpt, printable
-from visionbatch.transfer.read_ahead import readable
+from visionbatch.transfer.read_ahead import in_turn, readable
 from visionbatch.transfer.source import Source
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class SignedPut:
         else:
             yield span
         with closing(readable(self._source, start, size, self._block_bytes)) as blocks:
-            for block in blocks:
+            for block in in_turn(blocks):
                 start += len(block)
                 if start == size:
                     self._source.verify()

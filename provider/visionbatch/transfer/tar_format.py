@@ -41,8 +41,8 @@ def member_header(path: bytes, size: int) -> bytes:
 
     :param path: in UTF-8, with ``/`` between parts.
     """
-    plain = _header(_fitting(path), size if size <= LARGEST_SIZE else 0, b"0")
     records = _pax_records(path, size)
+    plain = _header(_fitting(path) if records else path, size if size <= LARGEST_SIZE else 0, b"0")
     if not records:
         return plain
     return _header(_PAX_NAME, len(records), b"x") + records + bytes(padding(len(records))) + plain

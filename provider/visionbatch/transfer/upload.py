@@ -16,7 +16,8 @@ from visionbatch.io.wire import Wire
 from visionbatch.model.secret import SecretUrl, scrubbed
 from visionbatch.transfer.prefix import SentPrefix
 from visionbatch.transfer.request_size import RequestSize
-from visionbatch.transfer.resumable import Probe, Put, Reply, ResumableUpload
+from visionbatch.transfer.resumable import Probe, Put, ResumableUpload
+from visionbatch.transfer.session_reply import Reply
 from visionbatch.transfer.source import Source
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,16 @@ from visionbatch.model.text import TEXT_SHOWN, printable
 from visionbatch.vias.decode import Answer
 
 
+class _HoldsFacts:
+    """An entry whose ``facts`` stay inside: they may repeat headers, addresses and passwords."""
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON primitives only, without anything that may be secret."""
+        return {name: item for name, item in vars(self).items() if name != "facts"}
+
+
 @dataclass(frozen=True)
-class TaskEntry:
+class TaskEntry(_HoldsFacts):
     """A single task, or one of a batch.
 
     :param state: upper-case, as the service writes it.
@@ -44,10 +52,6 @@ class TaskEntry:
             wrong or _text(value, "status"),
             value,
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON primitives only, without anything that may be secret."""
-        return {name: item for name, item in vars(self).items() if name != "facts"}
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ class CreatedTasks:
 
 
 @dataclass(frozen=True)
-class SourceEntry:
+class SourceEntry(_HoldsFacts):
     """A registered video source.
 
     :param status: such as ``Online``.
@@ -133,13 +137,9 @@ class SourceEntry:
             value,
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON primitives only, without anything that may be secret."""
-        return {name: item for name, item in vars(self).items() if name != "facts"}
-
 
 @dataclass(frozen=True)
-class GroupEntry:
+class GroupEntry(_HoldsFacts):
     """A registered group of video sources.
 
     :param sources: how many it has.
@@ -166,10 +166,6 @@ class GroupEntry:
             moment(value.get("create_at")),
             value,
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON primitives only."""
-        return {name: item for name, item in vars(self).items() if name != "facts"}
 
 
 @dataclass(frozen=True)

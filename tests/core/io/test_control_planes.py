@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import socket
 import ssl
@@ -19,7 +20,7 @@ import trustme
 from support.books import CREATE, Books
 from support.clocks import AsyncHandClock, HandClock
 from support.listener import ForwardProxy, Listener, Scripted, Silent, read_head
-from visionbatch import Deepomatic, DeepomaticSettings, Pace, Secret, token_header
+from visionbatch import DeepomaticSettings, Pace, Secret, token_header
 from visionbatch.deepomatic.api import DeepomaticApi
 from visionbatch.errors import (
     AnswerTooLarge,
@@ -34,7 +35,7 @@ from visionbatch.errors import (
     VisionBatchError,
 )
 from visionbatch.flow.call import call
-from visionbatch.flow.effects import Flow, Now, Pause, Request, Response, Send
+from visionbatch.flow.effects import Body, Flow, Now, Pause, Request, Response, Send
 from visionbatch.flow.retry import RetryPolicy
 from visionbatch.flow.watch import watch
 from visionbatch.io.control import BODY_CAP, Origin
@@ -350,14 +351,70 @@ def test_two_loops_have_two_sessions() -> None:
     assert asyncio.run(one()) is not asyncio.run(one())
 
 
-def test_connections_are_kept_between_requests(mock: MockServer, tenant: Tenant) -> None:
-    with Deepomatic(settings_for(mock), lambda: token_header(Secret(tenant.token))) as client:
-        for number in range(5):
-            client.create(f"label {number}")
-        (plane,) = client._planes._idle
-        pools = plane._session.adapters["http://"].poolmanager.pools  # type: ignore[attr-defined]
-        (pool,) = [pools[key] for key in pools.keys()]  # noqa: SIM118  # it is no mapping
-        assert pool.num_connections == 1
+class Patient(Scripted):
+    """Answers request after request on one connection."""
+
+    def serve(self, peer: socket.socket) -> None:
+        while head := read_head(peer)[0]:
+            self.heads.append(head)
+            peer.sendall(self._answer)
+
+
+def test_a_connection_is_kept_from_request_to_request_and_without_cookies() -> None:
+    with Patient(http(b"{}", "Set-Cookie: session=one-tenants")) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        with ControlPlane(Origin(url), lambda: token_header(Secret("key"))) as plane:
+            for _ in range(5):
+                assert drive(call(GET, ONCE), plane, HandClock()).status == 200
+        assert (server.connections, len(server.heads)) == (1, 5)
+    assert "cookie" not in "".join(server.heads).lower()
+
+
+def test_a_service_that_went_away_is_unreachable_as_often_as_it_is_asked() -> None:
+    with Patient(http(b"{}")) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        plane = ControlPlane(Origin(url), lambda: token_header(Secret("key")))
+        assert plane.send(GET) is not None
+    with plane:
+        for _ in range(3):
+            with pytest.raises(Unreachable) as caught:
+                plane.send(GET)
+            assert not caught.value.maybe_received
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_an_answer_that_is_compressed_though_nobody_asked_is_read_all_the_same(perform: Perform, coding: str) -> None:
+    packed = gzip.compress(b'{"a": 1}') if coding == "gzip" else zlib.compress(b'{"a": 1}')
+    with Scripted(http(packed, f"Content-Encoding: {coding}")) as server:
+        assert perform(f"http://127.0.0.1:{server.port}", call(GET, ONCE)).json_object() == {"a": 1}
+
+
+def test_a_proxy_is_told_its_password_and_nobody_else_is(
+    perform: Perform, mock: MockServer, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Scripted(http(b"{}")) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://user:word@127.0.0.1:{proxy.port}")
+        perform(mock.url, call(GET, ONCE), key=tenant.token)
+    assert "proxy-authorization: basic dxnlcjp3b3jk" in proxy.heads[0].lower()
+
+
+class Hasty(Scripted):
+    """Answers at the head of a request, and hangs up on its body."""
+
+    def serve(self, peer: socket.socket) -> None:
+        read_head(peer)
+        peer.sendall(self._answer)
+        peer.shutdown(socket.SHUT_WR)
+
+
+def test_the_answer_of_who_hangs_up_on_a_body_is_heard() -> None:
+    body = Body(b"x" * (16 << 20), "text/plain")
+    with Hasty(http(b"{}", "Connection: close", status="413 Too Large")) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        with ControlPlane(Origin(url), lambda: token_header(Secret("key"))) as plane:
+            answer = plane.send(Request("POST", "/x", body=body))
+    assert answer is not None
+    assert answer.status == 413
 
 
 @pytest.mark.parametrize(

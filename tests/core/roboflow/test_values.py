@@ -15,7 +15,8 @@ from visionbatch.flow.effects import Request, Response
 from visionbatch.roboflow.decode import Fields, Pages, reason_given, refusal
 from visionbatch.roboflow.ids import derived_job_id, require_batch_id, require_job_id
 from visionbatch.roboflow.ready import read_ready_ref
-from visionbatch.roboflow.values import Job, Shard
+from visionbatch.roboflow.staged import Shard
+from visionbatch.roboflow.values import Job
 from visionbatch.roboflow.words import Sent, StageProgress, job_snapshot, readiness
 
 IMAGES = {"kind": JobKind.IMAGES, "batch_id": "b", "workflow_id": "w"}

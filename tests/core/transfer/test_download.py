@@ -48,8 +48,9 @@ from visionbatch.errors import (
 )
 from visionbatch.io.partial import NAME_BYTES, Partial, safe_target
 from visionbatch.transfer.crc import combined
-from visionbatch.transfer.download import Download, Downloaded
+from visionbatch.transfer.download import Download
 from visionbatch.transfer.link import Link
+from visionbatch.transfer.remote import Downloaded
 
 MIB = 1 << 20
 CONTENT = random.Random(5).randbytes(3 * MIB + 12345)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.listener import PATIENCE_S
-from visionbatch.transfer.read_ahead import ahead
+from visionbatch.transfer import read_ahead
+from visionbatch.transfer.read_ahead import ahead, in_turn
 
 
 def readers() -> list[threading.Thread]:
@@ -72,3 +73,32 @@ def test_no_more_is_read_than_may_wait() -> None:
     assert not read.acquire(timeout=0.2)
     found.close()
     assert count <= 7
+
+
+def test_a_disk_that_hangs_for_one_body_is_read_for_another_all_the_same() -> None:
+    reading, disk = threading.Event(), threading.Event()
+    late: list[bytes] = []
+
+    def hanging() -> Iterator[bytes]:
+        reading.set()
+        disk.wait(PATIENCE_S)
+        yield b"late"
+
+    reader = threading.Thread(target=lambda: late.extend(in_turn(hanging())))
+    reader.start()
+    assert reading.wait(PATIENCE_S)
+    assert list(in_turn(iter([b"one", b"two"]))) == [b"one", b"two"]
+    assert not late
+    disk.set()
+    reader.join(PATIENCE_S)
+    assert late == [b"late"]
+
+
+def test_an_error_of_one_body_leaves_the_turn_to_the_others() -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"one"
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output error"):
+        list(in_turn(broken()))
+    assert not read_ahead._TURN.locked()

@@ -182,4 +182,4 @@ def test_a_wire_that_is_lent_while_its_pool_closes_is_closed_when_it_comes_back(
             settings = TransferSettings(chunk_bytes=CHUNK)
             Upload(BytesSource(bytes(2 * CHUNK)), url, wire=wire, clock=HandClock(), settings=settings).run()
             pool.close()
-        assert wire._connection is None
+        assert wire._line._connection is None

@@ -19,7 +19,8 @@ from visionbatch.errors import (
     UploadStalled,
 )
 from visionbatch.transfer.request_size import RequestSize
-from visionbatch.transfer.resumable import Probe, Put, Reply, ResumableUpload, Standing, Stored
+from visionbatch.transfer.resumable import Probe, Put, ResumableUpload, Standing
+from visionbatch.transfer.session_reply import Reply, Stored
 
 ATTEMPTS = 4
 TRANSIENT = (408, 429, 500, 502, 503, 504)
