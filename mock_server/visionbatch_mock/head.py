@@ -41,7 +41,7 @@ class Head:
     @property
     def keeps_connection(self) -> bool:
         """Whether the client means to send another request after this one."""
-        wishes = {wish.strip() for wish in self.headers.get("Connection", "").lower().split(",")}
+        wishes = {wish.strip() for wish in ",".join(self.headers.getlist("Connection")).lower().split(",")}
         return "keep-alive" in wishes if self.version == "HTTP/1.0" else "close" not in wishes
 
 
@@ -56,9 +56,21 @@ def read_head(first_line: bytes, stream: BufferedIOBase) -> Head:
         if len(fields) == MOST_FIELDS:
             raise BadHead(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "Too many headers")
         fields.append(_field(line))
-    if sum(name.lower() == "content-length" for name, _ in fields) > 1:
+    head = Head(method, target, version, Headers(fields))
+    _require_one_reading(head)
+    return head
+
+
+def _require_one_reading(head: Head) -> None:
+    """Where a request ends and whom it asks must not be read in two ways: sections 3.2, 6.1 and 6.3 there."""
+    lengths, codings = head.headers.getlist("Content-Length"), head.headers.getlist("Transfer-Encoding")
+    if len(lengths) > 1:
         raise BadHead(HTTPStatus.BAD_REQUEST, "More than one Content-Length")
-    return Head(method, target, version, Headers(fields))
+    if codings and (lengths or [coding.lower() for coding in codings] != ["chunked"] or head.version == "HTTP/1.0"):
+        raise BadHead(HTTPStatus.BAD_REQUEST, "A Transfer-Encoding other than chunked, or beside a Content-Length")
+    hosts = head.headers.getlist("Host")
+    if len(hosts) > 1 or (not hosts and head.version != "HTTP/1.0"):
+        raise BadHead(HTTPStatus.BAD_REQUEST, "Not exactly one Host")
 
 
 def _request_line(line: str) -> tuple[str, str, str]:

@@ -57,11 +57,10 @@ class Listener(socketserver.TCPServer):
         """Mark a connection as busy with a request, so that a stop may wait for it."""
         with self._served:
             self._busy.add(connection)
-        self._gate.enter()
         try:
-            yield
+            with self._gate.passing():
+                yield
         finally:
-            self._gate.leave()
             with self._served:
                 self._busy.discard(connection)
                 self._served.notify_all()

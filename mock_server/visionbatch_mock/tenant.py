@@ -23,6 +23,7 @@ from visionbatch_mock.storage.objects import ObjectStore, StoredObject, Target
 from visionbatch_mock.storage.parts import PartedUploads
 from visionbatch_mock.storage.preconditions import Preconditions
 from visionbatch_mock.storage.sessions import Promise, SessionWatcher, UploadSession
+from visionbatch_mock.storage.small_files import SmallFiles
 from visionbatch_mock.storage.spool import Spool
 from visionbatch_mock.storage.watching import ObjectWatcher, note_created, note_deleted
 from visionbatch_mock.vias.book import ViasBook
@@ -70,6 +71,7 @@ class Tenant:
         self.journal = Journal()
         self.faults = FaultBook(self._ids, self._now)
         self.objects = ObjectStore(self._now)
+        self.small_files = SmallFiles()
         self.parted = PartedUploads(self._ids)
         self.work_orders = WorkOrderStore(self._ids, self._now)
         self.batches = BatchBook(self, self._ids.uuid)

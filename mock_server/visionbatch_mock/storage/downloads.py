@@ -7,8 +7,6 @@ nor ranges.
 
 import zlib
 from collections.abc import Iterator
-from functools import lru_cache
-from pathlib import Path
 
 from flask import Response, request
 from werkzeug.datastructures import Range
@@ -22,9 +20,6 @@ from visionbatch_mock.storage.hashes import HEADER, write_hashes
 from visionbatch_mock.storage.objects import NoSuchBucket, StoredObject
 
 BLOCK_BYTES = 256 * 1024
-SMALL_BYTES, SMALL_KEPT = 16 * 1024, 256
-"""Ours: objects up to this are kept in memory when they were read, so many of them at most."""
-
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
@@ -37,7 +32,9 @@ def content(stored: StoredObject) -> Response:
         response.headers["Content-Range"] = f"bytes */{stored.size}"
         return response
     unpacked = _unpacks(stored)
-    blocks, kind = read(stored, span.start, span.stop), to_header(stored.description.content_type or DEFAULT_TYPE)
+    small = current().tenant.small_files.content(stored)
+    blocks = read(stored, span.start, span.stop) if small is None else iter((small[span.start : span.stop],))
+    kind = to_header(stored.description.content_type or DEFAULT_TYPE)
     response = Response(_gunzip(blocks) if unpacked else blocks, content_type=kind)
     _describe(response, stored, unpacked=unpacked)
     if not unpacked:
@@ -66,10 +63,7 @@ def outlook_of(stored: StoredObject | None) -> Outlook:
 
 
 def read(stored: StoredObject, start: int, stop: int) -> Iterator[bytes]:
-    """The bytes of an object, in blocks."""
-    if stored.size <= SMALL_BYTES:
-        yield _held(stored.path, stored.digests.crc32c)[start:stop]
-        return
+    """The bytes of an object from disk, in blocks."""
     # Without a buffer: the blocks are large, and it would double the system calls that a small object takes. Each of
     # them lets go of the interpreter, and a busy server waits long to have it back.
     with stored.path.open("rb", buffering=0) as file:
@@ -78,12 +72,6 @@ def read(stored: StoredObject, start: int, stop: int) -> Iterator[bytes]:
         while start < stop and (block := file.read(min(BLOCK_BYTES, stop - start))):
             start += len(block)
             yield block
-
-
-@lru_cache(SMALL_KEPT)
-def _held(path: Path, crc32c: str) -> bytes:  # noqa: ARG001  # of a path whose content is another after a restart
-    """A small file, kept: to open, read and close one lets go of the interpreter each time, and a busy server waits."""
-    return path.read_bytes()
 
 
 def _wanted(stored: StoredObject) -> Range | None:

@@ -222,7 +222,7 @@ def transport_error(error: BaseException, request: Request, host: str, *, asked:
             # aiohttp wraps it in one of its own that has not been told why.
             why = next((link.verify_message for link in chain if hasattr(link, "verify_message")), "no reason given")
             return TlsRefused(f"{what}: the certificate was refused ({why})")
-        return Unreachable(f"{what}: TLS failed ({reason.reason or type(reason).__name__})")
+        return Unreachable(f"{what}: TLS failed ({reason.reason or type(reason).__name__})", maybe_received=asked)
     never_sent = not asked or any(isinstance(link, _NEVER_SENT) or _is_connect(link) for link in chain)
     if any(isinstance(link, TimeoutError) or "Timeout" in type(link).__name__ for link in chain):
         return TimedOut(f"{what}: no answer in time", maybe_received=not never_sent)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from threading import Lock
+from typing import Any
 
 from visionbatch.config import KIB
 from visionbatch.errors import TimedOut, VisionBatchError
@@ -32,6 +33,9 @@ from visionbatch.io.line import Line
 from visionbatch.model.credential import Credential, Outgoing
 
 Timeouts = tuple[float, float]
+
+GZIP = b"\x1f"
+"""What each member of gzip begins with."""
 
 BLOCK_BYTES = 64 * KIB
 """Most bytes of an answer that are taken at a time."""
@@ -72,7 +76,7 @@ class ControlPlane(Closable):
     Not for use from several threads at once, as little as the connection it holds.
 
     :param credentials: gives the authenticating headers, when first needed and after a refusal.
-    :param timeouts: seconds to connect, and seconds for the whole answer to arrive.
+    :param timeouts: seconds to connect, and seconds without a byte as well as for the whole body of an answer.
     :param now: Unix seconds, by which tokens run out and signatures are dated.
     :param keyring: of the planes that share one credential; one of its own without.
     """
@@ -144,23 +148,46 @@ class ControlPlane(Closable):
     def _read(self, answer: HTTPResponse) -> bytes:
         # A read time-out only bounds the silence between two bytes; a dripping server needs this too.
         until = time.monotonic() + self._timeouts[1]
-        body, plain = bytearray(), _unpacking(answer.getheader("Content-Encoding", ""))
+        body, unpacker = bytearray(), _Unpacker(answer.getheader("Content-Encoding", ""))
         # What one receive gives: anything that waits for a full block would not see the time pass.
         while block := answer.read1(BLOCK_BYTES):
-            add_capped(body, plain(block), self._origin.host)
+            add_capped(body, unpacker.plain(block), self._origin.host)
             if time.monotonic() > until:
                 raise TimedOut(f"an answer of {self._origin.host} drips in too slowly")
-        if answer.length:
+        if answer.length or not unpacker.ended:
             raise IncompleteRead(bytes(body), answer.length)
         return bytes(body)
 
 
-def _unpacking(coding: str) -> Callable[[bytes], bytes]:
-    """What makes plain bytes of an answer: some gateways compress what nobody asked them to.
+class _Unpacker:
+    """Makes plain bytes of an answer: some gateways compress what nobody asked them to.
 
-    No more than the cap comes of one block, which is enough to see that the cap is exceeded.
+    Of one block comes no more than the cap, which is enough to see that it is exceeded.
+
+    :ivar ended: whether what was begun has come to its end.
     """
-    if coding.lower() not in ("gzip", "x-gzip", "deflate"):
-        return bytes
-    unpacker = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
-    return lambda block: unpacker.decompress(block, BODY_CAP + 1)
+
+    def __init__(self, coding: str) -> None:
+        self.ended = True
+        self._coding = coding.strip().lower()
+        self._member: Any = None
+
+    def plain(self, block: bytes) -> bytes:
+        if self._coding not in ("gzip", "x-gzip", "deflate"):
+            return block
+        out = b""
+        while block and len(out) <= BODY_CAP:
+            if self._member is None:
+                self._member = zlib.decompressobj(self._window(block))
+            out += self._member.decompress(block, BODY_CAP + 1 - len(out))
+            self.ended, rest = self._member.eof, self._member.unused_data
+            # Gzip may have several members, and may be padded.
+            block = rest if rest[:1] == GZIP else b""
+            if self.ended:
+                self._member = None
+        return out
+
+    def _window(self, block: bytes) -> int:
+        # What is called deflate has zlib's head by the standard, and none with some.
+        raw = self._coding == "deflate" and int.from_bytes(block[:2], "big") % 31
+        return -zlib.MAX_WBITS if raw else 32 + zlib.MAX_WBITS

@@ -11,11 +11,11 @@ import http.client
 import select
 import socket
 from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from visionbatch.errors import UnsafeUrl
 from visionbatch.io.closing import Closable
-from visionbatch.io.network import proxy_for, tls_context
+from visionbatch.io.network import proxy_for, proxy_pair, tls_context
 from visionbatch.model.outside import why_address_inside
 
 
@@ -37,6 +37,7 @@ class Line(Closable):
         self._outside_only = outside_only
         self._connection: http.client.HTTPConnection | None = None
         self._peer: tuple[str, str] | None = None
+        self._used = False
 
     def close(self) -> None:
         """Close the connection."""
@@ -51,11 +52,12 @@ class Line(Closable):
         """
         parts = urlsplit(url)
         peer = (parts.scheme, parts.netloc)
-        if self._connection is not None and (peer != self._peer or _readable(self._connection)):
-            # Readable while idle means that the peer has hung up, or says what nobody asked.
+        if self._connection is not None and (peer != self._peer or (self._used and _readable(self._connection))):
+            # Readable while idle means that the peer has hung up, or says what nobody asked. A new one may be readable
+            # by what belongs to its handshake.
             self.close()
         if self._connection is None:
-            self._connection, self._peer = self._made(url), peer
+            self._connection, self._peer, self._used = self._made(url), peer, False
         return self._connection
 
     def ask(
@@ -74,10 +76,11 @@ class Line(Closable):
                 connection.putheader(name, value)
             try:
                 connection.endheaders(body)
-            except BrokenPipeError:
+            except (BrokenPipeError, ConnectionResetError):
                 # Who hangs up on a body may have said why.
                 if not body:
                     raise
+            self._used = True
         except BaseException:
             self.close()
             raise
@@ -108,13 +111,15 @@ class Line(Closable):
     def _new_connection(self, url: str) -> http.client.HTTPConnection:
         parts = urlsplit(url)
         via = urlsplit(self.proxy) if self.proxy else None
-        host, port = ((via.hostname, via.port or 80) if via else (parts.hostname, parts.port)) or ("", None)
+        # Without a port http.client would look for one in the host, and find one in an address of IPv6.
+        own_port = parts.port or (80 if parts.scheme == "http" else 443)
+        host, port = (via.hostname, via.port or 80) if via else (parts.hostname, own_port)
         timeout = self._connect_timeout_s
         if parts.scheme == "http":
             return http.client.HTTPConnection(host or "", port, timeout=timeout)
         secure = http.client.HTTPSConnection(host or "", port, timeout=timeout, context=tls_context())
         if via is not None:
-            secure.set_tunnel(parts.hostname or "", parts.port or 443, headers=_proxy_head(self.proxy))
+            secure.set_tunnel(parts.hostname or "", own_port, headers=_proxy_head(self.proxy))
         return secure
 
     def _target(self, url: str) -> str:
@@ -145,8 +150,5 @@ def _readable(connection: http.client.HTTPConnection) -> bool:
 
 
 def _proxy_head(proxy: str | None) -> dict[str, str]:
-    parts = urlsplit(proxy or "")
-    if parts.username is None:
-        return {}
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return {"Proxy-Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+    pair = proxy_pair(proxy)
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"} if pair else {}

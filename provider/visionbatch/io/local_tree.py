@@ -79,11 +79,11 @@ class LocalTree(Closable):
     def read(self, path: str, size: int) -> bytes:
         """The bytes of a plain file that was listed with so many; one more shows that it has grown.
 
-        :raises OSError: as `open` does.
+        :raises OSError: as `open` does; what is no plain file any more is seen when its length is another.
         """
         # The listing has said that it is a plain file. A photo is not looked at again before it is opened, which would
         # only guard against somebody who puts a device into its place meanwhile; nor is what was read, when it ends
-        # where it was listed to end, which neither a pipe nor a device does.
+        # where it was listed to end.
         handle = self._open(path)
         try:
             data = os.read(handle, size + 1)

@@ -21,7 +21,7 @@ CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 def proxy_for(url: str) -> str | None:
     """The proxy to use for a URL by ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``.
 
-    :raises ConfigError: for a proxy that is not http: the data plane speaks no SOCKS.
+    :raises ConfigError: for a proxy that is not http, for no SOCKS is spoken, and for one that cannot be read.
     """
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
@@ -36,18 +36,37 @@ def proxy_for(url: str) -> str | None:
     if proxy is None:
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if urlsplit(proxy).scheme != "http":
-        raise ConfigError("the environment names a proxy that is not http://; only those are supported")
+    _require_proxy(proxy)
     return proxy
 
 
-def proxy_secrets(proxy: str | None) -> tuple[Secret, ...]:
-    """What of a proxy's address opens it: its password, and the pair that goes to it in base64."""
+def _require_proxy(proxy: str) -> None:
+    try:
+        parts = urlsplit(proxy)
+        whole = parts.hostname and parts.port != 0
+    except ValueError:
+        # Its text would show what stands in the port's place, which may be half of a password.
+        whole = False
+    if not whole:
+        raise ConfigError(
+            "the environment names a proxy that cannot be read",
+            next_step="Write it as http://user:password@host:port, what is special in a password as %23 and the like.",
+        )
+    if parts.scheme != "http":
+        raise ConfigError("the environment names a proxy that is not http://; only those are supported")
+
+
+def proxy_pair(proxy: str | None) -> str:
+    """User and password of a proxy's address as they go to it, before their base64; empty without a user."""
     parts = urlsplit(proxy or "")
-    if not parts.password:
-        return ()
-    password = unquote(parts.password)
-    return Secret(f"{unquote(parts.username or '')}:{password}"), Secret(password)
+    return "" if parts.username is None else f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+
+
+def proxy_secrets(proxy: str | None) -> tuple[Secret, ...]:
+    """What of a proxy's address opens it: its password, or its user where that is all, and the pair of both."""
+    pair = proxy_pair(proxy)
+    user, _, password = pair.partition(":")
+    return (Secret(pair), Secret(password or user)) if pair else ()
 
 
 def ca_place() -> str | None:

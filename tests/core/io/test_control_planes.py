@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -42,6 +43,7 @@ from visionbatch.io.control import BODY_CAP, Origin
 from visionbatch.io.control_async import AsyncControlPlane, shared_session
 from visionbatch.io.control_sync import ControlPlane
 from visionbatch.io.drive import adrive, drive
+from visionbatch.io.line import Line
 from visionbatch.io.wire import Wire
 from visionbatch.model.secret import SecretUrl
 from visionbatch_mock import MockServer
@@ -382,11 +384,47 @@ def test_a_service_that_went_away_is_unreachable_as_often_as_it_is_asked() -> No
             assert not caught.value.maybe_received
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
-def test_an_answer_that_is_compressed_though_nobody_asked_is_read_all_the_same(perform: Perform, coding: str) -> None:
-    packed = gzip.compress(b'{"a": 1}') if coding == "gzip" else zlib.compress(b'{"a": 1}')
+RAW = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+PLAIN = b'{"a": 1}'
+
+
+@pytest.mark.parametrize(
+    ("coding", "packed"),
+    [("gzip", gzip.compress(PLAIN)), ("deflate", zlib.compress(PLAIN)), ("deflate", RAW.compress(PLAIN) + RAW.flush())],
+    ids=["gzip", "deflate", "deflate-without-a-head"],
+)
+def test_an_answer_that_is_compressed_though_nobody_asked_is_read_all_the_same(
+    perform: Perform, coding: str, packed: bytes
+) -> None:
     with Scripted(http(packed, f"Content-Encoding: {coding}")) as server:
         assert perform(f"http://127.0.0.1:{server.port}", call(GET, ONCE)).json_object() == {"a": 1}
+
+
+def test_compressed_pieces_are_joined_and_half_of_one_is_no_answer() -> None:
+    def looked(packed: bytes) -> Any:
+        with Scripted(http(packed, "Content-Encoding: gzip")) as server:
+            return in_a_thread(f"http://127.0.0.1:{server.port}", call(GET, ONCE))
+
+    packed = gzip.compress(PLAIN[:4]) + gzip.compress(PLAIN[4:]) + bytes(8)
+    assert looked(packed).json_object() == {"a": 1}
+    with pytest.raises(Unreachable):
+        looked(gzip.compress(PLAIN)[:-9])
+
+
+@pytest.mark.parametrize("proxy", ["http://user:half#other@127.0.0.1:1", "http://[", "http://:80"])
+def test_a_proxy_that_cannot_be_read_is_refused_without_being_shown(
+    perform: Perform, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    with pytest.raises(ConfigError, match="a proxy that cannot be read") as caught:
+        perform("http://127.0.0.1:1", call(GET, ONCE))
+    assert "half" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("url", "port"), [("https://[fd00::1:8]", 443), ("http://[::1]", 80), ("https://[::1]:8", 8)])
+def test_an_address_of_ipv6_is_not_taken_for_a_host_with_a_port(url: str, port: int) -> None:
+    connection = Line(1.0, 1.0)._new_connection(url)
+    assert (connection.host, connection.port) == (urlsplit(url).hostname, port)
 
 
 def test_a_proxy_is_told_its_password_and_nobody_else_is(
@@ -399,17 +437,25 @@ def test_a_proxy_is_told_its_password_and_nobody_else_is(
 
 
 class Hasty(Scripted):
-    """Answers at the head of a request, and hangs up on its body."""
+    """Answers at the head of a request, and hangs up on its body: politely, or with what is unread in the way."""
+
+    def __init__(self, answer: bytes, *, polite: bool) -> None:
+        super().__init__(answer)
+        self._polite = polite
 
     def serve(self, peer: socket.socket) -> None:
         read_head(peer)
         peer.sendall(self._answer)
-        peer.shutdown(socket.SHUT_WR)
+        if self._polite:
+            peer.shutdown(socket.SHUT_WR)
+        else:
+            peer.close()
 
 
-def test_the_answer_of_who_hangs_up_on_a_body_is_heard() -> None:
+@pytest.mark.parametrize("polite", [True, False])
+def test_the_answer_of_who_hangs_up_on_a_body_is_heard(polite: bool) -> None:
     body = Body(b"x" * (16 << 20), "text/plain")
-    with Hasty(http(b"{}", "Connection: close", status="413 Too Large")) as server:
+    with Hasty(http(b"{}", "Connection: close", status="413 Too Large"), polite=polite) as server:
         url = f"http://127.0.0.1:{server.port}"
         with ControlPlane(Origin(url), lambda: token_header(Secret("key"))) as plane:
             answer = plane.send(Request("POST", "/x", body=body))
