@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -37,42 +38,45 @@ def drive(flow: Flow[T], plane: Sender, clock: Clock | None = None) -> T:
     """
     clock = clock or SystemClock()
     answer: Any = None
-    while not isinstance(step := _resume(flow, answer), _Returned):
-        try:
-            match step:
-                case Send(request, refused):
-                    answer = plane.send(request, refused)
-                case Pause():
-                    answer = clock.pause(step)  # type: ignore[func-returns-value]  # a pause is answered with None
-                case Now():
-                    answer = clock.now()
-                case Together(flows):
-                    for part in flows:
-                        drive(part, plane, clock)
-                    answer = None
-        except VisionBatchError as error:
-            answer = error
-    return step.value
+    # Who is interrupted leaves the flow closed, and not to the collector, which closes the parts of one in any order.
+    with closing(flow):
+        while not isinstance(step := _resume(flow, answer), _Returned):
+            try:
+                match step:
+                    case Send(request, refused):
+                        answer = plane.send(request, refused)
+                    case Pause():
+                        answer = clock.pause(step)  # type: ignore[func-returns-value]  # a pause is answered with None
+                    case Now():
+                        answer = clock.now()
+                    case Together(flows):
+                        for part in flows:
+                            drive(part, plane, clock)
+                        answer = None
+            except VisionBatchError as error:
+                answer = error
+        return step.value
 
 
 async def adrive(flow: Flow[T], plane: AsyncSender, clock: AsyncClock | None = None) -> T:
     """Run a flow to its end on the running loop and give back what it returns."""
     clock = clock or LoopClock()
     answer: Any = None
-    while not isinstance(step := _resume(flow, answer), _Returned):
-        try:
-            match step:
-                case Send(request, refused):
-                    answer = await plane.send(request, refused)
-                case Pause():
-                    answer = await clock.pause(step)  # type: ignore[func-returns-value]  # as above
-                case Now():
-                    answer = clock.now()
-                case Together(flows):
-                    answer = await _together(flows, plane, clock)  # type: ignore[func-returns-value]  # as above
-        except VisionBatchError as error:
-            answer = error
-    return step.value
+    with closing(flow):
+        while not isinstance(step := _resume(flow, answer), _Returned):
+            try:
+                match step:
+                    case Send(request, refused):
+                        answer = await plane.send(request, refused)
+                    case Pause():
+                        answer = await clock.pause(step)  # type: ignore[func-returns-value]  # as above
+                    case Now():
+                        answer = clock.now()
+                    case Together(flows):
+                        answer = await _together(flows, plane, clock)  # type: ignore[func-returns-value]  # as above
+            except VisionBatchError as error:
+                answer = error
+        return step.value
 
 
 async def _together(flows: Iterator[Flow[None]], plane: AsyncSender, clock: AsyncClock) -> None:

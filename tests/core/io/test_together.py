@@ -70,3 +70,31 @@ def test_an_error_ends_the_others_and_is_thrown_in(*, loop: bool) -> None:
     found = asyncio.run(on_a_loop()) if loop else drive(whole(parts), NOWHERE, HandClock())
     assert found == "not there"
     assert parts.begun < 5 * AT_ONCE
+
+
+class Interrupted(HandClock):
+    """Somebody ends the process in a pause."""
+
+    def pause(self, pause: Pause) -> None:
+        raise KeyboardInterrupt
+
+
+def test_who_is_interrupted_leaves_the_flow_closed() -> None:
+    ends = []
+
+    def inner() -> Flow[None]:
+        try:
+            yield Pause(1, 1)
+        finally:
+            ends.append("inner")
+
+    def outer() -> Flow[None]:
+        try:
+            yield from inner()
+        finally:
+            ends.append("outer")
+
+    flow = outer()
+    with pytest.raises(KeyboardInterrupt):
+        drive(flow, NOWHERE, Interrupted())
+    assert ends == ["inner", "outer"], "while somebody still holds it"
